@@ -1,0 +1,1 @@
+"""The pure domain of Spaarpunt: cards, baskets, programmes, points. No I/O, no clock, no randomness."""

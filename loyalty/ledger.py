@@ -1,0 +1,136 @@
+"""Journal entries and the digest chain that ties each to the one before it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
+
+from loyalty.basket import Basket
+from loyalty.errors import BasketError, ChainBroken, LoyaltyError
+from loyalty.settlement import Settlement
+
+GENESIS = bytes(32)
+"""The digest before the first entry of an epoch."""
+
+MAX_ENTRY_BYTES = 200_000
+"""A basket of 500 lines encodes to some 150 kB; a batch on the wire holds at most 256 KiB."""
+
+
+class EntryKind(StrEnum):
+    """What an entry records."""
+
+    SALE = "sale"
+    VOID = "void"  # reverses a whole earlier entry, once
+
+
+class Clock(BaseModel):
+    """When an entry was made, as the terminal knew it. The order of entries is `seq`, never this."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    wall_ms: StrictInt
+    """The terminal's own clock, Unix milliseconds UTC, however wrong."""
+    monotonic_ms: StrictInt
+    """Milliseconds since the machine started."""
+    boot_id: str
+    """Names the machine start that `monotonic_ms` counts from."""
+    offset_ms: StrictInt | None
+    """Head office's clock minus the terminal's, as last known; None before the first contact."""
+
+
+class Entry(BaseModel):
+    """One immutable line of the journal. Its bytes are encoded once; the digest is over exactly those."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    terminal: str
+    epoch: Annotated[StrictInt, Field(ge=1)]
+    seq: Annotated[StrictInt, Field(ge=1)]
+    id: str
+    """UUIDv7, the public name (RFC 9562 5.7)."""
+    kind: EntryKind
+    session: str
+    """The sale session this entry closes: a second commit of it finds this entry instead of making another."""
+    clock: Clock
+    business_date: date
+    card: str
+    """Card token (32 hex digits), never a card number."""
+    account: str | None
+    """Account id as the mirror knew it; None for a card unknown at the till."""
+    programme: str
+    programme_version: Annotated[StrictInt, Field(ge=1)]
+    tier: str
+    basket: Basket
+    settlement: Settlement
+    points: StrictInt
+    """What this entry adds to the balance, in points; negative takes away."""
+    reverses: str | None = None
+    """For a void: the id of the entry it takes back."""
+
+    @model_validator(mode="after")
+    def _points_follow(self) -> Entry:
+        delta = self.settlement.points_delta
+        expected = -delta if self.kind is EntryKind.VOID else delta
+        if self.points != expected:
+            raise ValueError(f"expected {expected} points from the settlement, got {self.points}")
+        if (self.reverses is None) != (self.kind is EntryKind.SALE):
+            raise ValueError("expected 'reverses' on a void and only there")
+        return self
+
+    def encode(self) -> bytes:
+        """The bytes to store, send and digest: UTF-8 JSON, encoded once.
+
+        Raises:
+            BasketError: more than `MAX_ENTRY_BYTES`: head office could not take it, and it would block all behind it.
+        """
+        raw = self.model_dump_json().encode()
+        if len(raw) > MAX_ENTRY_BYTES:
+            raise BasketError(
+                f"expected a sale of at most {MAX_ENTRY_BYTES} bytes, got {len(raw)}: book it as two baskets"
+            )
+        return raw
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Entry:
+        """Read an entry back.
+
+        Raises:
+            LoyaltyError: not an entry of a schema this version knows; the text names the paths, not the values.
+        """
+        try:
+            return cls.model_validate_json(raw)
+        except ValidationError as error:
+            where = ", ".join(
+                f"{'.'.join(map(str, problem['loc'])) or 'entry'}: {problem['msg']}"
+                for problem in error.errors(include_url=False, include_input=False)[:3]
+            )
+            raise LoyaltyError(f"not a journal entry: {where}") from error
+
+
+def chain(previous: bytes, raw: bytes) -> bytes:
+    """The digest of an entry: SHA-256(previous digest ‖ its exact bytes), 32 bytes."""
+    return hashlib.sha256(previous + raw).digest()
+
+
+def follow(previous: bytes, raws: Iterable[bytes]) -> bytes:
+    """The head digest after `raws`, starting from `previous`."""
+    for raw in raws:
+        previous = chain(previous, raw)
+    return previous
+
+
+def expect_head(previous: bytes, raws: Iterable[bytes], head: bytes) -> None:
+    """Check that `raws` lead from `previous` to `head`.
+
+    Raises:
+        ChainBroken: they do not.
+    """
+    found = follow(previous, raws)
+    if found != head:
+        raise ChainBroken(f"expected head digest {head.hex()[:16]}…, got {found.hex()[:16]}…")

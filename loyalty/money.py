@@ -1,0 +1,57 @@
+"""Integer arithmetic for money and points: every division names its rounding, every split adds up exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+
+class Rounding(StrEnum):
+    """How a fraction of a point becomes whole points."""
+
+    FLOOR = "floor"
+    HALF_UP = "half_up"
+
+
+def divide(numerator: int, denominator: int, rounding: Rounding) -> int:
+    """Divide two integers under a named rounding.
+
+    Half-up means away from zero at exactly one half, for positive and negative numerators alike.
+
+    Raises:
+        ZeroDivisionError: `denominator` is 0.
+        ValueError: `denominator` is negative.
+    """
+    if denominator < 0:
+        raise ValueError(f"expected a positive denominator, got {denominator}")
+    if rounding is Rounding.FLOOR:
+        return numerator // denominator
+    magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return magnitude if numerator >= 0 else -magnitude
+
+
+def apportion(total: int, weights: Sequence[int]) -> list[int]:
+    """Split `total` over `weights` in proportion, in whole units that sum to `total` exactly.
+
+    Largest remainder (Hamilton): each share is floored, and what is left goes one unit at a time to the largest
+    remainders, earlier lines first on a tie. Weights may be negative (a line taken back) as long as their sum is
+    positive.
+
+    Args:
+        total: units to split (points or minor units).
+        weights: one integer per share.
+
+    Raises:
+        ValueError: the weights do not sum to a positive number while `total` is not 0.
+    """
+    whole = sum(weights)
+    if total == 0:
+        return [0] * len(weights)
+    if whole <= 0:
+        raise ValueError(f"expected weights with a positive sum, got {whole}")
+    floors = [total * weight // whole for weight in weights]
+    remainders = [total * weight % whole for weight in weights]
+    left = total - sum(floors)
+    for index in sorted(range(len(weights)), key=lambda i: (-remainders[i], i))[:left]:
+        floors[index] += 1
+    return floors
