@@ -1,0 +1,1 @@
+"""Drivers: the shop's hardware on one side, UnifiedPOS events on the other. Knows nothing of loyalty."""

@@ -1,0 +1,171 @@
+"""Magnetic-stripe tracks out of the text a keyboard wedge or a serial reader types. Pure.
+
+Layouts: ISO/IEC 7811-6 (alphabets, lengths, LRC) and ISO/IEC 7813 (fields). What a wedge adds (one start sentinel for
+each track, `E` for a track that would not read) is common practice among readers, not a standard.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import reduce
+from operator import xor
+from typing import Literal
+
+from drivers.masking import mask
+
+__all__ = ["START_SENTINELS", "TrackError", "TrackFault", "TrackNumber", "Tracks", "looks_like_swipe", "lrc", "parse"]
+
+TrackNumber = Literal[1, 2, 3]
+
+# Track 2 may start with `@`, track 3 with `+`, `#` (AAMVA) or `&`, by the reader's settings. On the card itself tracks
+# 2 and 3 share `;`: a second `;` is therefore track 3.
+START_SENTINELS: dict[str, TrackNumber] = {"%": 1, ";": 2, "@": 2, "+": 3, "#": 3, "&": 3}
+_END = "?"
+_SURE_STARTS = ("%", ";")
+_TAIL = re.compile(r"[0-:=]*[?][0-?]?")
+_UNREADABLE = "E"
+# ISO/IEC 7811-6: the longest track with start sentinel, end sentinel and LRC.
+_LONGEST: dict[TrackNumber, int] = {1: 79, 2: 40, 3: 107}
+# ISO/IEC 7811-6: six bits from 0x20 on track 1, four bits from 0x30 on tracks 2 and 3.
+_ALPHABET: dict[TrackNumber, range] = {1: range(0x20, 0x60), 2: range(0x30, 0x40), 3: range(0x30, 0x40)}
+# A track 3 is told from a track 2 by its sentinel; the LRC is always computed over the one on the card.
+_CARD_SENTINEL: dict[TrackNumber, str] = {1: "%", 2: ";", 3: ";"}
+
+
+class TrackFault(StrEnum):
+    """Why a track cannot be used."""
+
+    UNREADABLE = "unreadable"
+    """The reader said so with `E`."""
+    NO_END = "no-end"
+    """No end sentinel: the swipe was cut."""
+    ALPHABET = "alphabet"
+    """A character that the track cannot hold: a wrong keyboard layout, or noise."""
+    TOO_LONG = "too-long"
+    """More characters than fit on the stripe."""
+    LRC = "lrc"
+    """The check character does not agree."""
+    STRAY = "stray"
+    """Characters outside any track."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackError:
+    """One fault. `track` is 0 where the fault belongs to no track. Carries no card data."""
+
+    track: Literal[0, 1, 2, 3]
+    fault: TrackFault
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tracks:
+    """The tracks of one swipe, without sentinels and LRC; None where a track was absent or at fault.
+
+    `errors` says which were at fault. The repr is masked.
+    """
+
+    track1: str | None = None
+    track2: str | None = None
+    track3: str | None = None
+    errors: tuple[TrackError, ...] = ()
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"track{number}={mask(data)!r}" for number, data in self.present())
+        return f"Tracks({shown}, errors={self.errors!r})"
+
+    def present(self) -> list[tuple[TrackNumber, str]]:
+        """Return (number, data) of the tracks that were read, in the order of the stripe."""
+        every: list[tuple[TrackNumber, str | None]] = [(1, self.track1), (2, self.track2), (3, self.track3)]
+        return [(number, data) for number, data in every if data is not None]
+
+
+def looks_like_swipe(text: str) -> bool:
+    """Say whether `text`, which came without AIM identifier, is a swipe or the tail of one that lost its head.
+
+    `%` and `;` start no bar code worth reading; the other start sentinels (`+` starts a telephone number) need an end
+    sentinel as well. A tail ends in `?`, or `?` and an LRC, and holds nothing but what track 2 can hold.
+    """
+    if text[:1] in _SURE_STARTS:
+        return True
+    return (text[:1] in START_SENTINELS and _END in text) or _TAIL.fullmatch(text) is not None
+
+
+def lrc(track: str, number: TrackNumber) -> str:
+    """Return the check character of `track`, which runs from start sentinel through end sentinel (ISO/IEC 7811-6).
+
+    `lrc(";0001234567?", 2)` is `"4"`.
+    """
+    base = _ALPHABET[number].start
+    return chr(base + reduce(xor, (ord(char) - base for char in track), 0))
+
+
+def parse(text: str) -> Tracks:
+    """Take the tracks out of one swipe as typed, without its terminator. Never raises: faults are in `errors`.
+
+    `text` is `%T1?;T2?+T3?`, each part optional and each with or without its LRC after `?`. A track at fault is None
+    and named in `errors`; the good ones beside it are delivered.
+    """
+    found: dict[TrackNumber, str] = {}
+    errors: list[TrackError] = []
+    seen: set[TrackNumber] = set()
+    at = 0
+    while at < len(text):
+        number = START_SENTINELS.get(text[at])
+        if number is None:
+            errors.append(TrackError(0, TrackFault.STRAY))
+            break
+        if number == 2 and 2 in seen:
+            number = 3
+        if number in seen:
+            errors.append(TrackError(number, TrackFault.STRAY))
+            break
+        seen.add(number)
+        end = text.find(_END, at)
+        if end < 0:
+            errors.append(TrackError(number, TrackFault.NO_END))
+            break
+        data = text[at + 1 : end]
+        after = end + 1
+        fault = _fault_in(data, number)
+        if fault is not TrackFault.UNREADABLE:
+            sent, used = _lrc_sent(text, after, _expected_lrc(data, number) if fault is None else None)
+            after += used
+            if fault is None and sent is False:
+                fault = TrackFault.LRC
+        if fault is None:
+            found[number] = data
+        else:
+            errors.append(TrackError(number, fault))
+        at = after
+    return Tracks(found.get(1), found.get(2), found.get(3), tuple(errors))
+
+
+def _fault_in(data: str, number: TrackNumber) -> TrackFault | None:
+    if data == _UNREADABLE:
+        return TrackFault.UNREADABLE
+    # Two sentinels and the LRC take their places on the stripe as well.
+    if len(data) > _LONGEST[number] - 3:
+        return TrackFault.TOO_LONG
+    if any(ord(char) not in _ALPHABET[number] for char in data):
+        return TrackFault.ALPHABET
+    return None
+
+
+def _expected_lrc(data: str, number: TrackNumber) -> str:
+    return lrc(f"{_CARD_SENTINEL[number]}{data}{_END}", number)
+
+
+def _lrc_sent(text: str, at: int, expected: str | None) -> tuple[bool | None, int]:
+    """Look for a check character at `at`: (None, 0) for none, (agrees, 1) for one.
+
+    A start sentinel can itself be the LRC. It is taken for one only where the text ends or another start follows.
+    """
+    if at >= len(text):
+        return None, 0
+    follows = text[at + 1 : at + 2]
+    if text[at] in START_SENTINELS:
+        is_lrc = text[at] == expected and (not follows or follows in START_SENTINELS)
+        return (True, 1) if is_lrc else (None, 0)
+    return text[at] == expected, 1

@@ -1,0 +1,1 @@
+"""The commands of `spaarpunt`, one room for each subject; `pos_client.cli` gathers them."""

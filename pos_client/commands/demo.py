@@ -1,0 +1,100 @@
+"""`spaarpunt demo`: a whole shop morning on this machine, for real."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from pos_client.commands.common import EXIT_PROBLEM, fail
+from pos_client.demo.morning import Figures, Morning
+from pos_client.demo.world import DemoError, World, free_port
+from pos_client.plugin.client import PluginProblem
+
+
+@click.command()
+@click.option("--headless", is_flag=True, help="End after the table; exit code 0 only if every figure agrees.")
+@click.option("--json", "as_json", is_flag=True, help="With --headless: the last line is one JSON object.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the demo's databases and logs; it must be empty or new. Default: a temporary one.",
+)
+@click.pass_context
+def demo(context: click.Context, headless: bool, as_json: bool, data: Path | None) -> None:
+    """Play one shop morning: head office, a till, scanners, a cut line, a kill -9, and the proof of the day.
+
+    Everything is real: PostgreSQL, the encrypted till database, bytes on ptys and pipes, pictures of QR codes, signed
+    requests over HTTP. Without --headless it stays up with a panel of virtual devices to try by hand.
+    """
+    if as_json and not headless:
+        raise click.UsageError("--json goes with --headless")
+    if data is not None and data.exists() and any(data.iterdir()):
+        raise click.UsageError(f"{data} is not empty: name a new folder")
+    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    with tempfile.TemporaryDirectory(prefix="spaarpunt-demo-", ignore_cleanup_errors=True) as temporary:
+        world = World(data or Path(temporary))
+        try:
+            figures, problems = _play(world, console)
+            if as_json:
+                click.echo(json.dumps(_figures_json(figures)))
+            if not headless:
+                _stay(world, console)
+        except (DemoError, PluginProblem) as error:
+            fail(str(error))
+        finally:
+            world.close()
+    if problems:
+        context.exit(EXIT_PROBLEM)
+
+
+def _play(world: World, console: Console) -> tuple[Figures, list[str]]:
+    def say(text: str) -> None:
+        console.print(f"  {text}")
+
+    say("head office starts, with its own PostgreSQL")
+    world.start_head_office()
+    say("it publishes the bakery's programme and loads 1 000 members")
+    world.fill_head_office()
+    say(f"the till is enrolled as {world.enrol_till()}")
+    world.start_till()
+    say("the till runs, with a serial scanner, a magstripe reader and a camera")
+    figures, tally = Morning(world, say).play()
+    problems = figures.problems(tally)
+    console.print(_table(figures))
+    for problem in problems:
+        console.print(f"[red]✗ does not agree: {problem}[/]")
+    if not problems:
+        console.print("[green]✓ every figure agrees[/]")
+    console.print(f"cashier screen: {world.screen}")
+    return figures, problems
+
+
+def _table(figures: Figures) -> Table:
+    table = Table("", "till", "head office", title="The morning")
+    table.add_row("sales", str(figures.sales), "")
+    table.add_row("entries, voids included", str(figures.entries_journaled), str(figures.entries_at_hq))
+    table.add_row("points", str(figures.points_local), str(figures.points_at_hq))
+    table.add_row("queue", str(figures.queue), "")
+    table.add_row("bank cards refused", str(figures.payment_cards_refused), "")
+    table.add_row("killed with kill -9", str(figures.killed), "")
+    table.add_row("proof of the day", "agrees" if figures.proof_agrees else "DIFFERS", "")
+    return table
+
+
+def _figures_json(figures: Figures) -> dict[str, object]:
+    """The published figures; queue and balances are in the table and the exit code."""
+    return {name: value for name, value in asdict(figures).items() if name not in {"queue", "balances_agree"}}
+
+
+def _stay(world: World, console: Console) -> None:
+    from pos_client.demo.panel import serve_panel
+
+    port = free_port()
+    console.print(f"virtual devices: http://127.0.0.1:{port}/ (Ctrl-C ends everything)")
+    serve_panel(world, port)

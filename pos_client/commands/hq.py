@@ -1,0 +1,235 @@
+"""`spaarpunt hq`: run head office and look after it: terminals, programme, members, what is parked."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import psycopg
+import rich.progress
+from rich.markup import escape
+from rich.table import Table
+
+from loyalty.errors import ProgrammeError
+from loyalty.programme import Programme
+from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option, pass_config
+from pos_client.config import Config
+from sync.hq.database import Database
+from sync.hq.enrolment import new_code, revoke
+from sync.hq.errors import HqError
+from sync.hq.members import import_members
+from sync.hq.overview import ParkedRow, Status, parked, status
+from sync.hq.programmes import publish
+from sync.hq.serve import serve
+
+R = TypeVar("R")
+
+FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+def on_database(command: Callable[..., R]) -> Callable[..., R]:
+    """Open head office's database for the command and pass it with the config; trouble with it ends the command."""
+
+    @click.option("--database-url", metavar="URL", help="PostgreSQL to use, instead of hq.database_url.")
+    @click.option(
+        "--data",
+        "data_dir",
+        metavar="DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder of the embedded PostgreSQL, instead of hq.data_dir and hq.database_url.",
+    )
+    @pass_config
+    @functools.wraps(command)
+    def wrapper(config: Config, *args: Any, database_url: str | None, data_dir: Path | None, **kwargs: Any) -> R:
+        if database_url is not None and data_dir is not None:
+            raise click.UsageError("--database-url and --data name two different databases: give one of them")
+        url = database_url or (None if data_dir else config.hq.database_url)
+        try:
+            with Database.open(url, data_dir or config.hq.data_dir) as database:
+                return command(config, database, *args, **kwargs)
+        except HqError as error:
+            fail(str(error))
+        except psycopg.OperationalError as error:
+            fail(f"head office's database does not answer: {str(error).strip().splitlines()[0]}; try again")
+
+    return wrapper
+
+
+@click.group("hq")
+def hq() -> None:
+    """Head office: take what tills send, publish programmes, import members.
+
+    The commands work beside a running `hq serve` on the same database.
+    """
+
+
+@hq.command("serve")
+@click.option("--host", help="Address to listen on, instead of hq.host.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of hq.port; 0 takes a free one."
+)
+@on_database
+def serve_command(config: Config, database: Database, host: str | None, port: int | None) -> None:
+    """Run head office until Ctrl-C or SIGTERM. Prints one line with its address once it takes requests."""
+    serve(
+        config.hq.host if host is None else host,
+        config.hq.port if port is None else port,
+        database,
+        lambda address: click.echo(f"head office listens on {address}"),
+    )
+
+
+@hq.command("code")
+@click.option("--store", required=True, metavar="ID", help="Id of the shop the till stands in.")
+@click.option("--name", help="Name of the shop, as receipts show it. Needed the first time; renames it later.")
+@json_option
+@on_database
+def code_command(_: Config, database: Database, store: str, name: str | None, as_json: bool) -> None:
+    """Make a one-time code with which one till enrols within 24 hours."""
+    with database.connection() as conn:
+        code, expires = new_code(conn, store, name, datetime.now(UTC))
+    emit(
+        {"code": code, "store": store, "expires": expires.isoformat()},
+        as_json,
+        lambda: click.echo(f"{code}  (store {store}, valid once until {_minutes(expires)})"),
+    )
+
+
+@hq.group("programme")
+def programme_group() -> None:
+    """The loyalty programme."""
+
+
+@programme_group.command("publish")
+@click.argument("file", type=FILE)
+@json_option
+@on_database
+def publish_command(_: Config, database: Database, file: Path, as_json: bool) -> None:
+    """Publish a programme FILE (TOML). Its version must be above the last; tills hear of it within a minute."""
+    try:
+        programme = Programme.from_toml(file.read_text(encoding="utf-8"))
+    except ProgrammeError as error:
+        fail(f"{file} is no programme: " + "; ".join(error.problems))
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{file} cannot be read: {error}")
+    with database.connection() as conn:
+        publish(conn, programme)
+    emit(
+        {"programme": programme.id, "version": programme.version},
+        as_json,
+        lambda: click.echo(f"published {programme.id} version {programme.version}"),
+    )
+
+
+@hq.group("members")
+def members_group() -> None:
+    """Members and their cards."""
+
+
+@members_group.command("import")
+@click.argument("file", type=FILE)
+@json_option
+@on_database
+def import_command(config: Config, database: Database, file: Path, as_json: bool) -> None:
+    """Import members from a CSV FILE with the columns card_number, first_name, tier, points.
+
+    All rows or none: wrong rows are listed with their line numbers. Card numbers are turned into tokens and not stored.
+    """
+    if not config.card_formats:
+        raise click.UsageError("no card format is configured: add a [[card_formats]] table to the configuration")
+    # Byte order marks are what spreadsheets write.
+    with (
+        rich.progress.open(
+            file, "rt", encoding="utf-8-sig", newline="", description="members", console=errors, transient=True
+        ) as lines,
+        database.connection() as conn,
+    ):
+        done = import_members(conn, database.keys.card, config.card_formats, lines, today=_today())
+    emit(asdict(done), as_json, lambda: click.echo(f"imported {done.members} members with {done.points} points"))
+
+
+@hq.command("status")
+@json_option
+@on_database
+def status_command(_: Config, database: Database, as_json: bool) -> None:
+    """Show terminals, members and points. Exit code 1 when the ledger does not add up to the balances."""
+    with database.connection() as conn:
+        found = status(conn)
+    emit({**asdict(found), "agrees": found.agrees}, as_json, lambda: _show_status(found))
+    if not found.agrees:
+        click.get_current_context().exit(EXIT_PROBLEM)
+
+
+@hq.command("parked")
+@json_option
+@on_database
+def parked_command(_: Config, database: Database, as_json: bool) -> None:
+    """List entries that were received but not booked, oldest first, each with the reason."""
+    with database.connection() as conn:
+        found = parked(conn)
+    emit([asdict(row) for row in found], as_json, lambda: _show_parked(found))
+
+
+@hq.group("terminal")
+def terminal_group() -> None:
+    """Enrolled tills."""
+
+
+@terminal_group.command("revoke")
+@click.argument("terminal")
+@json_option
+@on_database
+def revoke_command(_: Config, database: Database, terminal: str, as_json: bool) -> None:
+    """Refuse everything of TERMINAL from now on, as when a till is stolen. What it sent before stays booked."""
+    with database.connection() as conn:
+        revoke(conn, terminal, datetime.now(UTC))
+    emit({"terminal": terminal, "revoked": True}, as_json, lambda: click.echo(f"revoked {terminal}"))
+
+
+def _show_status(found: Status) -> None:
+    table = Table("terminal", "name", "store", "last contact", "state", title="Terminals")
+    for heading in ("booked up to", "parked", "conflicts"):
+        table.add_column(heading, justify="right")
+    for row in found.terminals:
+        table.add_row(
+            row.terminal,
+            escape(row.name),
+            escape(row.store),
+            _minutes(row.last_contact),
+            "[red]revoked[/]" if row.revoked else "enrolled",
+            f"{row.durable_to} (epoch {row.epoch})",
+            str(row.parked),
+            str(row.conflicts),
+        )
+    console.print(table)
+    version = "none published" if found.programme_version is None else f"version {found.programme_version}"
+    console.print(
+        f"{found.accounts} members with {found.cards} cards hold {found.points} points; "
+        f"{found.entries} entries received, {found.parked} parked; programme: {version}",
+        highlight=False,
+    )
+    if not found.agrees:
+        console.print(f"[bold red]✗[/] the ledger adds up to {found.ledger_points} points: call support")
+
+
+def _show_parked(found: tuple[ParkedRow, ...]) -> None:
+    if not found:
+        click.echo("nothing is parked")
+        return
+    table = Table("terminal", "epoch", "number", "since", "code", "reason", title="Parked entries")
+    for row in found:
+        table.add_row(row.terminal, str(row.epoch), str(row.seq), _minutes(row.parked_at), row.code, escape(row.text))
+    console.print(table)
+
+
+def _minutes(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

@@ -1,0 +1,242 @@
+"""The configuration: every key of config.example.toml, typed; TOML first, then SPAARPUNT_… environment variables."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import platformdirs
+from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, StrictInt, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from loyalty.cards import CardFormat
+
+ENV_PREFIX = "SPAARPUNT_"
+CONFIG_VARIABLE = "SPAARPUNT_CONFIG"
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; `problems` holds one line each: path, what was expected, nearest known key."""
+
+    def __init__(self, source: str, problems: list[str]) -> None:
+        self.source = source
+        self.problems = problems
+        super().__init__(f"{source}: " + "; ".join(problems))
+
+
+def _data_dir() -> Path:
+    return Path(platformdirs.user_data_dir("spaarpunt", appauthor=False))
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TillConfig(_Section):
+    """[till]: which till this is and where it keeps its things."""
+
+    name: Annotated[str, Field(min_length=1, max_length=60)] = "kassa 1"
+    data_dir: Path = Field(default_factory=lambda: _data_dir() / "till")
+    key_file: Path | None = None
+    head_office_url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8320")
+    language: Literal["nl", "en"] = "nl"
+    time_zone: str = "Europe/Amsterdam"
+    business_day_starts: time = time(4, 0)
+    show_first_name: bool = True
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"expected an IANA time zone such as 'Europe/Amsterdam', got '{value}'") from error
+        return value
+
+    @property
+    def store_key_file(self) -> Path:
+        """Where the database key lies: `key_file`, or `store.key` in the data folder."""
+        return self.key_file or self.data_dir / "store.key"
+
+
+class ScreenConfig(_Section):
+    """[screen]: the loopback port of the cashier screen and the plug-in API."""
+
+    port: Port = 8321
+
+
+class PluginConfig(_Section):
+    """[plugin]: the API for the till's own software."""
+
+    token_file: Path | None = None
+    session_timeout_s: Annotated[int, Field(ge=30, le=86_400)] = 1800
+
+
+class SyncConfig(_Section):
+    """[sync]: how the agent talks to head office. Seconds."""
+
+    poll_s: Annotated[int, Field(ge=1, le=3600)] = 60
+    timeout_s: Annotated[int, Field(ge=1, le=120)] = 10
+
+
+class LogConfig(_Section):
+    """[log]: structured lines on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class HqConfig(_Section):
+    """[hq]: head office, where `spaarpunt hq` runs."""
+
+    database_url: str | None = None
+    data_dir: Path = Field(default_factory=lambda: _data_dir() / "hq")
+    host: str = "127.0.0.1"
+    port: Port = 8320
+
+
+class SerialDevice(_Section):
+    """A scanner on a serial line or USB-CDC."""
+
+    kind: Literal["serial"]
+    port: Annotated[str, Field(min_length=1)]
+    baudrate: Annotated[StrictInt, Field(ge=300, le=921_600)] = 9600
+
+
+class WedgeDevice(_Section):
+    """A magstripe reader that types: an input device, or a recorded stream of its events."""
+
+    kind: Literal["wedge"]
+    path: Path
+
+
+class CameraDevice(_Section):
+    """A camera that looks at codes: an index, a device, or a folder of PNG frames."""
+
+    kind: Literal["camera"]
+    source: Annotated[str, Field(min_length=1)]
+    formats: tuple[Literal["QR", "EAN-13", "CODE-128"], ...] = ("QR", "EAN-13", "CODE-128")
+    fps: Annotated[StrictInt, Field(ge=1, le=30)] = 15
+
+
+DeviceConfig = Annotated[SerialDevice | WedgeDevice | CameraDevice, Field(discriminator="kind")]
+
+
+class Config(BaseSettings):
+    """The whole configuration. Immutable once loaded."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+    )
+
+    till: TillConfig = TillConfig()
+    screen: ScreenConfig = ScreenConfig()
+    plugin: PluginConfig = PluginConfig()
+    sync: SyncConfig = SyncConfig()
+    log: LogConfig = LogConfig()
+    hq: HqConfig = HqConfig()
+    card_formats: tuple[CardFormat, ...] = ()
+    devices: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,29}$")], DeviceConfig] = {}
+
+    @property
+    def plugin_token_file(self) -> Path:
+        """Where the bearer token lies: `plugin.token_file`, or `plugin.token` in the till's data folder."""
+        return self.plugin.token_file or self.till.data_dir / "plugin.token"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+def find_config() -> Path | None:
+    """The file read when none is named: SPAARPUNT_CONFIG, ./spaarpunt.toml, or the user's configuration folder."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    places = [Path("spaarpunt.toml"), Path(platformdirs.user_config_dir("spaarpunt", appauthor=False)) / "config.toml"]
+    return next((place for place in places if place.is_file()), None)
+
+
+def load_config(path: Path | None) -> Config:
+    """Read `path` (or only defaults and the environment, when None).
+
+    Raises:
+        ConfigError: unreadable, not TOML, an unknown key, or a wrong value; each with its path and what was expected.
+    """
+    document: dict[str, Any] = {}
+    source = str(path) if path else "environment"
+    if path is not None:
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(source, [f"cannot be read: {error.strerror}; copy config.example.toml there"]) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(source, [f"not valid TOML: {error}"]) from error
+    problems = _unknown_variables()
+    try:
+        config = Config(**document)
+    except ValidationError as error:
+        problems += [_problem(dict(detail)) for detail in error.errors(include_url=False)]
+    if problems:
+        raise ConfigError(source, problems)
+    return config
+
+
+def _unknown_variables() -> list[str]:
+    known = {f"{ENV_PREFIX}{name}".upper() for name in Config.model_fields} | {CONFIG_VARIABLE}
+    problems = []
+    for name in sorted(os.environ):
+        if name.startswith(ENV_PREFIX) and name.split("__")[0] not in known:
+            near = difflib.get_close_matches(name.split("__")[0], sorted(known), n=1)
+            hint = f"; nearest known: {near[0]}" if near else ""
+            problems.append(f"{name}: unknown environment variable{hint}")
+    return problems
+
+
+def _problem(detail: dict[str, Any]) -> str:
+    """One line for one validation error: path, what was expected, what came; for a typo, the nearest known key."""
+    loc: tuple[Any, ...] = tuple(part for part in detail["loc"] if part not in ("serial", "wedge", "camera"))
+    path = ".".join(str(part) for part in loc)
+    if detail["type"] != "extra_forbidden":
+        shown = "" if detail["type"] == "missing" else f", got {_shown(detail.get('input'))}"
+        return f"{path}: {detail['msg']}{shown}"
+    known = _known_keys(detail["loc"][:-1])
+    near = difflib.get_close_matches(str(loc[-1]), known, n=1)
+    hint = f"nearest known key: {near[0]}" if near else f"known keys: {', '.join(known)}"
+    return f"{path}: unknown key; {hint}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _known_keys(loc: tuple[Any, ...]) -> list[str]:
+    """The keys allowed at `loc`, a path as pydantic reports it (list indexes and union tags included)."""
+    if not loc:
+        return sorted(Config.model_fields)
+    if loc[0] == "card_formats":
+        return sorted(CardFormat.model_fields)
+    if loc[0] == "devices":
+        kinds: dict[str, type[_Section]] = {"serial": SerialDevice, "wedge": WedgeDevice, "camera": CameraDevice}
+        model = next((kinds[part] for part in loc if part in kinds), SerialDevice)
+        return sorted(model.model_fields)
+    section = Config.model_fields[loc[0]].annotation
+    return sorted(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []

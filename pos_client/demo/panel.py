@@ -1,0 +1,163 @@
+"""The panel of virtual devices: buttons that write real bytes, beside the cashier screen they act on."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from nicegui import run, ui
+
+from drivers.errors import DriverError
+from loyalty.basket import Basket
+from pos_client.demo.members import DemoMember, members
+from pos_client.demo.morning import BANK_STRIPE, BREAD, COFFEE, PIE
+from pos_client.demo.world import DemoError, World
+from pos_client.plugin.client import PluginProblem, TillClient
+
+_GOODS = {"Meergranen € 3,00": BREAD, "Appeltaart € 14,40": PIE, "Koffie € 2,75": COFFEE}
+_STYLE = """
+body { font-family: system-ui, sans-serif; background: #f6f6f4; color: #1c1c1a; }
+h2 { font-size: 16px; font-weight: 600; margin: 16px 0 8px; }
+.row { display: flex; flex-wrap: wrap; gap: 8px; }
+iframe { border: 1px solid #c9c9c4; width: 1024px; height: 600px; background: white; }
+"""
+
+
+class Panel:
+    """The page's buttons, and the basket of the little till software behind them."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._people = members()
+        self._next = 100
+        self._basket: list[dict[str, Any]] = []
+        self._open = ""
+
+    def show(self) -> None:
+        """Build the page for one browser."""
+        ui.add_css(_STYLE)
+        with ui.element("div").style("display: flex; gap: 24px; padding: 16px; align-items: flex-start"):
+            with ui.element("div").style("width: 420px; flex: none"):
+                ui.label("Spaarpunt: virtual devices").style("font-size: 20px; font-weight: 600")
+                ui.label("Each button writes to a real pty, pipe or picture; the till beside it reads it as hardware.")
+                self._scanner()
+                self._stripe()
+                self._camera()
+                self._sale()
+                self._trouble()
+            ui.element("iframe").props(f'src="{self._world.screen}" title="cashier screen"')
+
+    def _scanner(self) -> None:
+        with _section("Scanner"):
+            _button("Scan an EAN-13 card", lambda: self._scan(0, "]E0"))
+            _button("Scan a Code 128 tag", lambda: self._scan(1, "]C0"))
+            _button("Scan an article", lambda: self._world.scanner.scan("8710400280507", aim="]E0"))
+            _button("Garble", lambda: self._world.scanner.send(b"]E02910\xff\xfe12\r"))
+            _button("Unplug", self._world.scanner.unplug)
+            _button("Plug in", self._world.scanner.plug)
+
+    def _stripe(self) -> None:
+        with _section("Magstripe reader"):
+            _button("Swipe a card", lambda: self._world.wedge.swipe(f";{self._member(2).card}?"))
+            _button("Swipe a bank card", lambda: self._world.wedge.swipe(BANK_STRIPE))
+            _button("Swipe badly", lambda: self._world.wedge.swipe(";E?"))
+            _button("Unplug", self._world.wedge.unplug)
+            _button("Plug in", self._world.wedge.plug)
+
+    def _camera(self) -> None:
+        with _section("Camera"):
+            _button("Show a QR code", lambda: self._world.camera.show_qr(self._member(0).card))
+            _button("Unplug", self._world.camera.unplug)
+            _button("Plug in", self._world.camera.plug)
+
+    def _sale(self) -> None:
+        with _section("The till's own software"):
+            for name, good in _GOODS.items():
+                _button(name, functools.partial(self._add, good))
+            _button("Pay and book", self._book)
+            _button("Start over", self._start_over)
+
+    def _trouble(self) -> None:
+        with _section("Trouble"):
+            _button("Cut the line", self._world.line.cut)
+            _button("Mend the line", self._world.line.mend)
+            _button("Kill the till (kill -9)", self._kill)
+            _button("Start the till", self._start)
+
+    # -- what the buttons do ----------------------------------------------------------------------------------------
+
+    def _member(self, kind: int) -> DemoMember:
+        self._next += 3
+        return self._people[(self._next - self._next % 3 + kind) % len(self._people)]
+
+    def _scan(self, kind: int, aim: str) -> None:
+        self._world.scanner.scan(self._member(kind).card, aim=aim)
+
+    def _client(self) -> TillClient:
+        if self._world.client is None:
+            raise DemoError("the till does not run: start it first")
+        return self._world.client
+
+    def _add(self, good: dict[str, Any]) -> None:
+        client = self._client()
+        if not self._basket:
+            self._open = client.open_session().session
+        self._basket.append({"line_id": str(len(self._basket) + 1), **good})
+        client.set_basket(self._open, Basket.model_validate({"currency": "EUR", "lines": self._basket}))
+
+    def _book(self) -> None:
+        if not self._basket:
+            raise DemoError("nothing in the basket: add something first")
+        self._client().commit(self._open)
+        self._basket = []
+
+    def _start_over(self) -> None:
+        if self._basket:
+            self._client().void(self._open)
+            self._basket = []
+
+    def _kill(self) -> None:
+        self._client()
+        self._world.kill_till()
+        self._basket = []
+
+    def _start(self) -> None:
+        if self._world.client is not None:
+            raise DemoError("the till runs already")
+        self._world.start_till()
+
+
+@contextlib.contextmanager
+def _section(title: str) -> Iterator[None]:
+    ui.html(f"<h2>{title}</h2>", sanitize=False)
+    with ui.element("div").classes("row"):
+        yield
+
+
+def _button(text: str, action: Callable[[], object]) -> None:
+    async def press() -> None:
+        try:
+            await run.io_bound(action)
+        except (DemoError, DriverError, PluginProblem) as error:
+            ui.notify(str(error), type="warning", multi_line=True)
+
+    ui.button(text, on_click=press).props("outline no-caps dense")
+
+
+def serve_panel(world: World, port: int) -> None:
+    """Serve the panel on loopback until Ctrl-C."""
+
+    @ui.page("/", title="Spaarpunt demo")
+    def page() -> None:
+        Panel(world).show()
+
+    ui.run(
+        host="127.0.0.1",
+        port=port,
+        show=False,
+        reload=False,
+        show_welcome_message=False,
+        uvicorn_logging_level="warning",
+    )

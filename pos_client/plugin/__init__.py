@@ -1,0 +1,1 @@
+"""The loopback HTTP API through which the till's own software sells with Spaarpunt."""

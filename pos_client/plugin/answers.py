@@ -1,0 +1,164 @@
+"""From the till's own values to the API's answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import overload
+
+from loyalty.basket import Basket
+from loyalty.ledger import Entry
+from loyalty.programme import Programme
+from loyalty.redemption import discounts_by_line
+from loyalty.settlement import Settlement
+from pos_client import __version__
+from pos_client.plugin import messages
+from pos_client.runtime import Runtime
+from pos_client.session import Booked, Quote, SessionState
+from sync.mirror import Holder
+
+
+@overload
+def at(ms: int) -> datetime: ...
+@overload
+def at(ms: None) -> None: ...
+def at(ms: int | None) -> datetime | None:
+    """Unix milliseconds UTC as a time."""
+    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def quote_answer(runtime: Runtime, quote: Quote) -> messages.QuoteAnswer:
+    """A session as it stands."""
+    language = runtime.config.till.language
+    open_now = quote.state is SessionState.OPEN
+    return messages.QuoteAnswer(
+        session=quote.session,
+        state=quote.state,
+        programme=quote.programme.id,
+        programme_version=quote.programme.version,
+        member=_member(runtime, quote.holder, quote.programme) if quote.holder else None,
+        settlement=_settlement(quote.settlement, quote.basket, quote.programme, language),
+        rewards=tuple(
+            messages.Reward(
+                id=option.reward.id,
+                name=option.reward.name.get(language),
+                cost_points=option.reward.cost_points,
+                discount_minor=option.reward.discount_minor,
+                available=option.available and open_now,
+                code=option.code if open_now else "session_closed",
+            )
+            for option in quote.rewards
+        ),
+        redeemable=messages.Redeemable(limit_points=quote.verdict.limit, reason=quote.verdict.reason)
+        if quote.verdict
+        else None,
+        dropped_rewards=quote.dropped_rewards,
+        balance_after=quote.balance_after,
+        offline=_offline(runtime, quote.holder),
+    )
+
+
+def booked_answer(runtime: Runtime, session: str, state: SessionState, booked: Booked | None) -> messages.BookedAnswer:
+    """A sale that was booked or undone; `booked` is None when an open session was dropped."""
+    entry = booked.entry if booked else None
+    holder = runtime.mirror.find(entry.card) if entry else None
+    programme = runtime.till.programme()
+    return messages.BookedAnswer(
+        session=session,
+        state=state,
+        entry=_entry(entry) if entry else None,
+        member=_member(runtime, holder, programme) if holder else None,
+        settlement=_settlement(entry.settlement, entry.basket, programme, runtime.config.till.language)
+        if entry
+        else None,
+        offline=_offline(runtime, holder),
+    )
+
+
+def status_answer(runtime: Runtime) -> messages.StatusAnswer:
+    """How the till is doing."""
+    sync = runtime.agent.state
+    proof = runtime.proofs.latest()
+    return messages.StatusAnswer(
+        till=runtime.config.till.name,
+        terminal=runtime.terminal.terminal,
+        store=runtime.terminal.store_name,
+        software=f"spaarpunt/{__version__}",
+        online=sync.online,
+        since=at(sync.since_ms),
+        problem=sync.problem,
+        queue_length=runtime.journal.head().queued,
+        mirror_as_of=at(runtime.mirror.contact().as_of_ms),
+        devices=tuple(
+            messages.DeviceAnswer(name=device.name, status=device.status, text=device.text)
+            for device in runtime.board.states()
+        ),
+        payment_cards_refused=runtime.board.payment_cards_refused,
+        proof=messages.DayAnswer.model_validate(proof, from_attributes=True) if proof else None,
+    )
+
+
+def _member(runtime: Runtime, holder: Holder, programme: Programme) -> messages.Member:
+    settings = runtime.config.till
+    tier = programme.tier(holder.tier or "")
+    return messages.Member(
+        known=holder.known,
+        first_name=holder.first_name if settings.show_first_name else None,
+        tier=messages.Named(id=tier.id, name=tier.name.get(settings.language)),
+        balance=messages.Balance(confirmed=holder.confirmed, queued=holder.queued, total=holder.balance),
+    )
+
+
+def _settlement(settlement: Settlement, basket: Basket, programme: Programme, language: str) -> messages.Settlement:
+    # A booked sale may be of an older programme version: a rule or reward that is gone shows its id.
+    names = {part.id: part.name.get(language) for part in (*programme.earn, *programme.rewards)}
+    taken = discounts_by_line(settlement.redemptions)
+    return messages.Settlement(
+        currency=basket.currency,
+        gross_minor=basket.gross_minor,
+        payable_minor=settlement.payable_minor,
+        points_earned=settlement.points_earned,
+        points_spent=settlement.points_spent,
+        components=tuple(
+            messages.Component(
+                rule=part.rule,
+                name=names.get(part.rule, part.rule),
+                kind=part.kind,
+                base=part.base,
+                points=part.points,
+            )
+            for part in settlement.accrual.components
+        ),
+        lines=tuple(
+            messages.LineResult(line_id=line.line_id, points=line.points, discount_minor=taken.get(line.line_id, 0))
+            for line in settlement.accrual.lines
+        ),
+        redemptions=tuple(
+            messages.Redeemed(
+                reward=taken_reward.reward,
+                name=names.get(taken_reward.reward, taken_reward.reward),
+                points=taken_reward.points,
+                discount_minor=taken_reward.discount_minor,
+            )
+            for taken_reward in settlement.redemptions
+        ),
+    )
+
+
+def _entry(entry: Entry) -> messages.EntryAnswer:
+    return messages.EntryAnswer(
+        id=entry.id,
+        seq=entry.seq,
+        kind=entry.kind.value,
+        points=entry.points,
+        business_date=entry.business_date,
+        reverses=entry.reverses,
+    )
+
+
+def _offline(runtime: Runtime, holder: Holder | None) -> messages.Offline:
+    return messages.Offline(
+        online=runtime.agent.state.online,
+        confirmed_as_of=at(runtime.mirror.contact().as_of_ms),
+        queued_points=holder.queued if holder else 0,
+        queue_length=runtime.journal.head().queued,
+    )

@@ -1,0 +1,72 @@
+"""The loopback API, put together: gate, calls, problem details, OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request, Security
+from fastapi.responses import Response
+from fastapi.security import HTTPBearer
+from starlette.routing import Match
+
+from pos_client import __version__
+from pos_client.plugin import office, problems, sales, stream
+from pos_client.plugin.gate import OPENAPI_PATH, Gate
+from pos_client.plugin.messages import Problem
+from pos_client.runtime import Runtime
+
+_DESCRIPTION = """Loyalty for the till's own software, on this machine alone. Amounts are integers in minor units
+(cents), points are integers, times are ISO 8601 in UTC. Every error is RFC 9457 problem details with a stable `code`.
+"""
+
+# "default" also keeps FastAPI from announcing its own shape of validation errors, which this API never sends.
+_PROBLEMS: dict[int | str, dict[str, Any]] = {"default": {"model": Problem, "description": "What is wrong (RFC 9457)"}}
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """OpenAPI 3.1, with problems under the media type they are sent as: FastAPI knows one type for each call."""
+        schema = super().openapi()
+        for path in schema["paths"].values():
+            for call in path.values():
+                call["responses"]["default"]["content"] = {
+                    "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+                }
+        return schema
+
+
+def create_api(runtime: Runtime, token: str) -> FastAPI:
+    """The application with every call under /v1, open to those who know `token`.
+
+    The screen is mounted on the same application afterwards; the Host check holds for both.
+    """
+    app = _Api(
+        title="Spaarpunt till",
+        version=__version__,
+        description=_DESCRIPTION,
+        openapi_url=OPENAPI_PATH,
+        docs_url=None,  # FastAPI's documentation pages load scripts from the internet, which a till has not
+        redoc_url=None,
+    )
+    app.state.runtime = runtime
+    app.state.hub = stream.Hub(runtime.bus)
+    app.add_middleware(Gate, token=token)
+    problems.install(app)
+    app.add_exception_handler(stream.TooManyListeners, stream.on_too_many)
+    # The gate checks the token before a body is read; here it is only made known to OpenAPI.
+    bearer = Security(HTTPBearer(auto_error=False))
+    for router in (sales.router, office.router, stream.router):
+        app.include_router(router, dependencies=[bearer], responses=_PROBLEMS)
+    app.add_route("/v1/{rest:path}", _no_such_call, methods=_METHODS, include_in_schema=False)
+    return app
+
+
+async def _no_such_call(request: Request) -> Response:
+    """Everything under /v1 that is no call: the screen, mounted at /, would answer with a page for people."""
+    routes = (route for route in request.app.routes if getattr(route, "endpoint", None) is not _no_such_call)
+    if any(route.matches(request.scope)[0] is Match.PARTIAL for route in routes):
+        return problems.respond(
+            "method_not_allowed", f"this call is not made with {request.method}: see {OPENAPI_PATH}"
+        )
+    return problems.respond("not_found", f"no such call: see {OPENAPI_PATH}")

@@ -1,0 +1,204 @@
+"""A small typed client of the loopback API, for tills in Python, for the demo and for the tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote as in_path
+
+import httpx
+from pydantic import ValidationError
+
+from loyalty.basket import Basket
+from pos_client.plugin.messages import Answer, BookedAnswer, EventAnswer, Problem, QuoteAnswer, StatusAnswer, SyncAnswer
+
+A = TypeVar("A", bound=Answer)
+TIMEOUT_S = 10.0
+"""A call takes milliseconds; a disk that needs longer than this is failing."""
+SYNC_TIMEOUT_S = 900.0
+"""A day's queue over a bad mobile line."""
+SILENCE_S = 45.0
+"""The stream sends a comment every 15 seconds: after three of those in silence the till is gone."""
+
+
+class PluginProblem(Exception):
+    """The till said no. `code` is stable (docs/plugin.md lists them); `status` is 0 when there was no answer at all."""
+
+    def __init__(self, code: str, status: int, detail: str) -> None:
+        self.code = code
+        self.status = status
+        self.detail = detail
+        super().__init__(f"{detail} ({code})")
+
+
+class EventStream:
+    """The events of the till, one by one, from the moment this was made. Close it, or use it in a `with` block.
+
+    Iterating ends when the till ends the stream (it stopped, or this client fell too far behind): come back with
+    `last_id`. It raises `PluginProblem` (`till_unreachable`) when the connection breaks.
+    """
+
+    def __init__(self, response: httpx.Response, last_id: str | None) -> None:
+        self._response = response
+        self._lines = response.iter_lines()
+        self.last_id = last_id
+
+    def __iter__(self) -> Iterator[EventAnswer]:
+        return self
+
+    def __next__(self) -> EventAnswer:
+        fields: dict[str, str] = {}
+        try:
+            for line in self._lines:
+                name, _, value = line.partition(":")
+                if name:  # a line that starts with a colon is a comment
+                    fields[name] = value.removeprefix(" ")
+                elif not line and "data" not in fields:
+                    fields = {}
+                elif not line:
+                    self.last_id = fields.get("id", self.last_id)
+                    return EventAnswer(
+                        id=self.last_id or "", event=fields.get("event", "message"), data=json.loads(fields["data"])
+                    )
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from error
+        raise StopIteration
+
+    def close(self) -> None:
+        """End the stream."""
+        self._response.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class TillClient:
+    """One till's API. Thread-safe. Nothing is tried again by itself: every call but `redeem` may be repeated safely.
+
+    Every call raises `PluginProblem`.
+
+    Args:
+        base_url: as in `http://127.0.0.1:8321`.
+        token: what the till's plugin.token file holds.
+    """
+
+    def __init__(self, base_url: str, token: str) -> None:
+        # The environment's proxies are not for loopback, and must never see the token.
+        self._http = httpx.Client(
+            base_url=base_url, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT_S, trust_env=False
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open_session(self, session: str | None = None) -> QuoteAnswer:
+        """Start a sale; with an id of one's own, the same id again is the same session."""
+        return self._call(QuoteAnswer, "POST", "/v1/sessions", {} if session is None else {"id": session})
+
+    def set_basket(self, session: str, basket: Basket) -> QuoteAnswer:
+        """Put the whole basket as it is now."""
+        return self._call(QuoteAnswer, "PUT", _path(session, "basket"), basket.model_dump(mode="json"))
+
+    def identify(self, session: str, card: str) -> QuoteAnswer:
+        """Give the sale a card by its number."""
+        return self._call(QuoteAnswer, "POST", _path(session, "identify"), {"card": card})
+
+    def quote(self, session: str) -> QuoteAnswer:
+        """What the sale comes to now."""
+        return self._call(QuoteAnswer, "POST", _path(session, "quote"))
+
+    def redeem(self, session: str, reward: str) -> QuoteAnswer:
+        """Take a reward; after a fault ask for the quote first, since a repeat takes it once more."""
+        return self._call(QuoteAnswer, "POST", _path(session, "redeem"), {"reward": reward})
+
+    def commit(self, session: str) -> BookedAnswer:
+        """Book the sale."""
+        return self._call(BookedAnswer, "POST", _path(session, "commit"))
+
+    def void(self, session: str) -> BookedAnswer:
+        """Drop an open sale, or reverse a booked one."""
+        return self._call(BookedAnswer, "POST", _path(session, "void"))
+
+    def status(self) -> StatusAnswer:
+        """How the till is doing."""
+        return self._call(StatusAnswer, "GET", "/v1/status")
+
+    def sync(self, *, nightly: bool = False) -> SyncAnswer:
+        """Exchange with head office now; `nightly` compares each open day as well."""
+        return self._call(SyncAnswer, "POST", "/v1/sync", {"nightly": nightly}, timeout_s=SYNC_TIMEOUT_S)
+
+    def events(self, last_id: str | None = None) -> EventStream:
+        """Listen, from now on (when this returns) or from after the event `last_id`."""
+        headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+        request = self._http.build_request(
+            "GET", "/v1/events", headers=headers, timeout=httpx.Timeout(TIMEOUT_S, read=SILENCE_S)
+        )
+        try:
+            response = self._http.send(request, stream=True)
+            if not response.is_success:
+                response.read()
+                raise _problem(response)
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from error
+        return EventStream(response, last_id)
+
+    def _call(
+        self,
+        answer: type[A],
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+    ) -> A:
+        try:
+            response = self._http.request(method, path, json=body, timeout=timeout_s)
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from error
+        if not response.is_success:
+            raise _problem(response)
+        try:
+            return answer.model_validate_json(response.content)
+        except ValidationError as error:
+            raise PluginProblem(
+                "unexpected_answer",
+                response.status_code,
+                f"{self._http.base_url} answered no {answer.__name__}: "
+                "is this the till's address, and is its software as new as this client?",
+            ) from error
+
+
+def _path(session: str, call: str) -> str:
+    return f"/v1/sessions/{in_path(session, safe='')}/{call}"
+
+
+def _problem(response: httpx.Response) -> PluginProblem:
+    try:
+        problem = Problem.model_validate_json(response.content)
+    except ValidationError:
+        return PluginProblem(
+            "unexpected_answer",
+            response.status_code,
+            f"{response.url.host} answered {response.status_code} and is no till",
+        )
+    return PluginProblem(problem.code, problem.status, problem.detail)
+
+
+def _unreachable(error: httpx.HTTPError) -> PluginProblem:
+    return PluginProblem("till_unreachable", 0, f"the till does not answer ({error}): is it running?")

@@ -1,0 +1,280 @@
+"""What the API takes and answers, as pydantic models. Points and minor units are integers, times ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
+
+from pos_client.session import SessionState
+from sync.agent import NightReport, SyncReport
+from sync.wire import Proof
+
+SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+"""Chosen by the till's software (a receipt number, a UUID) or made by the till."""
+
+
+class Asked(BaseModel):
+    """Base of every request body: an unknown field is refused, so that a typo is no silent default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Answer(BaseModel):
+    """Base of every answer: later versions may add fields, and a client ignores those it does not know."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class OpenSession(Asked):
+    """POST /v1/sessions. With an id of its own the till's software can ask again after any fault."""
+
+    id: SessionId | None = None
+
+
+class Identify(Asked):
+    """POST /v1/sessions/{id}/identify."""
+
+    card: Annotated[str, Field(min_length=1, max_length=256, repr=False)]
+    """The number as typed or scanned. 256 takes in every track of a bank card (ISO/IEC 7813), to refuse it by name."""
+
+
+class Redeem(Asked):
+    """POST /v1/sessions/{id}/redeem."""
+
+    reward: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+
+class SyncNow(Asked):
+    """POST /v1/sync. `nightly` also compares each open day with head office."""
+
+    nightly: StrictBool = False
+
+
+class Offline(Answer):
+    """How far the answer is confirmed by head office. In points and entries."""
+
+    online: bool
+    """Whether the last exchange with head office went well."""
+    confirmed_as_of: AwareDatetime | None
+    """When this till last had every change from head office; null for never."""
+    queued_points: int
+    """This member's points that were booked here and are not confirmed yet; may be negative."""
+    queue_length: int
+    """Entries of the whole till that head office does not have yet."""
+
+
+class Named(Answer):
+    """An id, and its name in the till's language."""
+
+    id: str
+    name: str
+
+
+class Balance(Answer):
+    """Points: what head office stated, what this till added since, and the sum, which is what to show."""
+
+    confirmed: int
+    queued: int
+    total: int
+
+
+class Member(Answer):
+    """Who holds the card. Not known here is not invalid: such a card earns, and head office settles it."""
+
+    known: bool
+    first_name: str | None
+    """Null when the shop shows no names (till.show_first_name), or the card is not known here."""
+    tier: Named
+    balance: Balance
+
+
+class Component(Answer):
+    """What one rule gave, on a base of minor units (base rules) or of points (bonus rules)."""
+
+    rule: str
+    name: str
+    kind: Literal["base", "bonus"]
+    base: int
+    points: int
+
+
+class LineResult(Answer):
+    """One line's share: points earned, and minor units that rewards took off. The lines add up to the totals."""
+
+    line_id: str
+    points: int
+    discount_minor: int
+
+
+class Redeemed(Answer):
+    """A reward taken on this sale."""
+
+    reward: str
+    name: str
+    points: int
+    discount_minor: int
+
+
+class Settlement(Answer):
+    """What the sale comes to."""
+
+    currency: str
+    gross_minor: int
+    payable_minor: int
+    points_earned: int
+    points_spent: int
+    components: tuple[Component, ...]
+    lines: tuple[LineResult, ...]
+    redemptions: tuple[Redeemed, ...]
+
+
+class Reward(Answer):
+    """A reward of the programme; when it cannot be given now, `code` says why."""
+
+    id: str
+    name: str
+    cost_points: int
+    discount_minor: int
+    available: bool
+    code: str | None
+
+
+class Redeemable(Answer):
+    """How many points may be redeemed for this card now, and what sets that limit."""
+
+    limit_points: int
+    reason: str
+
+
+class QuoteAnswer(Answer):
+    """A session as it stands."""
+
+    session: str
+    state: SessionState
+    programme: str
+    programme_version: int
+    member: Member | None
+    settlement: Settlement
+    rewards: tuple[Reward, ...]
+    redeemable: Redeemable | None
+    dropped_rewards: tuple[str, ...]
+    """Rewards that the last basket made impossible, and that were taken off."""
+    balance_after: int | None
+    """What the member would have after this sale."""
+    offline: Offline
+
+
+class EntryAnswer(Answer):
+    """A journal entry: it is on the disk. `points` is what it adds to the balance."""
+
+    id: str
+    seq: int
+    kind: Literal["sale", "void"]
+    points: int
+    business_date: date
+    reverses: str | None
+
+
+class BookedAnswer(Answer):
+    """A sale that is booked, or undone. `entry` is null when an open session was dropped: nothing was booked."""
+
+    session: str
+    state: SessionState
+    entry: EntryAnswer | None
+    member: Member | None
+    settlement: Settlement | None
+    offline: Offline
+
+
+class DeviceAnswer(Answer):
+    """A device as last reported: online, offline or failed."""
+
+    name: str
+    status: str
+    text: str
+
+
+class DayAnswer(Answer):
+    """One business date compared with head office."""
+
+    business_date: date
+    agrees: bool
+    parked: int
+    ours: Proof
+    theirs: Proof
+
+
+class StatusAnswer(Answer):
+    """GET /v1/status."""
+
+    till: str
+    terminal: str
+    store: str
+    software: str
+    online: bool
+    since: AwareDatetime
+    """When `online` last turned."""
+    problem: str | None
+    queue_length: int
+    mirror_as_of: AwareDatetime | None
+    devices: tuple[DeviceAnswer, ...]
+    payment_cards_refused: int
+    """Since the till was started."""
+    proof: DayAnswer | None
+    """The newest business date that was compared."""
+
+
+class Round(Answer):
+    """What one exchange with head office did, in entries and changes."""
+
+    sent: int
+    booked: int
+    parked: int
+    changes: int
+
+
+class SyncAnswer(Answer):
+    """POST /v1/sync. `days` is empty unless the night's work was asked for; `agrees` is true when no day differs."""
+
+    report: Round
+    days: tuple[DayAnswer, ...] = ()
+    agrees: bool = True
+
+    @classmethod
+    def of_round(cls, report: SyncReport) -> SyncAnswer:
+        """From one round."""
+        return cls(report=Round(sent=report.sent, booked=report.booked, parked=report.parked, changes=report.changes))
+
+    @classmethod
+    def of_night(cls, night: NightReport) -> SyncAnswer:
+        """From the night's work."""
+        days = tuple(DayAnswer.model_validate(day, from_attributes=True) for day in night.days)
+        return cls(report=cls.of_round(night.report).report, days=days, agrees=night.agrees)
+
+
+class InvalidPart(Answer):
+    """One part of a request that is not as expected; what came is never repeated, since it may be a card number."""
+
+    path: str
+    expected: str
+
+
+class Problem(Answer):
+    """RFC 9457 problem details, as application/problem+json. Programs go by `code`."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: tuple[InvalidPart, ...] = ()
+
+
+class EventAnswer(Answer):
+    """One event of GET /v1/events, as the client reads it. `id` is what `Last-Event-ID` takes."""
+
+    id: str
+    event: str
+    data: dict[str, Any]

@@ -1,0 +1,66 @@
+"""The calls of a sale: each is one use case of the till, and answers what that came to."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Request
+
+from loyalty.basket import Basket
+from pos_client.plugin.answers import booked_answer, quote_answer
+from pos_client.plugin.messages import BookedAnswer, Identify, OpenSession, QuoteAnswer, Redeem, SessionId
+from pos_client.runtime import Runtime
+from pos_client.session import SessionState
+
+
+def runtime_of(request: Request) -> Runtime:
+    """The till that this application serves."""
+    return cast(Runtime, request.app.state.runtime)
+
+
+Running = Annotated[Runtime, Depends(runtime_of)]
+router = APIRouter(prefix="/v1/sessions", tags=["sale"])
+
+# Plain `def`: these wait for the disk, so each runs on a worker thread and the event loop stays free.
+
+
+@router.post("")
+def open_session(runtime: Running, body: OpenSession | None = None) -> QuoteAnswer:
+    """Start a sale. A card that was scanned just before goes with it; the same id again is the same session."""
+    return quote_answer(runtime, runtime.till.open_session(body.id if body else None))
+
+
+@router.put("/{session}/basket")
+def set_basket(runtime: Running, session: SessionId, basket: Basket) -> QuoteAnswer:
+    """Put the whole basket as it is now, in place of what was there."""
+    return quote_answer(runtime, runtime.till.set_basket(session, basket))
+
+
+@router.post("/{session}/identify")
+def identify(runtime: Running, session: SessionId, body: Identify) -> QuoteAnswer:
+    """Give the sale a loyalty card by its number. Another card takes off the rewards chosen for the first."""
+    return quote_answer(runtime, runtime.till.identify(session, body.card))
+
+
+@router.post("/{session}/quote")
+def quote(runtime: Running, session: SessionId) -> QuoteAnswer:
+    """Say what the sale comes to now. Changes nothing."""
+    return quote_answer(runtime, runtime.till.quote(session))
+
+
+@router.post("/{session}/redeem")
+def redeem(runtime: Running, session: SessionId, body: Redeem) -> QuoteAnswer:
+    """Take a reward on this sale. Its points are spent when the sale is committed."""
+    return quote_answer(runtime, runtime.till.redeem(session, body.reward))
+
+
+@router.post("/{session}/commit")
+def commit(runtime: Running, session: SessionId) -> BookedAnswer:
+    """Book the sale: when this answers, it is on the disk. Asking again answers the same entry."""
+    return booked_answer(runtime, session, SessionState.BOOKED, runtime.till.commit(session))
+
+
+@router.post("/{session}/void")
+def void(runtime: Running, session: SessionId) -> BookedAnswer:
+    """Drop an open sale, or reverse a booked one by an entry of its own. Asking again changes nothing."""
+    return booked_answer(runtime, session, SessionState.VOIDED, runtime.till.void(session))

@@ -1,0 +1,32 @@
+"""The parts of one running till, as the composition root made them, for the screen, the API and the commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pos_client.config import Config
+from pos_client.devices import DeviceBoard
+from pos_client.events import EventBus
+from pos_client.till import Till
+from sync.agent import Agent
+from sync.journal import Journal
+from sync.mirror import Mirror
+from sync.proofs import Proofs
+from sync.store import Store
+from sync.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Everything one till process shares.."""
+
+    config: Config
+    store: Store
+    terminal: Terminal
+    journal: Journal
+    mirror: Mirror
+    proofs: Proofs
+    bus: EventBus
+    till: Till
+    agent: Agent
+    board: DeviceBoard

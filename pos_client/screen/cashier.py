@@ -1,0 +1,207 @@
+"""The cashier's screen at `/`: till events in, one view per language out to every open window, keys back to the till."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+import uuid6
+from fastapi import FastAPI, Request
+from nicegui import app as nicegui_app
+from nicegui import ui
+
+from loyalty.errors import BasketError, RewardRefused
+from pos_client.events import TillEvent
+from pos_client.i18n import LANGUAGES
+from pos_client.runtime import Runtime
+from pos_client.screen.facts import read_facts
+from pos_client.screen.memory import UNDO_MS, Memory, after
+from pos_client.screen.page import MARK, CashierPage
+from pos_client.screen.view import MAX_REWARDS, View, build_view
+from pos_client.session import SessionState
+from pos_client.till import TillError
+from sync.errors import StoreError, StoreFull
+from sync.terminal import wall_ms
+
+log = structlog.get_logger("spaarpunt.screen")
+
+RECONNECT_S = 30.0
+"""How long a window that lost its connection keeps its elements: a reload within it, or a sleeping screen, is free."""
+
+
+def mount(app: FastAPI, runtime: Runtime) -> None:
+    """Put the cashier's screen of `runtime` at `/` of `app`; `?lang=nl|en` picks a language for one window.
+
+    Once per process: NiceGUI keeps its pages in the process.
+    """
+    screen = CashierScreen(runtime)
+
+    @ui.page("/", title=f"{runtime.terminal.store_name} · {runtime.config.till.name}", favicon=MARK)
+    def cashier(request: Request) -> None:
+        asked = request.query_params.get("lang", "")
+        screen.open_window(asked if asked in LANGUAGES else runtime.config.till.language)
+
+    nicegui_app.on_startup(screen.start)
+    nicegui_app.on_shutdown(screen.stop)
+    ui.run_with(
+        app,
+        dark=None,
+        language=runtime.config.till.language,
+        binding_refresh_interval=None,
+        reconnect_timeout=RECONNECT_S,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+
+
+class CashierScreen:
+    """All open windows of one till. Everything but `on_event` runs on the server's loop."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._till = runtime.till
+        self._memory = Memory()
+        self._pages: list[CashierPage] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end_listening: Callable[[], None] = lambda: None
+        self._minute: asyncio.TimerHandle | None = None
+        self._busy = False
+        # Babel reads a language's formats on first use, a tenth of a second that belongs to the start.
+        facts = read_facts(runtime)
+        for language in LANGUAGES:
+            build_view(facts, self._memory, language)
+
+    def start(self) -> None:
+        """Listen to the till; called on the loop when the server starts."""
+        self._loop = asyncio.get_running_loop()
+        self._end_listening = self._runtime.bus.listen(self.on_event)
+        self._each_minute()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._end_listening()
+        if self._minute is not None:
+            self._minute.cancel()
+
+    def open_window(self, language: str) -> None:
+        """Build the page for one browser window."""
+        page = CashierPage(language, self)
+        page.apply(build_view(read_facts(self._runtime), self._memory, language))
+        self._pages.append(page)
+        ui.context.client.on_delete(lambda: self._pages.remove(page))
+
+    def on_event(self, event: TillEvent) -> None:
+        """Take an event on the till's thread over to the loop."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._handle, event)
+
+    def _handle(self, event: TillEvent) -> None:
+        before = self._memory
+        self._memory, tone = after(before, event, wall_ms())
+        self._refresh()
+        if tone is not None:
+            self._sound(tone)
+        if self._memory.last is not before.last and self._loop is not None:
+            self._loop.call_later(UNDO_MS / 1000, self._refresh)
+
+    def _refresh(self) -> None:
+        facts = read_facts(self._runtime)
+        views: dict[str, View] = {}
+        for page in self._pages:
+            if page.language not in views:
+                views[page.language] = build_view(facts, self._memory, page.language)
+            page.apply(views[page.language])
+
+    def _sound(self, tone: str) -> None:
+        for page in self._pages:
+            page.tone(tone)
+
+    def _each_minute(self) -> None:
+        """The clock, and whatever else time alone changes."""
+        self._refresh()
+        assert self._loop is not None
+        self._minute = self._loop.call_later(60 - wall_ms() / 1000 % 60, self._each_minute)
+
+    # -- keys -----------------------------------------------------------------------------------------------------
+
+    async def press_reward(self, number: int) -> None:
+        """Take the reward in row `number`, from 0; says why when it cannot be had."""
+        facts = read_facts(self._runtime)
+        quote = facts.quote
+        if number >= min(len(facts.rewards), MAX_REWARDS):
+            return
+        option = facts.rewards[number]
+        if option.code is not None or quote is None:
+            if quote is None or option.reward.id not in [taken.reward for taken in quote.settlement.redemptions]:
+                self._refuse(option.code or "no_session", option.reward.id)
+            return
+        await self._do(lambda: self._till.redeem(quote.session, option.reward.id), option.reward.id)
+
+    async def press_action(self) -> None:
+        """Book the sale on the screen."""
+        facts = read_facts(self._runtime)
+        quote = facts.quote
+        if quote is None or quote.state is not SessionState.OPEN:
+            return
+        if quote.holder is None:
+            self._refuse("no_card")
+            return
+        await self._do(lambda: self._till.commit(quote.session))
+
+    async def press_undo(self) -> None:
+        """Take the last booking back while that is still offered."""
+        last = self._memory.last
+        if last is None or self._memory.undo_left_ms(wall_ms()) == 0:
+            self._refuse("too_late")
+            return
+        await self._do(lambda: self._till.void(last.session))
+
+    async def press_cancel(self) -> None:
+        """Wave the message and the last result away, drop the receipt, or drop the card that waits."""
+        facts = read_facts(self._runtime)
+        quote = facts.quote
+        if quote is not None and quote.state is not SessionState.OPEN:
+            self._memory = self._memory.dismiss(quote.session)
+            self._refresh()
+            return
+        self._memory = self._memory.dismiss(None)
+        if quote is not None:
+            await self._do(lambda: self._till.void(quote.session))
+        elif facts.holder is not None:
+            await self._do(self._drop_card)
+        else:
+            self._refresh()
+
+    def _drop_card(self) -> None:
+        # A waiting card goes with the next session, so a session that is dropped at once takes it away.
+        session = str(uuid6.uuid7())
+        self._till.open_session(session)
+        self._till.void(session)
+
+    async def _do(self, command: Callable[[], object], reward: str | None = None) -> None:
+        """Run a use case beside the loop: the disk may be slow, the screen may not. A second tap meanwhile is none."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            await asyncio.to_thread(command)
+        except (TillError, RewardRefused) as error:
+            self._refuse(error.code, reward)
+        except BasketError as error:
+            log.warning("refused", error=str(error))
+            self._refuse("basket")
+        except StoreFull as error:
+            log.error("store", error=str(error))
+            self._refuse("store_full")
+        except StoreError as error:
+            log.error("store", error=str(error))
+            self._refuse("store_error")
+        finally:
+            self._busy = False
+        self._refresh()
+
+    def _refuse(self, code: str, reward: str | None = None) -> None:
+        self._memory = self._memory.refused(code, reward)
+        self._refresh()
+        self._sound("low")

@@ -1,0 +1,85 @@
+"""What the cashier's screen shows, read from the till in one go. The only file of the screen that asks the till."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from loyalty.basket import Basket
+from loyalty.programme import Programme
+from loyalty.redemption import RewardOption, options
+from pos_client.runtime import Runtime
+from pos_client.session import Quote
+from pos_client.till import TillError
+from sync.mirror import Holder
+from sync.terminal import clock_problem, wall_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The till at one moment. Points, minor units, Unix milliseconds UTC.
+
+    `quote` is the session on the screen; `holder` its member, or the one whose card waits for a session; `rewards` is
+    empty without a holder. `as_of_ms` is when the mirror last agreed with head office.
+    """
+
+    store_name: str
+    till_name: str
+    show_first_name: bool
+    zone: ZoneInfo
+    now_ms: int
+    clock_wrong: bool
+    programme: Programme | None
+    quote: Quote | None
+    holder: Holder | None
+    rewards: tuple[RewardOption, ...]
+    online: bool
+    since_ms: int
+    queued: int
+    as_of_ms: int | None
+    devices_away: tuple[str, ...]
+
+
+def read_facts(runtime: Runtime) -> Facts:
+    """Read everything the screen shows.
+
+    Raises:
+        StoreError: the till's database could not be read.
+    """
+    till, now = runtime.till, wall_ms()
+    programme = runtime.mirror.programme()
+    quote = _current(runtime)
+    holder = quote.holder if quote else till.waiting
+    rewards: tuple[RewardOption, ...] = ()
+    if quote:
+        rewards = quote.rewards
+    elif holder and programme:
+        rewards = options(programme, Basket(currency=programme.currency), (), holder.balance, till.verdict(holder))
+    state = runtime.agent.state
+    return Facts(
+        store_name=runtime.terminal.store_name,
+        till_name=runtime.config.till.name,
+        show_first_name=runtime.config.till.show_first_name,
+        zone=ZoneInfo(runtime.config.till.time_zone),
+        now_ms=now,
+        clock_wrong=clock_problem(now) is not None,
+        programme=programme,
+        quote=quote,
+        holder=holder,
+        rewards=rewards,
+        online=state.online,
+        since_ms=state.since_ms,
+        queued=runtime.journal.head().queued,
+        as_of_ms=runtime.mirror.contact().as_of_ms,
+        devices_away=tuple(device.name for device in runtime.board.states() if device.status != "online"),
+    )
+
+
+def _current(runtime: Runtime) -> Quote | None:
+    session = runtime.till.current
+    if session is None:
+        return None
+    try:
+        return runtime.till.quote(session)
+    except TillError:
+        return None  # closed between the two questions: there is nothing to show of it

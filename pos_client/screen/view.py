@@ -1,0 +1,284 @@
+"""From facts to a view: every string of the cashier's screen, ready to show. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from loyalty.basket import Line
+from loyalty.programme import Programme
+from loyalty.redemption import RewardOption
+from pos_client.screen.facts import Facts
+from pos_client.screen.memory import Memory, Notice
+from pos_client.screen.words import NOTICES, OTHER_NOTICE, Mood, Words
+from pos_client.session import Quote, SessionState
+from sync.mirror import Holder
+
+MAX_REWARDS = 8
+"""Rewards on the screen: the keys F2 to F9. The till's own software can give the rest."""
+MAX_LINES = 8
+"""Basket lines that fit beside the totals at 1024×600; the newest are shown."""
+
+Phase = Literal["idle", "card", "booked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One sentence with its mood; the mood picks icon and colour."""
+
+    mood: Mood
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RewardRow:
+    """One reward: its key, and why it cannot be had (`note`) when its state is "off"."""
+
+    reward: str
+    key: str
+    name: str
+    cost: str
+    note: str
+    state: Literal["ready", "chosen", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class LineRow:
+    """One line of the receipt; "reward" lines are taken off, "more" stands for lines that do not fit."""
+
+    text: str
+    amount: str
+    kind: Literal["item", "reward", "more"] = "item"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """The primary action, always in the same place."""
+
+    text: str
+    state: Literal["ready", "off", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The whole screen in words. Empty strings are not shown."""
+
+    language: str
+    phase: Phase
+    online: bool
+    badge: str
+    place: str
+    devices: str
+    clock: str
+    shop: str
+    hint: str
+    last: str
+    name: str
+    tier: str
+    balance: str
+    unit: str
+    as_of: str
+    rewards: tuple[RewardRow, ...]
+    more_rewards: str
+    total: str
+    lines: tuple[LineRow, ...]
+    earns: str
+    earns_detail: str
+    spends: str
+    to_pay: str
+    action: Action
+    undo: bool
+    message: Message | None
+    announce: str
+
+
+def build_view(facts: Facts, memory: Memory, language: str) -> View:
+    """Say `facts` in `language` ("nl" or "en")."""
+    words = Words(language, facts.zone)
+    _ = words.translate
+    quote = facts.quote if facts.quote and facts.quote.session != memory.dismissed else None
+    booked = quote is not None and quote.state is SessionState.BOOKED
+    holder = facts.holder if quote or not facts.quote else None
+    spent = quote.settlement.points_spent if quote else 0
+    programme = facts.programme
+    message = _message(words, facts, memory, quote, booked)
+    rewards = _rewards(words, facts, quote, spent) if holder and programme and not booked else ()
+    return View(
+        language=language,
+        phase="booked" if booked else "card" if holder else "idle",
+        online=facts.online,
+        badge=_badge(words, facts),
+        place=f"{facts.store_name} · {facts.till_name}",
+        devices=_("Not connected: {devices}").format(devices=", ".join(facts.devices_away))
+        if facts.devices_away
+        else "",
+        clock=words.time(facts.now_ms),
+        shop=facts.store_name,
+        hint=_("Scan or swipe the card"),
+        last=_last(words, memory),
+        name=(holder.first_name or "" if facts.show_first_name else "") if holder and holder.known else _("New card"),
+        tier=programme.tier(holder.tier or "").name.get(language) if holder and holder.known and programme else "",
+        balance=words.points(holder.balance) if holder else "",
+        unit=_("point") if holder and holder.balance == 1 else _("points"),
+        as_of=_as_of(words, facts),
+        rewards=rewards[:MAX_REWARDS],
+        more_rewards=_("{count} more rewards at the till").format(count=len(rewards) - MAX_REWARDS)
+        if len(rewards) > MAX_REWARDS
+        else "",
+        total=words.money(quote.basket.gross_minor, quote.basket.currency) if quote else "",
+        lines=_lines(words, quote) if quote else (),
+        earns=words.signed(quote.settlement.points_earned) if quote else "",
+        earns_detail=_earns_detail(words, quote) if quote else "",
+        spends=words.signed(-spent) if spent else "",
+        to_pay=words.money(quote.settlement.payable_minor, quote.basket.currency) if quote else "",
+        action=_action(words, quote, booked),
+        undo=booked and quote is not None and _can_undo(memory, quote.session, facts.now_ms),
+        message=message,
+        announce=_announce(words, facts, holder, message),
+    )
+
+
+def _announce(words: Words, facts: Facts, holder: Holder | None, message: Message | None) -> str:
+    """What a screen reader says: the message, else who is there and with how many points."""
+    if message is not None:
+        return message.text
+    if holder is None:
+        return ""
+    name = holder.first_name if facts.show_first_name and holder.first_name else words.translate("Card recognised")
+    return words.translate("{name}: {points} points").format(name=name, points=words.points(holder.balance))
+
+
+def _can_undo(memory: Memory, session: str, now_ms: int) -> bool:
+    return memory.last is not None and memory.last.session == session and memory.undo_left_ms(now_ms) > 0
+
+
+def _badge(words: Words, facts: Facts) -> str:
+    _ = words.translate
+    if facts.online:
+        return _("Online")
+    text = _("Offline since {time}").format(time=words.moment(facts.since_ms, facts.now_ms))
+    if facts.queued:
+        text += " · " + _("{count} queued").format(count=words.points(facts.queued))
+    return text
+
+
+def _last(words: Words, memory: Memory) -> str:
+    _ = words.translate
+    if memory.last is None:
+        return ""
+    text = _("Last: undone {points} · {time}") if memory.last.voided else _("Last: booked {points} · {time}")
+    return text.format(points=words.signed(memory.last.points), time=words.time(memory.last.at_ms))
+
+
+def _as_of(words: Words, facts: Facts) -> str:
+    _ = words.translate
+    holder = facts.holder
+    if holder is None:
+        return ""
+    here = _("{points} here").format(points=words.signed(holder.queued)) if holder.queued else ""
+    if not holder.known:
+        return here
+    if facts.as_of_ms is None:
+        confirmed = _("not confirmed yet")
+    else:
+        confirmed = _("confirmed {time}").format(time=words.moment(facts.as_of_ms, facts.now_ms))
+    return f"{confirmed} · {here}" if here else confirmed
+
+
+def _rewards(words: Words, facts: Facts, quote: Quote | None, spent: int) -> tuple[RewardRow, ...]:
+    assert facts.programme is not None
+    assert facts.holder is not None
+    chosen = [redemption.reward for redemption in quote.settlement.redemptions] if quote else []
+    room = facts.holder.balance - spent
+    return tuple(
+        _reward(words, facts.programme, f"F{number}", option, chosen.count(option.reward.id), room)
+        for number, option in enumerate(facts.rewards, start=2)
+    )
+
+
+def _reward(words: Words, programme: Programme, key: str, option: RewardOption, taken: int, room: int) -> RewardRow:
+    _ = words.translate
+    reward = option.reward
+    state: Literal["ready", "chosen", "off"] = "chosen" if taken else "ready" if option.available else "off"
+    note = ""
+    if taken:
+        note = _("Chosen") if taken == 1 else _("Chosen {count} times").format(count=taken)
+        if option.available:
+            state = "ready"
+    elif option.code is not None:
+        note = words.why_not(option.code, reward, programme, reward.cost_points - room)
+    return RewardRow(
+        reward.id, key, reward.name.get(words.language), words.points(reward.cost_points), note, state
+    )
+
+
+def _lines(words: Words, quote: Quote) -> tuple[LineRow, ...]:
+    _ = words.translate
+    currency = quote.basket.currency
+
+    def item(line: Line) -> LineRow:
+        text = f"{words.quantity(line.quantity)} × {line.text or line.sku}"
+        return LineRow(text, words.money(line.gross_minor, currency))
+
+    rows = [item(line) for line in quote.basket.lines]
+    for redemption in quote.settlement.redemptions:
+        reward = quote.programme.reward(redemption.reward)
+        name = reward.name.get(words.language) if reward else redemption.reward
+        rows.append(LineRow(name, words.money(-redemption.discount_minor, currency), "reward"))
+    if len(rows) > MAX_LINES:
+        hidden = len(rows) - MAX_LINES + 1
+        rows = [LineRow(_("{count} earlier lines").format(count=hidden), "", "more"), *rows[hidden:]]
+    return tuple(rows)
+
+
+def _earns_detail(words: Words, quote: Quote) -> str:
+    """How the points are made up, where more than one rule gave some: "23 + 11 zilver"."""
+    if quote.holder is None:
+        return words.translate("with a card")
+    components = quote.settlement.accrual.components
+    if len(components) < 2:
+        return ""
+    names = {rule.id: rule.name.get(words.language) for rule in quote.programme.earn}
+    return " + ".join(
+        words.points(part.points) + (f" {names.get(part.rule, part.rule)}" if part.kind == "bonus" else "")
+        for part in components
+    )
+
+
+def _action(words: Words, quote: Quote | None, booked: bool) -> Action:
+    _ = words.translate
+    if booked and quote is not None:
+        return Action(_("Booked {points}").format(points=words.signed(quote.settlement.points_delta)), "done")
+    ready = quote is not None and quote.holder is not None
+    return Action(_("Finish"), "ready" if ready else "off")
+
+
+def _message(words: Words, facts: Facts, memory: Memory, quote: Quote | None, booked: bool) -> Message | None:
+    """The one thing to say now: what just happened goes before what is the case."""
+    _ = words.translate
+    if memory.notice is not None:
+        return _notice(words, facts, memory.notice, quote)
+    if booked and quote is not None:
+        text = _("Booked {points}").format(points=words.signed(quote.settlement.points_delta))
+        return Message("ok", text if facts.online else text + " · " + _("will be sent later"))
+    if quote is not None and quote.dropped_rewards and facts.programme is not None:
+        reward = facts.programme.reward(quote.dropped_rewards[-1])
+        name = reward.name.get(words.language) if reward else quote.dropped_rewards[-1]
+        return Message("warn", _("{reward} was taken off: the receipt became too small").format(reward=name))
+    if facts.holder is not None and not facts.holder.known and (quote or not facts.quote):
+        return Message("info", _("Card not known yet: points are saved and added later"))
+    if facts.programme is None:
+        return Message(NOTICES["no_programme"][0], _(NOTICES["no_programme"][1]))
+    if facts.clock_wrong:
+        return Message("warn", _("This till's clock is wrong: please set the date and time"))
+    return None
+
+
+def _notice(words: Words, facts: Facts, notice: Notice, quote: Quote | None) -> Message:
+    option = next((option for option in facts.rewards if option.reward.id == notice.reward), None)
+    if option is not None and facts.programme is not None and facts.holder is not None:
+        room = facts.holder.balance - (quote.settlement.points_spent if quote else 0)
+        why = words.why_not(notice.code, option.reward, facts.programme, option.reward.cost_points - room)
+        return Message("warn", f"{option.reward.name.get(words.language)}: {why}")
+    mood, text = NOTICES.get(notice.code, OTHER_NOTICE)
+    return Message(mood, words.translate(text))

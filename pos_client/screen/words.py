@@ -1,0 +1,117 @@
+"""Amounts, points, times and reasons in the words of a language. Formats by Babel (CLDR), sentences by `i18n`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+from babel.numbers import format_currency, format_decimal, get_currency_precision
+
+from loyalty.programme import AmountOff, Programme
+from pos_client.i18n import Translator, mark, translator
+
+_LOCALES = {"nl": "nl_NL", "en": "en_GB"}
+_NARROW = "\u202f"
+"""Narrow no-break space: a sign stays with its number."""
+
+Mood = Literal["info", "ok", "warn", "stop"]
+
+NOTICES: dict[str, tuple[Mood, str]] = {
+    "payment_card": ("stop", mark("This is a bank card: use the payment terminal")),
+    "blocked": ("stop", mark("Blocked: please refer to the service desk")),
+    "card_blocked": ("stop", mark("Blocked: please refer to the service desk")),
+    "unreadable": ("warn", mark("The card could not be read: please present it again")),
+    "undone": ("info", mark("Undone: the booking has been reversed")),
+    "no_card": ("warn", mark("Scan or swipe the card first")),
+    "no_session": ("warn", mark("There is no receipt yet: enter the articles first")),
+    "no_programme": ("warn", mark("This till has to reach head office once before it can save points")),
+    "unknown_session": ("warn", mark("This sale is no longer known: please start it again")),
+    "session_closed": ("warn", mark("This sale is already closed: please start a new one")),
+    "too_late": ("warn", mark("Too late to undo: please use a return")),
+    "store_full": ("stop", mark("The disk is full: nothing was booked. Free some space and book again")),
+    "store_error": ("stop", mark("The till cannot write: nothing was booked. Please call support")),
+    "basket": ("warn", mark("This receipt cannot be used: please send it again from the till")),
+}
+"""What each code says, as a sentence a cashier can repeat to the customer."""
+
+OTHER_NOTICE: tuple[Mood, str] = ("warn", mark("That is not possible now"))
+
+
+class Words:
+    """Says things in one language and one time zone."""
+
+    def __init__(self, language: str, zone: ZoneInfo) -> None:
+        self.language = language
+        self.translate: Translator = translator(language)
+        self._locale = _LOCALES[language]
+        self._zone = zone
+
+    def points(self, points: int) -> str:
+        """1284 → "1.284" in Dutch, "1,284" in English."""
+        return format_decimal(points, locale=self._locale)
+
+    def signed(self, points: int) -> str:
+        """34 → "+ 34", -250 → "− 250"."""
+        return ("+" if points >= 0 else "−") + _NARROW + self.points(abs(points))
+
+    def money(self, minor: int, currency: str) -> str:
+        """2340 EUR → "€ 23,40"; `minor` in minor units of the ISO 4217 `currency`."""
+        amount = Decimal(minor).scaleb(-get_currency_precision(currency))
+        return format_currency(amount, currency, locale=self._locale)
+
+    def quantity(self, thousandths: int) -> str:
+        """3000 → "3", 347 → "0,347"."""
+        return format_decimal(Decimal(thousandths).scaleb(-3).normalize(), locale=self._locale)
+
+    def time(self, at_ms: int) -> str:
+        """The time of day, "14:02"; `at_ms` Unix milliseconds UTC."""
+        return self._local(at_ms).strftime("%H:%M")
+
+    def moment(self, at_ms: int, now_ms: int) -> str:
+        """A past moment as people say it: "14:02" today, "gisteren 14:02", else the date."""
+        _ = self.translate
+        then, today = self._local(at_ms), self._local(now_ms).date()
+        if then.date() == today:
+            return self.time(at_ms)
+        if then.date() == today - timedelta(days=1):
+            return _("yesterday {time}").format(time=self.time(at_ms))
+        return format_date(then.date(), "medium", locale=self._locale)
+
+    def _local(self, at_ms: int) -> datetime:
+        return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._zone)
+
+    def why_not(self, code: str, reward: AmountOff, programme: Programme, short: int) -> str:
+        """Why a reward cannot be given now, for the cashier to say.
+
+        Args:
+            code: from `RewardOption.code`.
+            short: points that are missing.
+        """
+        _ = self.translate
+        match code:
+            case "points_short":
+                return _("{points} points to go").format(points=self.points(short))
+            case "basket_too_small":
+                amount = self.money(reward.discount_minor, programme.currency)
+                return _("from {amount} on the receipt").format(amount=amount)
+            case "limit_per_basket":
+                return _("at most {count} on one receipt").format(count=reward.limit_per_basket)
+            case "card_cap":
+                limit = self.points(programme.offline.per_card_day_points)
+                return _("at most {points} a day per card here").format(points=limit)
+            case "till_cap":
+                limit = self.points(programme.offline.per_till_day_points)
+                return _("at most {points} a day at this till").format(points=limit)
+            case "mirror_old":
+                return _("too long without head office")
+            case "policy_never":
+                return _("only with a connection")
+            case "card_unknown":
+                return _("card not known yet")
+            case "card_blocked":
+                return _("card is blocked")
+            case _:
+                return _("not possible now")

@@ -1,0 +1,63 @@
+"""One customer at the till: the basket, the card, the rewards chosen, and what it all comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from loyalty.basket import Basket
+from loyalty.ledger import Entry
+from loyalty.offline import Verdict
+from loyalty.programme import Programme
+from loyalty.redemption import RewardOption
+from loyalty.settlement import Settlement
+from sync.mirror import Holder
+
+
+class SessionState(StrEnum):
+    """The life of a session."""
+
+    OPEN = "open"
+    BOOKED = "booked"
+    VOIDED = "voided"
+
+
+@dataclass(slots=True)
+class Session:
+    """What the till's software and the cashier have put in so far. Lost with the process until it is booked."""
+
+    id: str
+    opened_ms: int
+    touched_ms: int
+    basket: Basket
+    card: str | None = None
+    rewards: list[str] = field(default_factory=list)
+    state: SessionState = SessionState.OPEN
+    entry: Entry | None = None
+    dropped_rewards: tuple[str, ...] = ()
+    """Rewards the last basket change made impossible; told once, with the change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a session comes to now. Points and minor units; `balance_after` is what the member would have."""
+
+    session: str
+    state: SessionState
+    basket: Basket
+    programme: Programme
+    tier: str
+    holder: Holder | None
+    settlement: Settlement
+    rewards: tuple[RewardOption, ...]
+    verdict: Verdict | None
+    balance_after: int | None
+    dropped_rewards: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A sale or void that is on the disk. `balance` includes it; it is confirmed when head office has it."""
+
+    entry: Entry
+    balance: int

@@ -1,0 +1,476 @@
+"""The till's use cases: present a card, quote a basket, redeem, commit, void. Everything a screen or the API does."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+import uuid6
+
+from drivers.guard import CardPattern, classify_digits
+from loyalty.basket import Basket
+from loyalty.cards import CardFormat, CardNumber
+from loyalty.errors import CardFormatError, LoyaltyError, RewardRefused
+from loyalty.ledger import EntryKind
+from loyalty.offline import Verdict, assess
+from loyalty.programme import Programme
+from loyalty.redemption import options, redeem
+from loyalty.settlement import Settlement, settle
+from pos_client.events import EventBus, EventKind
+from pos_client.session import Booked, Quote, Session, SessionState
+from sync.journal import Draft, Journal
+from sync.mirror import Holder, Mirror
+from sync.store import Store
+from sync.terminal import Terminal, clock_problem, read_clock, wall_ms
+
+log = structlog.get_logger("spaarpunt.till")
+
+MAX_SESSIONS = 64
+"""Sessions remembered: far more than one till has customers; past it the oldest that is not open goes first."""
+
+
+class TillError(LoyaltyError):
+    """A use case that cannot be carried out now; `code` is stable, for programs and translation."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+class Till:
+    """One till. Thread-safe: one use case runs at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        terminal: Terminal,
+        *,
+        formats: Sequence[CardFormat],
+        bus: EventBus,
+        time_zone: str,
+        business_day_starts: time,
+        session_timeout_s: int,
+        on_booked: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._terminal = terminal
+        self._formats = tuple(formats)
+        self._patterns = card_patterns(formats)
+        self._bus = bus
+        self._zone = ZoneInfo(time_zone)
+        self._day_starts = timedelta(hours=business_day_starts.hour, minutes=business_day_starts.minute)
+        self._timeout_ms = session_timeout_s * 1000
+        self._on_booked = on_booked
+        self._journal = Journal(store, terminal)
+        self._mirror = Mirror(store)
+        self._lock = threading.RLock()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._current: str | None = None
+        self._waiting_card: str | None = None
+
+    # -- what is known --------------------------------------------------------------------------------------------
+
+    @property
+    def current(self) -> str | None:
+        """The session on the cashier's screen."""
+        return self._current
+
+    @property
+    def waiting(self) -> Holder | None:
+        """The holder of a card that was presented before any session was opened."""
+        return self._mirror.find(self._waiting_card) if self._waiting_card else None
+
+    def business_date(self, at_ms: int) -> date:
+        """The shop's trading day at a moment (Unix ms UTC): it turns at the configured hour, not at midnight."""
+        local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._zone)
+        return (local - self._day_starts).date()
+
+    def programme(self) -> Programme:
+        """The programme in force.
+
+        Raises:
+            TillError: `no_programme`: head office was never reached.
+        """
+        programme = self._mirror.programme()
+        if programme is None:
+            raise TillError(
+                "no_programme", "no programme yet: this till has to reach head office once before it can sell"
+            )
+        return programme
+
+    def verdict(self, holder: Holder) -> Verdict:
+        """What may be redeemed for `holder` now, on this till's own word."""
+        now = wall_ms()
+        today = self.business_date(now)
+        return assess(
+            self.programme().offline,
+            known=holder.known,
+            blocked=holder.blocked,
+            balance=holder.balance,
+            mirror_as_of_ms=self._mirror.contact().as_of_ms,
+            now_ms=now,
+            card_spent_today=self._journal.spent_on(today, holder.card),
+            till_spent_today=self._journal.spent_on(today),
+        )
+
+    def look_up(self, card_text: str) -> Holder:
+        """Who holds a card, by its number as typed or scanned.
+
+        Raises:
+            TillError: `payment_card`: a bank card's number; nothing of it is kept or repeated.
+            CardFormatError: not a card of any configured format.
+        """
+        if classify_digits(card_text, self._patterns) == "payment":
+            raise TillError("payment_card", "this is a bank card: use the payment terminal, or scan the loyalty card")
+        return self._mirror.find(CardNumber.parse(card_text, self._formats).token(self._terminal.card_key))
+
+    # -- the card -------------------------------------------------------------------------------------------------
+
+    def present_card(self, card_text: str, scan_type: str) -> Holder | None:
+        """A card was scanned or swiped: show its holder, and give it to the sale under way, or keep it for the next.
+
+        Returns:
+            The holder, or None when the text is no loyalty card (an article, say, or a bank card) or it is blocked.
+        """
+        with self._lock:
+            try:
+                holder = self.look_up(card_text)
+            except TillError as error:
+                self.refuse_card(error.code)
+                return None
+            except CardFormatError:
+                self._bus.publish(EventKind.LABEL_SCANNED, {"text": card_text, "type": scan_type})
+                return None
+            if holder.blocked:
+                self._bus.publish(EventKind.CARD_REFUSED, {"code": "blocked"})
+                return None
+            session = self._open_current()
+            if session is not None:
+                self._attach(session, holder.card)
+            else:
+                self._waiting_card = holder.card
+                self._current = None
+            self._bus.publish(
+                EventKind.CARD_PRESENTED,
+                {"session": session.id if session else None, "known": holder.known, "balance": holder.balance},
+            )
+            return holder
+
+    def refuse_card(self, code: str) -> None:
+        """A card that may not be used (a payment card, or one that would not read): tell the cashier, keep nothing."""
+        self._bus.publish(EventKind.CARD_REFUSED, {"code": code})
+
+    # -- the sale -------------------------------------------------------------------------------------------------
+
+    def open_session(self, session_id: str | None = None) -> Quote:
+        """Start a sale; a card that is waiting goes with it. The same id again is the same session.
+
+        Args:
+            session_id: chosen by the till's software, so that it can ask again after any fault; made here when None.
+        """
+        with self._lock:
+            key = session_id or str(uuid6.uuid7())
+            session = self._recall(key)
+            if session is None:
+                self._forget_old()
+                now = wall_ms()
+                session = Session(key, now, now, Basket(currency=self.programme().currency), card=self._waiting_card)
+                self._sessions[key] = session
+                self._waiting_card = None
+            self._current = key
+            return self._changed(session)
+
+    def set_basket(self, session_id: str, basket: Basket) -> Quote:
+        """Put the whole basket, as it is now. Rewards that no longer fit are taken off and named in the quote.
+
+        Raises:
+            TillError: `unknown_session`, `session_closed`; BasketError: another currency.
+        """
+        with self._lock:
+            session = self._open(session_id)
+            settle(self.programme(), basket, "", ())
+            session.basket = basket
+            session.dropped_rewards = ()
+            return self._changed(session)
+
+    def identify(self, session_id: str, card_text: str) -> Quote:
+        """Give the sale a card by its number.
+
+        Raises:
+            TillError: `unknown_session`, `session_closed`, `card_blocked`; CardFormatError.
+        """
+        with self._lock:
+            session = self._open(session_id)
+            holder = self.look_up(card_text)
+            if holder.blocked:
+                raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
+            self._attach(session, holder.card)
+            return self._changed(session)
+
+    def quote(self, session_id: str) -> Quote:
+        """What the sale comes to now: points, rewards that may be given, what is to be paid.
+
+        Raises:
+            TillError: `unknown_session`.
+        """
+        with self._lock:
+            session = self._recall(session_id)
+            if session is None:
+                raise TillError("unknown_session", "no such session: it was closed long ago, or the till was restarted")
+            return self._quote(session)
+
+    def redeem(self, session_id: str, reward_id: str) -> Quote:
+        """Take a reward on this sale. It is spent when the sale is committed.
+
+        Raises:
+            RewardRefused: with the code that the quote shows beside the reward.
+            TillError: `unknown_session`, `session_closed`, `no_card`.
+        """
+        with self._lock:
+            session = self._open(session_id)
+            quote = self._quote(session)
+            if quote.holder is None:
+                raise TillError("no_card", "a reward needs a card: ask the customer to scan it")
+            option = next((option for option in quote.rewards if option.reward.id == reward_id), None)
+            if option is None:
+                raise RewardRefused("unknown_reward", f"no reward '{reward_id}' in programme {quote.programme.id}")
+            if option.code is not None:
+                raise RewardRefused(
+                    option.code, f"reward '{reward_id}' cannot be given: {option.code.replace('_', ' ')}"
+                )
+            session.rewards.append(reward_id)
+            return self._changed(session)
+
+    def commit(self, session_id: str) -> Booked:
+        """Book the sale. When this returns it is on the disk.
+
+        Committing again returns the same entry, also after a restart.
+
+        Raises:
+            TillError: `unknown_session`, `session_closed` (voided), `no_card`.
+            RewardRefused: the points or the till's limits no longer allow a chosen reward.
+            StoreFull, StoreError: nothing was booked.
+        """
+        with self._lock:
+            if self._journal.find(session=session_id, kind=EntryKind.VOID):
+                raise TillError("session_closed", "this sale was booked and then voided: open a new session")
+            if done := self._journal.find(session=session_id):
+                return Booked(done, self._mirror.find(done.card).balance)
+            session = self._open(session_id)
+            quote = self._quote(session)
+            if quote.holder is None or quote.verdict is None:
+                raise TillError("no_card", "nothing to book without a card: void the session, or scan the card first")
+            spent = quote.settlement.points_spent
+            if spent > quote.verdict.limit:
+                raise RewardRefused(
+                    str(quote.verdict.reason), f"{spent} points asked, {quote.verdict.limit} allowed now"
+                )
+            holder = quote.holder
+            entry = self._journal.append(
+                self._draft(
+                    session.id,
+                    EntryKind.SALE,
+                    card=holder.card,
+                    account=holder.account,
+                    tier=quote.tier,
+                    basket=quote.basket,
+                    settlement=quote.settlement,
+                )
+            )
+            session.state, session.entry = SessionState.BOOKED, entry
+            balance = self._mirror.find(entry.card).balance
+            self._bus.publish(EventKind.SALE_BOOKED, _booked(session.id, entry.points, balance))
+        self._on_booked()
+        return Booked(entry, balance)
+
+    def void(self, session_id: str) -> Booked | None:
+        """Drop an open sale (None), or reverse a booked one with an entry of its own. Voiding again changes nothing.
+
+        Raises:
+            TillError: `unknown_session`; StoreFull, StoreError: nothing was booked.
+        """
+        with self._lock:
+            if done := self._journal.find(session=session_id, kind=EntryKind.VOID):
+                return Booked(done, self._mirror.find(done.card).balance)
+            sale = self._journal.find(session=session_id)
+            session = self._sessions.get(session_id)
+            if sale is None:
+                if session is None:
+                    raise TillError("unknown_session", "no such session to void")
+                session.state = SessionState.VOIDED
+                self._leave(session)
+                return None
+            entry = self._journal.append(
+                replace(
+                    self._draft(
+                        session_id,
+                        EntryKind.VOID,
+                        card=sale.card,
+                        account=sale.account,
+                        tier=sale.tier,
+                        basket=sale.basket,
+                        settlement=sale.settlement,
+                    ),
+                    programme=sale.programme,
+                    programme_version=sale.programme_version,
+                    reverses=sale.id,
+                )
+            )
+            if session is not None:
+                session.state = SessionState.VOIDED
+                self._leave(session)
+            balance = self._mirror.find(entry.card).balance
+            self._bus.publish(EventKind.SALE_VOIDED, _booked(session_id, entry.points, balance))
+        self._on_booked()
+        return Booked(entry, balance)
+
+    # -- within ---------------------------------------------------------------------------------------------------
+
+    def _draft(
+        self,
+        session_id: str,
+        kind: EntryKind,
+        *,
+        card: str,
+        account: str | None,
+        tier: str,
+        basket: Basket,
+        settlement: Settlement,
+    ) -> Draft:
+        clock = read_clock(self._store)
+        if problem := clock_problem(clock.wall_ms):
+            log.warning("clock", problem=problem)
+        programme = self.programme()
+        return Draft(
+            id=str(uuid6.uuid7()),
+            kind=kind,
+            session=session_id,
+            clock=clock,
+            business_date=self.business_date(clock.wall_ms),
+            card=card,
+            account=account,
+            programme=programme.id,
+            programme_version=programme.version,
+            tier=tier,
+            basket=basket,
+            settlement=settlement,
+        )
+
+    def _attach(self, session: Session, card: str) -> None:
+        if session.card != card:
+            session.card = card
+            session.rewards.clear()  # the points of one member never pay for another's reward
+
+    def _recall(self, session_id: str) -> Session | None:
+        """A session by its id; one that was booked is read back from the journal after a restart."""
+        if session := self._sessions.get(session_id):
+            return session
+        sale = self._journal.find(session=session_id)
+        if sale is None:
+            return None
+        voided = self._journal.find(session=session_id, kind=EntryKind.VOID) is not None
+        return Session(
+            session_id,
+            sale.clock.wall_ms,
+            sale.clock.wall_ms,
+            sale.basket,
+            card=sale.card,
+            rewards=[redemption.reward for redemption in sale.settlement.redemptions],
+            state=SessionState.VOIDED if voided else SessionState.BOOKED,
+            entry=sale,
+        )
+
+    def _open(self, session_id: str) -> Session:
+        session = self._recall(session_id)
+        if session is None:
+            raise TillError("unknown_session", "no such session: open one first")
+        if session.state is not SessionState.OPEN:
+            raise TillError("session_closed", f"this session is {session.state}: open a new one")
+        session.touched_ms = wall_ms()
+        self._current = session.id
+        return session
+
+    def _open_current(self) -> Session | None:
+        session = self._sessions.get(self._current or "")
+        if session is None or session.state is not SessionState.OPEN:
+            return None
+        if wall_ms() - session.touched_ms > self._timeout_ms:
+            return None
+        session.touched_ms = wall_ms()
+        return session
+
+    def _leave(self, session: Session) -> None:
+        if self._current == session.id:
+            self._current = None
+
+    def _forget_old(self) -> None:
+        while len(self._sessions) >= MAX_SESSIONS:
+            closed = next((key for key, held in self._sessions.items() if held.state is not SessionState.OPEN), None)
+            self._sessions.pop(closed or next(iter(self._sessions)))
+
+    def _quote(self, session: Session) -> Quote:
+        programme = self.programme()
+        holder = self._mirror.find(session.card) if session.card else None
+        if session.entry is not None:
+            # What was booked stands, whatever programme was published since.
+            tier, settlement = session.entry.tier, session.entry.settlement
+        else:
+            _drop_unfit(session, programme)
+            tier = programme.tier(holder.tier or "").id if holder else programme.tiers[0].id
+            settlement = settle(programme, session.basket, tier, session.rewards)
+        verdict = self.verdict(holder) if holder else None
+        rewards = (
+            options(programme, session.basket, settlement.redemptions, holder.balance, verdict)
+            if holder and verdict
+            else ()
+        )
+        pending = settlement.points_delta if session.state is SessionState.OPEN else 0
+        after = None if holder is None else holder.balance + pending
+        return Quote(
+            session.id,
+            session.state,
+            session.basket,
+            programme,
+            tier,
+            holder,
+            settlement,
+            rewards,
+            verdict,
+            after,
+            session.dropped_rewards,
+        )
+
+    def _changed(self, session: Session) -> Quote:
+        quote = self._quote(session)
+        self._bus.publish(
+            EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": quote.settlement.payable_minor}
+        )
+        return quote
+
+
+def card_patterns(formats: Sequence[CardFormat]) -> tuple[CardPattern, ...]:
+    """Our card formats as the plain data that the drivers' payment guard knows them by."""
+    return tuple(CardPattern(card_format.name, card_format.prefix, card_format.length) for card_format in formats)
+
+
+def _drop_unfit(session: Session, programme: Programme) -> None:
+    """Take off the rewards that the basket, or a programme published meanwhile, no longer allows."""
+    kept: list[str] = []
+    for reward in session.rewards:
+        try:
+            redeem(programme, session.basket, [*kept, reward])
+        except RewardRefused:
+            session.dropped_rewards += (reward,)
+        else:
+            kept.append(reward)
+    session.rewards[:] = kept
+
+
+def _booked(session: str, points: int, balance: int) -> dict[str, Any]:
+    return {"session": session, "points": points, "balance": balance}

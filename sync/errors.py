@@ -1,0 +1,69 @@
+"""What can go wrong in store and sync, by what the caller should do.
+
+SyncError
+├── StoreError            the till's database; the text says what, where and what to do
+│   ├── StoreUnusable     at start: missing, read-only, wrong key, damaged: fix it, then start again
+│   │   └── StoreTaken    another till process has it: ask that one
+│   ├── StoreFull         no space: nothing was booked; free space, then book again
+│   └── NotEnrolled       this till has no place at head office yet: enrol it
+└── TransportError        head office; the text says what and what happens next
+    ├── Unreachable       no answer: kept and retried by itself
+    ├── ServerFault       head office failed (5xx): kept and retried by itself
+    ├── Rejected          head office knows us and says no (401, 403, 409): tell the manager; entries are kept
+    └── OtherVersion      the other side speaks another protocol: update one of the two; entries are kept
+"""
+
+from __future__ import annotations
+
+
+class SyncError(Exception):
+    """Base; the text is one line a shop can act on."""
+
+
+class StoreError(SyncError):
+    """The till's own database."""
+
+
+class StoreUnusable(StoreError):
+    """The database cannot be opened."""
+
+
+class StoreTaken(StoreUnusable):
+    """Another process runs this till."""
+
+
+class StoreFull(StoreError):
+    """The disk, or the database's limit, is full; the transaction left no trace."""
+
+
+class NotEnrolled(StoreError):
+    """The till has not been enrolled."""
+
+
+class TransportError(SyncError):
+    """Head office could not be used."""
+
+
+class Unreachable(TransportError):
+    """No connection, or no answer in time."""
+
+
+class ServerFault(TransportError):
+    """Head office answered 5xx or nonsense; `retry_after_s` when it said so."""
+
+    def __init__(self, text: str, retry_after_s: int | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(text)
+
+
+class Rejected(TransportError):
+    """A refusal with a stable code; retrying by itself will not help."""
+
+    def __init__(self, code: str, text: str, wanted_seq: int | None = None) -> None:
+        self.code = code
+        self.wanted_seq = wanted_seq
+        super().__init__(text)
+
+
+class OtherVersion(TransportError):
+    """Another protocol version, or not head office at all."""

@@ -1,0 +1,1 @@
+"""Head office: books what the tills send, exactly once, and tells them what changed."""

@@ -1,0 +1,302 @@
+"""The calls tills make, over HTTP. Checks who asks and what is asked; the doing is in the other rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from http import HTTPStatus
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import psycopg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from sync.hq.changes import changes
+from sync.hq.database import Database
+from sync.hq.enrolment import Terminal, enrol, find_terminal, touch
+from sync.hq.errors import Refused
+from sync.hq.ingest import book
+from sync.hq.proofs import proof
+from sync.signing import ENROL_KEY_ID, SignatureRefused, SignatureStale, SignedMessage, verify
+from sync.wire import (
+    MAX_BODY_BYTES,
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    Batch,
+    EnrolRequest,
+    Hello,
+    Message,
+    Problem,
+    TooLarge,
+    WireError,
+    compress,
+    decompress,
+    key_bytes,
+)
+
+log = logging.getLogger(__name__)
+
+BODY_TIMEOUT_S = 30
+"""How long a body may take to arrive: a full batch at 9 kB/s; slower lines send smaller batches."""
+
+COMPRESS_FROM_BYTES = 512
+"""Answers shorter than this fit one packet as they are."""
+
+RETRY_AFTER_S = 5
+"""What a till is told to wait when the database is away: it restarts in seconds."""
+
+MAX_PATH_TEXT = 200
+"""Characters of a cursor or a date looked at; ours have some forty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as it came: its parts and its whole body."""
+
+    request: Request
+    body: bytes
+
+    def signer(self, find_key: Callable[[str], Ed25519PublicKey | None]) -> str:
+        """The key id whose signature the request carries.
+
+        Raises:
+            Refused: 401 `signature` or `clock_skew`.
+        """
+        scope = self.request.scope
+        query = scope["query_string"].decode("latin-1")
+        # From the raw path: what the till signed, before any decoding. The host is not signed.
+        url = f"http://head-office{scope['raw_path'].decode('latin-1')}" + (f"?{query}" if query else "")
+        headers = {name: ", ".join(self.request.headers.getlist(name)) for name in self.request.headers}
+        try:
+            return verify(SignedMessage(self.request.method, url, headers), self.body, find_key)
+        except SignatureStale as error:
+            raise Refused(
+                401, "clock_skew", "the signature was made at another time than now: use server_time_ms and sign again"
+            ) from error
+        except SignatureRefused as error:
+            raise Refused(401, "signature", "expected a valid signature of an enrolled terminal (RFC 9421)") from error
+
+    def content(self) -> bytes:
+        """The body without its Content-Encoding.
+
+        Raises:
+            WireError: not in that encoding, or too large.
+        """
+        return decompress(self.body, self.request.headers.get("content-encoding"))
+
+
+async def _call(request: Request) -> Call:
+    """Read the request within the limits, and refuse another protocol version."""
+    _expect_protocol(request)
+    if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
+        raise Refused(413, "too_large", f"expected a body of at most {MAX_BODY_BYTES} bytes")
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for part in request.stream():
+                size += len(part)
+                if size > MAX_BODY_BYTES:
+                    raise Refused(413, "too_large", f"expected a body of at most {MAX_BODY_BYTES} bytes")
+                parts.append(part)
+    except ClientDisconnect as error:
+        raise Refused(400, "cut", "the request ended in the middle of its body") from error
+    except TimeoutError as error:
+        raise Refused(408, "slow", f"expected the whole body within {BODY_TIMEOUT_S} s: send less at once") from error
+    return Call(request, b"".join(parts))
+
+
+def _expect_protocol(request: Request) -> None:
+    asked = request.headers.get(PROTOCOL_HEADER)
+    if asked != str(PROTOCOL):
+        shown = "none" if asked is None else f"'{asked[:20]}'"
+        raise Refused(
+            400,
+            "protocol_version",
+            f"expected {PROTOCOL_HEADER}: {PROTOCOL}, got {shown}: update whichever of the two is older",
+        )
+
+
+Sent = Annotated[Call, Depends(_call)]
+
+
+def _signed_by(database: Database) -> Callable[[Sent], Terminal]:
+    """Who signed a request: the dependency of every call but enrolment."""
+
+    def terminal(call: Sent) -> Terminal:
+        """The enrolled terminal that signed the request."""
+        looked_up: list[Terminal | None] = []
+
+        def key_of(key_id: str) -> Ed25519PublicKey | None:
+            with database.connection() as conn:
+                known = find_terminal(conn, key_id)
+            looked_up.append(known)
+            return None if known is None else known.public_key
+
+        try:
+            call.signer(key_of)
+        except Refused as refused:
+            if looked_up == [None]:
+                raise Refused(
+                    401,
+                    "unknown_terminal",
+                    "no terminal of that key id is enrolled here: enrol it with a one-time code",
+                ) from refused
+            raise
+        known = looked_up[0]
+        assert known is not None, "a verified signature has a key"
+        if known.revoked:
+            raise Refused(403, "revoked", "this terminal was revoked: ask head office for a code and enrol a new key")
+        with database.connection() as conn:
+            touch(conn, known.terminal_id, datetime.now(UTC))
+        return known
+
+    return terminal
+
+
+def create_app(database: Database, on_ready: Callable[[], None] | None = None) -> FastAPI:
+    """Head office as an ASGI application on an open database, which the caller closes.
+
+    Args:
+        on_ready: called once when requests are about to be taken.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if on_ready is not None:
+            on_ready()
+        yield
+
+    app = FastAPI(title="Spaarpunt head office", version=_software(), lifespan=lifespan, openapi_url=None)
+    _add_problems(app)
+
+    signed = Depends(_signed_by(database))
+
+    @app.get("/v1/hello")
+    def hello(request: Request) -> Response:
+        if PROTOCOL_HEADER in request.headers:
+            _expect_protocol(request)
+        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
+
+    @app.get("/healthz")
+    def healthz(request: Request) -> Response:
+        with database.connection() as conn:
+            conn.execute("SELECT 1")
+        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
+
+    @app.post("/v1/terminals")
+    def terminals(call: Sent) -> Response:
+        message = EnrolRequest.decode(call.content())
+        key = Ed25519PublicKey.from_public_bytes(key_bytes(message.public_key))
+        call.signer(lambda key_id: key if key_id == ENROL_KEY_ID else None)
+        with database.connection() as conn:
+            return _answer(call.request, enrol(conn, database.keys, message, datetime.now(UTC)), HTTPStatus.CREATED)
+
+    @app.post("/v1/entries")
+    def entries(call: Sent, known: Terminal = signed) -> Response:
+        batch = Batch.decode(call.content())
+        if batch.terminal != known.terminal_id:
+            raise Refused(403, "other_terminal", f"expected entries of {known.terminal_id}, which signed the request")
+        with database.connection() as conn:
+            return _answer(call.request, book(conn, database.programmes, batch))
+
+    @app.get("/v1/changes/{feed}")
+    def feed_page(call: Sent, feed: str, cursor: str = "", known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            return _answer(call.request, changes(conn, known.terminal_id, feed, cursor[:MAX_PATH_TEXT]))
+
+    @app.get("/v1/proofs/{business_date}")
+    def day_proof(call: Sent, business_date: str, known: Terminal = signed) -> Response:
+        try:
+            day = date.fromisoformat(business_date)
+        except ValueError as error:
+            raise Refused(400, "malformed", "business_date: expected a date such as 2026-03-31") from error
+        with database.connection() as conn:
+            return _answer(call.request, proof(conn, known.terminal_id, known.epoch, day))
+
+    return app
+
+
+def _add_problems(app: FastAPI) -> None:
+    """Answer every refusal and failure as a problem; what only the operator may know goes to the log."""
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> Response:
+        return _problem(error.status, error.code, str(error), error.wanted_seq)
+
+    @app.exception_handler(WireError)
+    async def not_the_protocol(_: Request, error: WireError) -> Response:
+        if isinstance(error, TooLarge):
+            return _problem(413, "too_large", str(error))
+        return _problem(400, "malformed", str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def not_a_parameter(_: Request, error: RequestValidationError) -> Response:
+        where = "; ".join(f"{problem['loc'][-1]}: {problem['msg']}" for problem in error.errors()[:5])
+        return _problem(400, "malformed", where)
+
+    @app.exception_handler(HTTPException)
+    async def no_such_call(request: Request, error: HTTPException) -> Response:
+        detail = f"{request.method} is no call here: see the protocol, version {PROTOCOL}"
+        return _problem(error.status_code, "no_such_call", detail)
+
+    @app.exception_handler(psycopg.OperationalError)
+    async def database_away(_: Request, error: psycopg.OperationalError) -> Response:
+        log.error("the database does not answer: %s", error)
+        answer = _problem(503, "unavailable", "head office's database does not answer: try again later")
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+        return answer
+
+    @app.exception_handler(Exception)
+    async def failed(_: Request, __: Exception) -> Response:
+        # The trace reaches the log: the server raises the exception again after this answer.
+        return _problem(500, "internal", "head office failed on this request; its log says why: try again later")
+
+
+def _answer(request: Request, message: Message, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    body = message.encode()
+    headers = {PROTOCOL_HEADER: str(PROTOCOL), "Vary": "Accept-Encoding"}
+    if len(body) >= COMPRESS_FROM_BYTES and _takes_zstd(request.headers.get("accept-encoding", "")):
+        body = compress(body)
+        headers["Content-Encoding"] = "zstd"
+    return Response(body, status, headers, "application/json")
+
+
+def _takes_zstd(accepted: str) -> bool:
+    for choice in accepted.lower().split(","):
+        name, _, weight = choice.replace(" ", "").partition(";")
+        if name == "zstd":
+            return weight not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def _problem(status: int, code: str, detail: str, wanted_seq: int | None = None) -> Response:
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        server_time_ms=_now_ms(),
+        wanted_seq=wanted_seq,
+    )
+    return Response(problem.encode(), status, {PROTOCOL_HEADER: str(PROTOCOL)}, "application/problem+json")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _software() -> str:
+    try:
+        return f"spaarpunt/{version('spaarpunt')}"
+    except PackageNotFoundError:  # run from its source, not installed
+        return "spaarpunt/source"

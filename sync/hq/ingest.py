@@ -1,0 +1,305 @@
+"""Books batches of entries, exactly once, each in one transaction. Nothing that arrives is ever thrown away."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from loyalty.ledger import GENESIS, chain
+from loyalty.programme import Programme
+from sync.hq.changes import newest_cursor
+from sync.hq.database import Connection
+from sync.hq.errors import Refused
+from sync.hq.programmes import Programmes
+from sync.hq.verdicts import Booking, Knowledge, Parking, Received, judge, receive
+from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
+
+NEXT_POLL_S = 15
+"""How long a till with nothing to send waits before it asks for changes: balances elsewhere are that fresh."""
+
+ATTEMPTS = 6
+"""Times a batch is tried when the database asks for it (40001, 40P01, a race for one id); then the till tries again."""
+
+_COLUMNS = (
+    "seq, digest, business_date, points_earned, points_spent, account_id, parked, code, text, raw, "
+    "entry_id, kind, card, points, programme_version, reverses"
+)
+
+
+class _Conflict(Exception):
+    """The batch contradicts what is here; it becomes evidence once this transaction is rolled back."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    epoch: int
+    durable_to: int
+    head: bytes
+
+
+def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
+    """Book `batch` and say what became of each entry.
+
+    Entries below the watermark with the digest known here are duplicates and answered as the first time; new ones are
+    booked or parked; the watermark always reaches the end of the batch.
+
+    Args:
+        conn: a pooled connection, outside any transaction.
+
+    Raises:
+        Refused: `gap` when entries between the watermark and the batch are missing; `stream_conflict` when the batch
+            contradicts what this terminal sent before (a restored or cloned till). The latter is kept as evidence.
+    """
+    raws = [text.encode() for text in batch.entries]
+    retrying = Retrying(
+        retry=retry_if_exception_type((SerializationFailure, DeadlockDetected, UniqueViolation)),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.02, max=0.5),
+        reraise=True,
+    )
+    try:
+        for attempt in retrying:
+            with attempt, conn.transaction():
+                answer = _book(conn, programmes, batch, raws)
+    except _Conflict as conflict:
+        _keep_evidence(conn, batch, str(conflict))
+        raise Refused(409, "stream_conflict", f"{conflict}; the batch is kept for the store manager") from conflict
+    return answer.model_copy(update={"feeds": {"till": newest_cursor(conn)}})
+
+
+def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence[bytes]) -> BatchAnswer:
+    stream = _lock_stream(conn, batch)
+    before = _known(conn, batch, stream)
+    digests = _check_chain(batch, raws, stream, before)
+    fresh = [
+        receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=datetime.now(UTC).date())
+        for seq, (raw, digest) in enumerate(zip(raws, digests, strict=True), batch.from_seq)
+        if seq > stream.durable_to
+    ]
+    results = [before[seq] for seq in range(batch.from_seq, min(batch.to_seq, stream.durable_to) + 1)]
+    verdicts: list[tuple[Received, str | None, Parking | None]] = []
+    if fresh:
+        known = _learn(conn, programmes, fresh)
+        verdicts = [(received, *judge(received, known)) for received in fresh]
+        _store(conn, batch, verdicts)
+    durable_to = max(stream.durable_to, batch.to_seq)
+    accounts = {known_before.account for known_before in results} | {account for _, account, _ in verdicts}
+    return BatchAnswer(
+        durable_to=durable_to,
+        applied_to=durable_to,
+        results=tuple(
+            [_again(seq, known_before) for seq, known_before in enumerate(results, batch.from_seq)]
+            + [_result(received.seq, parking) for received, _, parking in verdicts]
+        ),
+        balances=_balances(conn, [account for account in accounts if account is not None]),
+        next_poll_s=NEXT_POLL_S,
+        server_time_ms=time.time_ns() // 1_000_000,
+    )
+
+
+def _lock_stream(conn: Connection, batch: Batch) -> _Stream:
+    row = conn.execute(
+        "SELECT epoch, durable_to, head_digest FROM stream WHERE terminal_id = %s FOR UPDATE", (batch.terminal,)
+    ).fetchone()
+    if row is None:
+        raise Refused(401, "unknown_terminal", "this terminal was never enrolled here: enrol it with a one-time code")
+    stream = _Stream(*row)
+    if batch.epoch != stream.epoch:
+        raise _Conflict(f"expected epoch {stream.epoch} of this terminal, got {batch.epoch}")
+    if batch.from_seq > stream.durable_to + 1:
+        wanted = stream.durable_to + 1
+        raise Refused(409, "gap", f"expected entries from {wanted}, got them from {batch.from_seq}", wanted_seq=wanted)
+    return stream
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """An entry received earlier."""
+
+    digest: bytes
+    account: str | None
+    code: str | None
+    text: str | None
+
+
+def _known(conn: Connection, batch: Batch, stream: _Stream) -> dict[int, _Before]:
+    """What of the batch, and of the entry just before it, was received earlier; by seq."""
+    if batch.from_seq > stream.durable_to:
+        return {}
+    rows = conn.execute(
+        "SELECT r.seq, r.digest, r.account_id, p.code, p.text FROM received r "
+        "LEFT JOIN parked p USING (terminal_id, epoch, seq) "
+        "WHERE r.terminal_id = %s AND r.epoch = %s AND r.seq BETWEEN %s AND %s",
+        (batch.terminal, batch.epoch, batch.from_seq - 1, min(batch.to_seq, stream.durable_to)),
+    )
+    return {seq: _Before(*rest) for seq, *rest in rows}
+
+
+def _check_chain(batch: Batch, raws: Sequence[bytes], stream: _Stream, before: dict[int, _Before]) -> list[bytes]:
+    """The digest of each entry, once the chain is known to hold: within the batch, and with what is here."""
+    count = batch.to_seq - batch.from_seq + 1
+    if count != len(raws):
+        raise _Conflict(f"expected {count} entries for numbers {batch.from_seq} to {batch.to_seq}, got {len(raws)}")
+    digests = []
+    previous = bytes.fromhex(batch.prev_digest)
+    if batch.from_seq == stream.durable_to + 1:
+        expected = stream.head
+    else:
+        expected = before[batch.from_seq - 1].digest if batch.from_seq > 1 else GENESIS
+    if previous != expected:
+        raise _Conflict(f"entry {batch.from_seq} does not follow the entry {batch.from_seq - 1} that is here")
+    for seq, raw in enumerate(raws, batch.from_seq):
+        previous = chain(previous, raw)
+        digests.append(previous)
+        if seq <= stream.durable_to and before[seq].digest != previous:
+            raise _Conflict(f"entry {seq} is here with other bytes")
+    if previous.hex() != batch.head_digest:
+        raise _Conflict("the head digest does not follow from the entries of the batch")
+    return digests
+
+
+def _learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received]) -> Knowledge:
+    """Fetch in a handful of statements all that judging these entries needs."""
+    entries = [received.entry for received in fresh if received.entry is not None]
+    cards = _pairs(conn, "SELECT token, account_id FROM card WHERE token = ANY(%s)", [entry.card for entry in entries])
+    named = list({entry.account for entry in entries if entry.account is not None})
+    accounts = _pairs(conn, "SELECT account_id, account_id FROM account WHERE account_id = ANY(%s)", named)
+    published: dict[int, Programme] = {}
+    for version in {entry.programme_version for entry in entries}:
+        if (programme := programmes.get(conn, version)) is not None:
+            published[version] = programme
+    known = Knowledge(cards, frozenset(accounts), published, {}, set())
+    wanted = [
+        (account, entry_id)
+        for received in fresh
+        if received.entry is not None and (account := known.account_of(received.entry)) is not None
+        for entry_id in (received.entry_id, received.reverses)
+        if entry_id is not None
+    ]
+    voided = [pair for pair in wanted if pair[1] in {received.reverses for received in fresh}]
+    if voided:
+        # Two terminals may void the same sale at once: the accounts are locked, in order, before their ledger is read.
+        conn.execute(
+            "SELECT 1 FROM balance WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE",
+            ([account for account, _ in wanted],),
+        )
+    known.booked.update(_bookings(conn, wanted))
+    known.voided.update(_voided(conn, voided))
+    return known
+
+
+def _pairs(conn: Connection, statement: str, keys: Sequence[str]) -> dict[str, str]:
+    return dict(conn.execute(statement, (list(keys),)).fetchall())
+
+
+def _bookings(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], Booking]:
+    rows = conn.execute(
+        "SELECT l.account_id, l.entry_id, l.kind, l.points_earned, l.points_spent, "
+        "'terminal ' || l.terminal_id || ', epoch ' || l.epoch || ', number ' || l.seq "
+        "FROM unnest(%s::text[], %s::uuid[]) AS w (account_id, entry_id) JOIN ledger l USING (account_id, entry_id)",
+        ([account for account, _ in wanted], [entry_id for _, entry_id in wanted]),
+    )
+    return {(account, entry_id): Booking(*rest) for account, entry_id, *rest in rows}
+
+
+def _voided(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
+    rows = conn.execute(
+        "SELECT account_id, reverses FROM unnest(%s::text[], %s::uuid[]) AS w (account_id, reverses) "
+        "JOIN ledger l USING (account_id, reverses)",
+        ([account for account, _ in wanted], [entry_id for _, entry_id in wanted]),
+    )
+    return set(rows)
+
+
+def _store(conn: Connection, batch: Batch, verdicts: Sequence[tuple[Received, str | None, Parking | None]]) -> None:
+    """Write the verdicts: one COPY, then statements over all of them at once."""
+    with conn.cursor().copy(f"COPY incoming ({_COLUMNS}) FROM STDIN") as copy:
+        for received, account, parking in verdicts:
+            copy.write_row(_row(received, account, parking))
+    stream = {"terminal": batch.terminal, "epoch": batch.epoch}
+    conn.execute(
+        "INSERT INTO received (terminal_id, epoch, seq, digest, business_date, points_earned, points_spent, "
+        "account_id, parked) SELECT %(terminal)s, %(epoch)s, seq, digest, business_date, points_earned, "
+        "points_spent, account_id, parked FROM incoming",
+        stream,
+    )
+    conn.execute(
+        "INSERT INTO parked (terminal_id, epoch, seq, code, text, account_id, raw) "
+        "SELECT %(terminal)s, %(epoch)s, seq, code, text, account_id, raw FROM incoming WHERE parked",
+        stream,
+    )
+    # In account order, so that two workers on the same accounts wait for one another instead of deadlocking.
+    conn.execute(
+        "INSERT INTO balance (account_id, points) SELECT account_id, sum(points) FROM incoming WHERE NOT parked "
+        "GROUP BY account_id ORDER BY account_id "
+        "ON CONFLICT (account_id) DO UPDATE SET points = balance.points + excluded.points"
+    )
+    conn.execute(
+        "INSERT INTO ledger (account_id, entry_id, kind, terminal_id, epoch, seq, digest, raw, card, business_date, "
+        "points, points_earned, points_spent, programme_version, reverses) "
+        "SELECT account_id, entry_id, kind, %(terminal)s, %(epoch)s, seq, digest, raw, card, business_date, "
+        "points, points_earned, points_spent, programme_version, reverses "
+        "FROM incoming WHERE NOT parked ORDER BY account_id, entry_id",
+        stream,
+    )
+    conn.execute("INSERT INTO feed (subject, key) SELECT DISTINCT 'account', account_id FROM incoming WHERE NOT parked")
+    last = verdicts[-1][0]
+    conn.execute(
+        "UPDATE stream SET durable_to = %s, head_digest = %s WHERE terminal_id = %s",
+        (last.seq, last.digest, batch.terminal),
+    )
+
+
+def _row(received: Received, account: str | None, parking: Parking | None) -> tuple[object, ...]:
+    entry = received.entry
+    ledger: tuple[object, ...] = (None,) * 6
+    if parking is None and entry is not None:
+        ledger = (
+            received.entry_id, entry.kind.value, entry.card, entry.points, entry.programme_version, received.reverses,
+        )  # fmt: skip
+    return (
+        received.seq,
+        received.digest,
+        received.business_date,
+        received.earned,
+        received.spent,
+        account,
+        parking is not None,
+        parking.code.value if parking else None,
+        parking.text if parking else None,
+        received.raw,
+        *ledger,
+    )
+
+
+def _result(seq: int, parking: Parking | None) -> Result:
+    if parking is None:
+        return Result(seq=seq, outcome=Outcome.BOOKED)
+    return Result(seq=seq, outcome=Outcome.PARKED, code=parking.code.value, text=parking.text)
+
+
+def _again(seq: int, before: _Before) -> Result:
+    return Result(seq=seq, outcome=Outcome.DUPLICATE, code=before.code, text=before.text)
+
+
+def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ...]:
+    rows = conn.execute(
+        "SELECT account_id, points FROM balance WHERE account_id = ANY(%s) ORDER BY account_id", (accounts,)
+    )
+    return tuple(AccountBalance(account=account, points=points) for account, points in rows)
+
+
+def _keep_evidence(conn: Connection, batch: Batch, reason: str) -> None:
+    body = batch.encode()
+    conn.execute(
+        "INSERT INTO evidence (terminal_id, body_hash, reason, body) VALUES (%s, %s, %s, %s) "
+        "ON CONFLICT (terminal_id, body_hash) DO UPDATE SET last_at = now(), times = evidence.times + 1",
+        (batch.terminal, hashlib.sha256(body).digest(), reason, body),
+    )

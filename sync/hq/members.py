@@ -1,0 +1,195 @@
+"""Members and their cards: imported from a file, all of it or nothing; found by card."""
+
+from __future__ import annotations
+
+import csv
+import re
+import secrets
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from psycopg.errors import UniqueViolation
+
+from loyalty.cards import CardFormat, CardNumber
+from loyalty.errors import CardFormatError
+from sync.hq.database import Connection
+from sync.hq.errors import ImportRefused
+from sync.hq.programmes import newest
+
+COLUMNS = ("card_number", "first_name", "tier", "points")
+"""The header of a members file, in any order."""
+
+MAX_PROBLEMS = 20
+"""Wrong rows named in one refusal; a file with more has one cause, not twenty."""
+
+MAX_OPENING_POINTS = 10**9
+"""An opening balance above this is a column in the wrong place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as found by a card. Points as booked at head office."""
+
+    account: str
+    first_name: str | None
+    tier: str
+    points: int
+    blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did."""
+
+    members: int
+    points: int
+
+
+def import_members(
+    conn: Connection,
+    card_key: bytes,
+    formats: Sequence[CardFormat],
+    lines: Iterable[str],
+    *,
+    today: date,
+) -> Imported:
+    """Import a members file: one account with one card a row, opening points booked in the ledger.
+
+    Card numbers become tokens at once and are not stored.
+
+    Args:
+        card_key: 32 bytes; `Database.keys.card`.
+        lines: CSV with a header of `COLUMNS`; an empty first name is none, empty points are 0.
+        today: business date of the opening bookings.
+
+    Raises:
+        ImportRefused: each wrong row by line number; a card number that is here already is one. Nothing was imported.
+    """
+    programme = newest(conn)
+    tiers = None if programme is None else frozenset(tier.id for tier in programme.tiers)
+    problems: list[str] = []
+    with conn.transaction():
+        conn.execute(
+            "CREATE TEMPORARY TABLE newcomer (line bigint, token text, account_id text, first_name text, tier text, "
+            "points bigint, entry_id uuid) ON COMMIT DROP"
+        )
+        with conn.cursor().copy("COPY newcomer FROM STDIN") as copy:
+            for row in _rows(lines, card_key, formats, tiers=tiers, problems=problems):
+                copy.write_row(row)
+        if not problems:
+            problems = _doubles(conn)
+        if problems:
+            raise ImportRefused(problems)
+        try:
+            return _insert(conn, today)
+        except UniqueViolation as error:
+            raise ImportRefused(["another import of the same cards ran at the same time: look with `find`"]) from error
+
+
+def find(conn: Connection, token: str) -> Member | None:
+    """The member of the card with `token`, or None for a card that is linked to nobody."""
+    row = conn.execute(
+        "SELECT a.account_id, a.first_name, a.tier, coalesce(b.points, 0), c.blocked FROM card c "
+        "JOIN account a USING (account_id) LEFT JOIN balance b USING (account_id) WHERE c.token = %s",
+        (token,),
+    ).fetchone()
+    return None if row is None else Member(*row)
+
+
+def _rows(
+    lines: Iterable[str],
+    card_key: bytes,
+    formats: Sequence[CardFormat],
+    *,
+    tiers: frozenset[str] | None,
+    problems: list[str],
+) -> Iterator[tuple[object, ...]]:
+    """The rows to copy; what is wrong goes to `problems`, and reading stops after `MAX_PROBLEMS`."""
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        if sorted(header) != sorted(COLUMNS):
+            shown = ",".join(header)[:80]
+            problems.append(f"line 1: expected the header {','.join(COLUMNS)}, got '{shown}'")
+            return
+        order = [header.index(name) for name in COLUMNS]
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != len(COLUMNS):
+                problems.append(f"line {reader.line_num}: expected {len(COLUMNS)} columns, got {len(cells)}")
+            else:
+                try:
+                    yield (reader.line_num, *_newcomer([cells[index] for index in order], card_key, formats, tiers))
+                except ValueError as error:
+                    problems.append(f"line {reader.line_num}: {error}")
+            if len(problems) >= MAX_PROBLEMS:
+                problems.append("more lines may be wrong; these come first")
+                return
+    except csv.Error as error:
+        problems.append(f"line {reader.line_num}: not CSV: {error}")
+    except UnicodeDecodeError:
+        problems.append(f"line {reader.line_num + 1}: expected UTF-8 text")
+
+
+def _newcomer(
+    cells: Sequence[str], card_key: bytes, formats: Sequence[CardFormat], tiers: frozenset[str] | None
+) -> tuple[object, ...]:
+    number, first_name, tier, points = (cell.strip() for cell in cells)
+    try:
+        token = CardNumber.parse(number, formats).token(card_key)
+    except CardFormatError as error:
+        raise ValueError(f"card_number: {error}") from error
+    if len(first_name) > 60 or not first_name.isprintable():
+        raise ValueError("first_name: expected at most 60 printable characters")
+    if tiers is not None and tier not in tiers:
+        raise ValueError(f"tier: expected {' or '.join(sorted(tiers))}, got '{_shown(tier)}'")
+    if not tier or len(tier) > 40 or not tier.isprintable():
+        raise ValueError("tier: expected 1 to 40 printable characters")
+    if points and not re.fullmatch(r"-?[0-9]{1,10}", points):
+        raise ValueError(f"points: expected a whole number, got '{_shown(points)}'")
+    opening = int(points or "0")
+    if abs(opening) > MAX_OPENING_POINTS:
+        raise ValueError(f"points: expected at most {MAX_OPENING_POINTS}, got {opening}")
+    return token, f"m{secrets.token_hex(8)}", first_name or None, tier, opening, uuid.uuid4()
+
+
+def _shown(cell: str) -> str:
+    """A cell fit to be shown: with columns in the wrong place it may hold a card number, so no long digit runs."""
+    clean = "".join(char if char.isprintable() else "�" for char in cell)
+    digits = sum(char.isdigit() for char in clean)
+    return "…" if digits > 8 else clean[:20]
+
+
+def _doubles(conn: Connection) -> list[str]:
+    """Cards that the file names twice, or that are here already."""
+    rows = conn.execute(
+        "SELECT line, first_line FROM (SELECT line, min(line) OVER (PARTITION BY token) AS first_line FROM newcomer) n "
+        "WHERE line > first_line ORDER BY line LIMIT %s",
+        (MAX_PROBLEMS,),
+    ).fetchall()
+    problems = [f"line {line}: the card of line {first_line} again" for line, first_line in rows]
+    rows = conn.execute(
+        "SELECT n.line FROM newcomer n JOIN card c USING (token) ORDER BY n.line LIMIT %s", (MAX_PROBLEMS,)
+    ).fetchall()
+    return [*problems, *(f"line {line}: this card belongs to a member already" for (line,) in rows)][:MAX_PROBLEMS]
+
+
+def _insert(conn: Connection, today: date) -> Imported:
+    conn.execute("INSERT INTO account (account_id, first_name, tier) SELECT account_id, first_name, tier FROM newcomer")
+    conn.execute("INSERT INTO card (token, account_id) SELECT token, account_id FROM newcomer")
+    conn.execute("INSERT INTO balance (account_id, points) SELECT account_id, points FROM newcomer")
+    conn.execute(
+        "INSERT INTO ledger (account_id, entry_id, kind, business_date, points, points_earned, points_spent) "
+        "SELECT account_id, entry_id, 'opening', %s, points, points, 0 FROM newcomer WHERE points <> 0",
+        (today,),
+    )
+    conn.execute(
+        "INSERT INTO feed (subject, key) SELECT subject, key FROM newcomer, "
+        "LATERAL (VALUES ('account', account_id), ('card', token)) AS v (subject, key) ORDER BY line"
+    )
+    row = conn.execute("SELECT count(*), coalesce(sum(points), 0)::bigint FROM newcomer").fetchone()
+    assert row is not None
+    return Imported(*row)

@@ -1,0 +1,228 @@
+"""What head office thinks of one received entry: booked, or parked with a code and a reason. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from loyalty.errors import LoyaltyError
+from loyalty.ledger import Entry, EntryKind
+from loyalty.programme import Programme
+from loyalty.settlement import settle
+
+MAX_POINTS = 10**12
+"""Points in one entry: a hundred times the dearest basket at a hundred points a cent; more is not a sale."""
+
+MAX_TEXT = 300
+"""Characters of a reason: two lines on the store manager's screen."""
+
+MAX_NAME = 64
+"""Characters of an account id, as far as one is looked up."""
+
+
+class Code(StrEnum):
+    """Why an entry was parked. Stable."""
+
+    UNREADABLE = "unreadable"
+    MISNUMBERED = "misnumbered"
+    UNKNOWN_CARD = "unknown_card"
+    UNKNOWN_PROGRAMME = "unknown_programme"
+    ACCRUAL_DIFFERS = "accrual_differs"
+    ID_TWICE = "id_twice"
+    VOID_UNKNOWN = "void_unknown"
+    VOID_TWICE = "void_twice"
+
+
+@dataclass(frozen=True, slots=True)
+class Parking:
+    """The reason an entry is not booked; `text` is for a person and holds no card number."""
+
+    code: Code
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One entry as it arrived: its exact bytes, and the entry in them when it could be read."""
+
+    seq: int
+    raw: bytes = field(repr=False)
+    digest: bytes
+    business_date: date
+    entry: Entry | None = None
+    entry_id: UUID | None = None
+    reverses: UUID | None = None
+    fault: Parking | None = None
+
+    @property
+    def sign(self) -> int:
+        """-1 for a void, whose settlement counts negative."""
+        return -1 if self.entry is not None and self.entry.kind is EntryKind.VOID else 1
+
+    @property
+    def earned(self) -> int:
+        """Points earned as the entry says; negative for a void, 0 when unreadable."""
+        return self.sign * self.entry.settlement.points_earned if self.entry else 0
+
+    @property
+    def spent(self) -> int:
+        """Points spent as the entry says; negative for a void, 0 when unreadable."""
+        return self.sign * self.entry.settlement.points_spent if self.entry else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A booked sale, as far as a void or a repeat of it must know."""
+
+    kind: str
+    earned: int
+    spent: int
+    where: str
+    """Terminal, epoch and seq, for the reader of a reason."""
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """What the database knows of the accounts, cards and programmes that a batch names. Grows as entries are booked."""
+
+    cards: Mapping[str, str]
+    """Card token → account."""
+    accounts: frozenset[str]
+    programmes: Mapping[int, Programme]
+    booked: dict[tuple[str, UUID], Booking]
+    """By account and entry id."""
+    voided: set[tuple[str, UUID]]
+    """Account and id of entries that were taken back."""
+
+    def account_of(self, entry: Entry) -> str | None:
+        """The account to book to: the one the card points to now, else the one the till named, if there is such."""
+        linked = self.cards.get(entry.card)
+        if linked is not None:
+            return linked
+        return entry.account if entry.account in self.accounts else None
+
+
+def receive(seq: int, raw: bytes, digest: bytes, *, terminal: str, epoch: int, today: date) -> Received:
+    """Read one entry that came as number `seq` of `terminal` in `epoch`.
+
+    Args:
+        today: the business date of an entry whose own cannot be read.
+    """
+    try:
+        entry = Entry.decode(raw)
+    except LoyaltyError as error:
+        return Received(seq, raw, digest, _date_within(raw, today), fault=_park(Code.UNREADABLE, str(error)))
+    entry_id, reverses = _uuid(entry.id), _uuid(entry.reverses)
+    if wrong := _unsound(entry, entry_id, reverses):
+        return Received(seq, raw, digest, entry.business_date, fault=_park(Code.UNREADABLE, wrong))
+    fault = None
+    if (entry.terminal, entry.epoch, entry.seq) != (terminal, epoch, seq):
+        fault = _park(
+            Code.MISNUMBERED,
+            f"expected terminal {terminal}, epoch {epoch}, number {seq}; "
+            f"the entry says {entry.terminal[:MAX_NAME]}, {entry.epoch}, {entry.seq}",
+        )
+    return Received(seq, raw, digest, entry.business_date, entry, entry_id, reverses, fault)
+
+
+def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | None]:
+    """The account the entry belongs to, if any, and why it is parked, or None to book it."""
+    entry = received.entry
+    if entry is None or received.entry_id is None:
+        return None, received.fault
+    account = known.account_of(entry)
+    if received.fault is not None:
+        return account, received.fault
+    if account is None:
+        return None, _park(Code.UNKNOWN_CARD, "the card belongs to no member here: link it to one")
+    if before := known.booked.get((account, received.entry_id)):
+        return account, _park(Code.ID_TWICE, f"an entry with this id is booked already, as {before.where}")
+    parking = _judge_void(received, account, known) if entry.kind is EntryKind.VOID else _judge_sale(entry, known)
+    if parking is None:
+        where = f"terminal {entry.terminal}, epoch {entry.epoch}, number {entry.seq}"
+        known.booked[account, received.entry_id] = Booking(entry.kind, received.earned, received.spent, where)
+        if received.reverses is not None:
+            known.voided.add((account, received.reverses))
+    return account, parking
+
+
+def _judge_sale(entry: Entry, known: Knowledge) -> Parking | None:
+    programme = known.programmes.get(entry.programme_version)
+    if programme is None or programme.id != entry.programme:
+        return _park(
+            Code.UNKNOWN_PROGRAMME,
+            f"programme '{entry.programme}' version {entry.programme_version} was never published here",
+        )
+    rewards = [redemption.reward for redemption in entry.settlement.redemptions]
+    try:
+        expected = settle(programme, entry.basket, entry.tier, rewards)
+    except ValueError as error:  # every domain error, and amounts so contradictory that they cannot be split
+        return _park(Code.ACCRUAL_DIFFERS, f"cannot be computed again: {error}")
+    if expected == entry.settlement:
+        return None
+    ours, theirs = expected, entry.settlement
+    return _park(
+        Code.ACCRUAL_DIFFERS,
+        f"expected {ours.points_earned} points earned and {ours.points_spent} spent, "
+        f"got {theirs.points_earned} and {theirs.points_spent}"
+        + (", on other rules or lines" if ours.points_delta == theirs.points_delta else ""),
+    )
+
+
+def _judge_void(received: Received, account: str, known: Knowledge) -> Parking | None:
+    assert received.reverses is not None
+    sale = known.booked.get((account, received.reverses))
+    if sale is None or sale.kind != EntryKind.SALE:
+        return _park(Code.VOID_UNKNOWN, f"the sale that it takes back, {received.reverses}, is not booked here")
+    if (account, received.reverses) in known.voided:
+        return _park(Code.VOID_TWICE, f"the sale {received.reverses} was taken back before")
+    if (received.earned, received.spent) != (-sale.earned, -sale.spent):
+        return _park(
+            Code.ACCRUAL_DIFFERS,
+            f"the sale earned {sale.earned} and spent {sale.spent}; "
+            f"this takes back {-received.earned} and {-received.spent}",
+        )
+    return None
+
+
+def _unsound(entry: Entry, entry_id: UUID | None, reverses: UUID | None) -> str | None:
+    """What of an entry cannot be stored or looked up, in words; None for a sound one."""
+    if entry_id is None:
+        return "id: expected a UUID"
+    if entry.reverses is not None and reverses is None:
+        return "reverses: expected a UUID"
+    if not re.fullmatch(r"[0-9a-f]{32}", entry.card):
+        return "card: expected a token of 32 hex digits"
+    if entry.account is not None and not re.fullmatch(rf"[!-~]{{1,{MAX_NAME}}}", entry.account):
+        return f"account: expected 1 to {MAX_NAME} printable characters"
+    if max(abs(entry.settlement.points_earned), abs(entry.settlement.points_spent)) > MAX_POINTS:
+        return f"settlement: expected at most {MAX_POINTS} points"
+    return None
+
+
+def _uuid(text: str | None) -> UUID | None:
+    """The UUID in its one written form (RFC 9562 4), or None."""
+    try:
+        found = UUID(text)
+    except (ValueError, TypeError):
+        return None
+    return found if text is not None and str(found) == text.lower() else None
+
+
+def _date_within(raw: bytes, today: date) -> date:
+    """The business date that bytes name which are otherwise no entry, so that the day's count still adds up."""
+    match = re.search(rb'"business_date"\s*:\s*"([0-9]{4}-[0-9]{2}-[0-9]{2})"', raw)
+    try:
+        return date.fromisoformat(match[1].decode()) if match else today
+    except ValueError:
+        return today
+
+
+def _park(code: Code, text: str) -> Parking:
+    # Parts of the text come from the till: no control characters, which the database and screens would choke on.
+    clean = "".join(char if char.isprintable() else "�" for char in text)
+    return Parking(code, clean if len(clean) <= MAX_TEXT else clean[: MAX_TEXT - 1] + "…")

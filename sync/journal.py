@@ -1,0 +1,215 @@
+"""The append-only journal. Its tail past the acknowledged sequence is the queue to head office."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from loyalty.basket import Basket
+from loyalty.ledger import Clock, Entry, EntryKind, chain
+from loyalty.settlement import Settlement
+from sync.errors import StoreError
+from sync.store import Store
+from sync.terminal import Terminal
+from sync.wire import MAX_BATCH_ENTRIES, Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry before it has its place in the journal; fields as in `loyalty.ledger.Entry`."""
+
+    id: str
+    kind: EntryKind
+    session: str
+    clock: Clock
+    business_date: date
+    card: str
+    account: str | None
+    programme: str
+    programme_version: int
+    tier: str
+    basket: Basket
+    settlement: Settlement
+    reverses: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the journal stands: last sequence, its digest, and how far head office has it."""
+
+    epoch: int
+    seq: int
+    digest: bytes
+    acked_seq: int
+
+    @property
+    def queued(self) -> int:
+        """Entries not yet acknowledged."""
+        return self.seq - self.acked_seq
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Consecutive entries past the acknowledged sequence, as their exact bytes."""
+
+    epoch: int
+    from_seq: int
+    previous: bytes
+    raws: tuple[bytes, ...]
+    digests: tuple[bytes, ...]
+
+
+class Journal:
+    """The journal of one terminal."""
+
+    def __init__(self, store: Store, terminal: Terminal) -> None:
+        self._store = store
+        self._terminal = terminal
+
+    def append(self, draft: Draft) -> Entry:
+        """Give `draft` the next sequence and write it, in one transaction that is on the disk when this returns.
+
+        Appending a session's sale (or its void) again returns the entry that is there.
+
+        Raises:
+            StoreFull, StoreError: nothing was written.
+        """
+        with self._store.transaction() as connection:
+            existing = connection.execute(
+                "SELECT raw FROM journal WHERE session = ? AND kind = ?", (draft.session, draft.kind)
+            ).fetchone()
+            if existing:
+                return Entry.decode(existing[0])
+            epoch, seq, digest = connection.execute("SELECT epoch, seq, digest FROM head").fetchone()
+            sign = -1 if draft.kind is EntryKind.VOID else 1
+            entry = Entry(
+                terminal=self._terminal.terminal,
+                epoch=epoch,
+                seq=seq + 1,
+                id=draft.id,
+                kind=draft.kind,
+                session=draft.session,
+                clock=draft.clock,
+                business_date=draft.business_date,
+                card=draft.card,
+                account=draft.account,
+                programme=draft.programme,
+                programme_version=draft.programme_version,
+                tier=draft.tier,
+                basket=draft.basket,
+                settlement=draft.settlement,
+                points=sign * draft.settlement.points_delta,
+                reverses=draft.reverses,
+            )
+            raw = entry.encode()
+            head = chain(digest, raw)
+            connection.execute(
+                "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    epoch,
+                    entry.seq,
+                    entry.id,
+                    entry.session,
+                    entry.kind,
+                    entry.business_date.isoformat(),
+                    entry.card,
+                    entry.account,
+                    entry.points,
+                    sign * draft.settlement.points_earned,
+                    sign * draft.settlement.points_spent,
+                    raw,
+                    head,
+                ),
+            )
+            connection.execute("UPDATE head SET seq = ?, digest = ?", (entry.seq, head))
+        return entry
+
+    def head(self) -> Head:
+        """Where the journal stands.
+
+        Raises:
+            StoreError: the till is not enrolled.
+        """
+        row = self._store.row("SELECT epoch, seq, digest, acked_seq FROM head")
+        if row is None:
+            raise StoreError("this till is not enrolled: it has no journal yet")
+        return Head(*row)
+
+    def tail(self, most: int = MAX_BATCH_ENTRIES) -> Tail | None:
+        """Up to `most` entries past the acknowledged sequence, oldest first; None when the queue is empty."""
+        head = self.head()
+        rows = self._store.rows(
+            "SELECT raw, digest FROM journal WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT ?",
+            (head.epoch, head.acked_seq, most),
+        )
+        if not rows:
+            return None
+        return Tail(
+            head.epoch,
+            head.acked_seq + 1,
+            self._digest_at(head.epoch, head.acked_seq),
+            tuple(row[0] for row in rows),
+            tuple(row[1] for row in rows),
+        )
+
+    def _digest_at(self, epoch: int, seq: int) -> bytes:
+        if seq == 0:
+            return bytes(32)
+        row = self._store.row("SELECT digest FROM journal WHERE epoch = ? AND seq = ?", (epoch, seq))
+        if row is None:
+            raise StoreError(
+                f"entry {seq} of epoch {epoch} is missing from the journal: keep the file and call support"
+            )
+        digest: bytes = row[0]
+        return digest
+
+    def acknowledge(self, epoch: int, seq: int) -> None:
+        """Head office has everything up to `seq`. A lower or equal number, or one of another epoch, changes nothing."""
+        with self._store.transaction() as connection:
+            connection.execute(
+                "UPDATE head SET acked_seq = ? WHERE epoch = ? AND acked_seq < ? AND seq >= ?", (seq, epoch, seq, seq)
+            )
+
+    def find(self, *, session: str, kind: EntryKind = EntryKind.SALE) -> Entry | None:
+        """The sale (or void) of a session, if it was booked here."""
+        row = self._store.row("SELECT raw FROM journal WHERE session = ? AND kind = ?", (session, kind))
+        return Entry.decode(row[0]) if row else None
+
+    def spent_on(self, business_date: date, card: str | None = None) -> int:
+        """Points redeemed at this till on a business date, by one card token or by all; voids give back."""
+        row = self._store.row(
+            "SELECT COALESCE(SUM(spent), 0) FROM journal WHERE business_date = ? AND (? IS NULL OR card = ?)",
+            (business_date.isoformat(), card, card),
+        )
+        return int(row[0]) if row else 0
+
+    def business_dates(self) -> Sequence[date]:
+        """Every business date with entries in this epoch, oldest first."""
+        rows = self._store.rows(
+            "SELECT DISTINCT business_date FROM journal WHERE epoch = (SELECT epoch FROM head) ORDER BY 1"
+        )
+        return [date.fromisoformat(row[0]) for row in rows]
+
+    def proof(self, business_date: date) -> Proof:
+        """This till's side of the proof of a day: what head office acknowledged of it.
+
+        A sale booked while the two sides compare is not sent yet, and must not look like a difference.
+        """
+        head = self.head()
+        row = self._store.row(
+            """SELECT count(*), COALESCE(SUM(earned), 0), COALESCE(SUM(spent), 0), COALESCE(MAX(seq), 0)
+               FROM journal WHERE business_date = ? AND epoch = ? AND seq <= ?""",
+            (business_date.isoformat(), head.epoch, head.acked_seq),
+        )
+        entries, earned, spent, last = row or (0, 0, 0, 0)
+        return Proof(
+            terminal=self._terminal.terminal,
+            epoch=head.epoch,
+            business_date=business_date,
+            entries=entries,
+            points_earned=earned,
+            points_spent=spent,
+            last_seq=last,
+            head_digest=self._digest_at(head.epoch, last).hex() if last else "",
+        )

@@ -1,0 +1,10 @@
+"""The till database's schema, as numbered steps that only ever add."""
+
+from __future__ import annotations
+
+from sqlite_utils.migrations import Migrations
+
+from sync.migrations import m001_first
+
+migrations = Migrations("till")
+migrations(name="m001_first")(m001_first.apply)

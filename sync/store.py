@@ -1,0 +1,260 @@
+"""The till's encrypted SQLite file: opening it safely, and the one way to write: transaction()."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlcipher3.dbapi2 as sqlcipher
+from filelock import FileLock, Timeout
+from sqlite_utils import Database
+
+from sync.errors import StoreError, StoreFull, StoreTaken, StoreUnusable
+from sync.migrations import migrations
+
+BUSY_TIMEOUT_MS = 5000
+"""How long another connection may hold a writer up before that is an error."""
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
+"""The write-ahead log is cut back to this after a checkpoint: one long reader must not fill the disk for good."""
+KEY_BYTES = 32
+
+_FULL = "database or disk is full"
+
+
+def read_key(path: Path, *, create: bool) -> bytes:
+    """Read the database key: 64 hex digits in a file that only its owner may read.
+
+    Args:
+        create: make a new random key when the file does not exist.
+
+    Raises:
+        StoreUnusable: missing, unreadable, open to others, or not a key.
+    """
+    try:
+        if create and not path.exists():
+            _make_key(path)
+        if path.stat().st_mode & 0o077:
+            raise StoreUnusable(f"database key {path} can be read by others: run chmod 600 {path}")
+        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except FileNotFoundError as error:
+        raise StoreUnusable(f"database key {path} is missing: put it back, or enrol this till again") from error
+    except OSError as error:
+        raise StoreUnusable(
+            f"database key {path} cannot be used: {error.strerror}; check the folder's owner"
+        ) from error
+    except ValueError as error:
+        raise StoreUnusable(f"database key {path} is not a key: expected {KEY_BYTES * 2} hex digits") from error
+    if len(key) != KEY_BYTES:
+        raise StoreUnusable(
+            f"database key {path} is not a key: expected {KEY_BYTES * 2} hex digits, got {len(key) * 2}"
+        )
+    return key
+
+
+def _make_key(path: Path) -> None:
+    """Write a new key, whole and durable: without it every entry booked later would be unreadable."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name itself must outlive a power cut, as the database will
+    finally:
+        os.close(folder)
+
+
+def connect(path: Path, key: bytes) -> Any:
+    """A raw connection with the settings that the journal's durability rests on.
+
+    WAL with synchronous=FULL: with NORMAL an acknowledged commit can be lost at a power cut (SQLite documentation,
+    "PRAGMA synchronous").
+
+    Raises:
+        StoreUnusable: wrong key, damaged, or not writable.
+    """
+    try:
+        if path.exists():
+            _try_key(path, key)
+        connection = sqlcipher.connect(str(path), isolation_level=None, check_same_thread=False, cached_statements=256)
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        for setting in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"busy_timeout = {BUSY_TIMEOUT_MS}",
+            f"journal_size_limit = {WAL_LIMIT_BYTES}",
+        ):
+            connection.execute(f"PRAGMA {setting}")
+    except sqlcipher.DatabaseError as error:
+        raise StoreUnusable(_why(path, error)) from error
+    return connection
+
+
+def _try_key(path: Path, key: bytes) -> None:
+    """Fail on a wrong key before anything could be written.
+
+    After a crash even a connection with the wrong key would fold the write-ahead log into the file as it closes.
+    """
+    with contextlib.closing(sqlcipher.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        connection.execute("PRAGMA cipher_log_level = NONE")  # the library's own lines on standard error say no more
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def _why(path: Path, error: Exception) -> str:
+    text = str(error)
+    if "not a database" in text:
+        return (
+            f"database {path} does not open with this key: put the right key file back; "
+            "the file was left as it is and nothing in it is lost"
+        )
+    if "readonly" in text or "unable to open" in text:
+        return f"database {path} cannot be written: check that the folder exists and belongs to the till's user"
+    if _FULL in text:
+        return f"database {path} cannot be opened, the disk is full: free some space and start again"
+    return f"database {path} cannot be used: {text}; keep the file and call support"
+
+
+class Store:
+    """One till's database: one writing connection for the whole process, shared under a lock."""
+
+    def __init__(self, path: Path, connection: Any) -> None:
+        self.path = path
+        self.db = Database(connection)
+        self._connection = connection
+        self._lock = threading.RLock()
+        self._till_lock: FileLock | None = None
+
+    @classmethod
+    def open(cls, path: Path, key: bytes) -> Store:
+        """Open for writing, as the only till on this file, and bring the schema up to date.
+
+        Raises:
+            StoreUnusable: another till has it, wrong key, damaged, read-only folder, or full.
+        """
+        lock = _take_lock(path)
+        try:
+            store = cls(path, connect(path, key))
+            store._till_lock = lock
+            damage = store._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if damage != "ok":
+                raise StoreUnusable(f"database {path} is damaged ({damage}): keep the file and call support")
+            store._migrate()
+        except sqlcipher.DatabaseError as error:
+            lock.release()
+            raise StoreUnusable(_why(path, error)) from error
+        except BaseException:
+            lock.release()
+            raise
+        return store
+
+    @classmethod
+    def look(cls, path: Path, key: bytes) -> Store:
+        """Open beside a running till, to read only.
+
+        Raises:
+            StoreUnusable: there is no database here, or the key is wrong.
+        """
+        if not path.exists():
+            raise StoreUnusable(f"no till database at {path}: enrol this till, or check till.data_dir")
+        store = cls(path, connect(path, key))
+        store._connection.execute("PRAGMA query_only = ON")
+        return store
+
+    def _migrate(self) -> None:
+        if not migrations.pending(self.db):
+            return
+        if migrations.applied(self.db):
+            backup = self.path.with_suffix(".before-migration.db")
+            backup.unlink(missing_ok=True)
+            self._connection.execute("VACUUM INTO ?", [str(backup)])
+        migrations.apply(self.db)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """A write transaction: all of it is on the disk when the block ends, or none of it.
+
+        BEGIN IMMEDIATE, since a deferred BEGIN that reads first fails with SQLITE_BUSY_SNAPSHOT beside another writer.
+
+        Raises:
+            StoreFull: no space left; nothing was written.
+            StoreError: the disk failed or turned read-only; nothing was written.
+        """
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._connection
+                    self._connection.execute("COMMIT")
+                except BaseException:
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+                    raise
+            except sqlcipher.IntegrityError:
+                raise
+            except sqlcipher.DatabaseError as error:
+                if _FULL in str(error):
+                    raise StoreFull(
+                        f"disk full, nothing was booked: free space on the disk of {self.path.parent} and book again"
+                    ) from error
+                raise StoreError(f"nothing was booked, {_why(self.path, error)}") from error
+
+    def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a short read.
+
+        Raises:
+            StoreError: the disk failed, or the file is damaged.
+        """
+        with self._lock:
+            try:
+                result: list[tuple[Any, ...]] = self._connection.execute(sql, values).fetchall()
+            except sqlcipher.DatabaseError as error:
+                raise StoreError(_why(self.path, error)) from error
+            return result
+
+    def row(self, sql: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        """The first row of a short read, or None.
+
+        Raises:
+            StoreError: the disk failed, or the file is damaged.
+        """
+        with self._lock:
+            try:
+                result: tuple[Any, ...] | None = self._connection.execute(sql, values).fetchone()
+            except sqlcipher.DatabaseError as error:
+                raise StoreError(_why(self.path, error)) from error
+            return result
+
+    def close(self) -> None:
+        """Close the file; the last connection folds the write-ahead log back in."""
+        with self._lock:
+            self._connection.close()
+            if self._till_lock is not None:
+                self._till_lock.release()
+                self._till_lock = None
+
+
+def _take_lock(path: Path) -> FileLock:
+    lock = FileLock(path.with_suffix(".lock"), timeout=0, mode=0o600)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise StoreTaken(f"another till already runs on {path.parent}: stop it first, or use it") from error
+    except OSError as error:
+        raise StoreUnusable(
+            f"data folder {path.parent} cannot be written: {error.strerror}; give the till's user this folder"
+        ) from error
+    return lock

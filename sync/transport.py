@@ -1,0 +1,188 @@
+"""HTTP to head office: signed, compressed, each failure turned into what the agent should do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import threading
+from collections.abc import Callable, Generator
+from datetime import UTC, date, datetime
+from typing import TypeVar
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from sync.errors import OtherVersion, Rejected, ServerFault, Unreachable
+from sync.signing import ENROL_KEY_ID, SignedMessage, sign
+from sync.terminal import wall_ms
+from sync.wire import (
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    Batch,
+    BatchAnswer,
+    ChangesPage,
+    DayProof,
+    EnrolAnswer,
+    EnrolRequest,
+    Hello,
+    Message,
+    Problem,
+    WireError,
+    compress,
+    key_text,
+)
+
+M = TypeVar("M", bound=Message)
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""No answer of head office comes near this; more is not head office."""
+MAX_RETRY_AFTER_S = 3600
+"""Longest wait a `Retry-After` may ask for: a wrong header must not silence a till for a day."""
+
+
+def software() -> str:
+    """This software's name and version, as told to the other side."""
+    return f"spaarpunt/{importlib.metadata.version('spaarpunt')}"
+
+
+class _Signature(httpx.Auth):
+    requires_request_body = True
+
+    def __init__(self, key: Ed25519PrivateKey, key_id: str, now: Callable[[], datetime]) -> None:
+        self._key = key
+        self._key_id = key_id
+        self._now = now
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        headers = dict(request.headers)
+        message = SignedMessage(request.method, str(request.url), headers)
+        sign(message, request.content, self._key, self._key_id, self._now())
+        for name in ("Content-Digest", "Signature-Input", "Signature"):
+            request.headers[name] = headers[name]
+        yield request
+
+
+class Transport:
+    """One till's connection to head office. One request at a time; thread-safe.
+
+    Every call raises `Unreachable`, `ServerFault`, `Rejected` or `OtherVersion` when it has no answer to give.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: Ed25519PrivateKey,
+        key_id: str = ENROL_KEY_ID,
+        *,
+        timeout_s: int,
+        clock_offset_ms: int = 0,
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._offset_ms = clock_offset_ms
+        self._lock = threading.Lock()
+        self._client = httpx.Client(
+            base_url=self._url,
+            timeout=timeout_s,
+            auth=_Signature(key, key_id, self._head_office_time),
+            headers={PROTOCOL_HEADER: str(PROTOCOL), "User-Agent": software()},
+        )
+
+    def _head_office_time(self) -> datetime:
+        return datetime.fromtimestamp((wall_ms() + self._offset_ms) / 1000, UTC)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def hello(self) -> Hello:
+        """Who answers there."""
+        return self._call(Hello, "GET", "/v1/hello")
+
+    def enrol(self, code: str, name: str, key: Ed25519PrivateKey) -> EnrolAnswer:
+        """Spend a one-time code; repeating it with the same key gives the same answer again."""
+        body = EnrolRequest(
+            code=code, name=name, public_key=key_text(key.public_key().public_bytes_raw()), software=software()
+        )
+        return self._call(EnrolAnswer, "POST", "/v1/terminals", body)
+
+    def send(self, batch: Batch) -> BatchAnswer:
+        """Hand over a batch; the same batch may be sent any number of times."""
+        return self._call(BatchAnswer, "POST", "/v1/entries", batch)
+
+    def changes(self, feed: str, cursor: str) -> ChangesPage:
+        """What changed at head office since `cursor`."""
+        return self._call(ChangesPage, "GET", f"/v1/changes/{feed}", params={"cursor": cursor})
+
+    def proof(self, business_date: date) -> DayProof:
+        """Head office's side of the proof of a day."""
+        return self._call(DayProof, "GET", f"/v1/proofs/{business_date.isoformat()}")
+
+    def _call(
+        self, answer: type[M], method: str, path: str, body: Message | None = None, params: dict[str, str] | None = None
+    ) -> M:
+        with self._lock:
+            response = self._request(method, path, body, params)
+            problem = _problem(response)
+            if problem and problem.code == "clock_skew" and problem.server_time_ms is not None:
+                # Our clock is off by more than a signature may be old: sign again with head office's time.
+                self._offset_ms = problem.server_time_ms - wall_ms()
+                response = self._request(method, path, body, params)
+                problem = _problem(response)
+        if response.is_success:
+            try:
+                return answer.decode(response.content)
+            except WireError as error:
+                raise OtherVersion(
+                    f"head office at {self._url} answered something unexpected ({error}): {_UPDATE}"
+                ) from error
+        if problem is None:
+            raise OtherVersion(
+                f"{self._url} answered {response.status_code} and is no Spaarpunt head office "
+                f"of protocol {PROTOCOL}: check till.head_office_url"
+            )
+        raise Rejected(problem.code, f"head office refused: {problem.detail}", problem.wanted_seq)
+
+    def _request(self, method: str, path: str, body: Message | None, params: dict[str, str] | None) -> httpx.Response:
+        headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"} if body is not None else {}
+        content = compress(body.encode()) if body is not None else b""
+        try:
+            response = self._client.request(method, path, content=content, headers=headers, params=params)
+        except httpx.TransportError as error:
+            # Also RemoteProtocolError (the connection was cut in the middle), which is no NetworkError in httpx.
+            reason = "no answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
+            raise Unreachable(f"head office at {self._url}: {reason}; sales go on and are sent later") from error
+        except httpx.HTTPError as error:
+            raise ServerFault(
+                f"head office at {self._url} sent a broken answer ({error}); it is tried again"
+            ) from error
+        if len(response.content) > MAX_ANSWER_BYTES:
+            raise ServerFault(f"head office at {self._url} sent {len(response.content)} bytes; it is tried again")
+        # A 400 tells in words which protocol is wanted, and goes on to become `Rejected`.
+        spoken = response.headers.get(PROTOCOL_HEADER)
+        if spoken is not None and spoken != str(PROTOCOL):
+            raise OtherVersion(f"head office at {self._url} speaks protocol {spoken}, this till {PROTOCOL}: {_UPDATE}")
+        if response.status_code >= 500 or response.status_code == 429:
+            raise ServerFault(
+                f"head office at {self._url} is in trouble ({response.status_code}); it is tried again",
+                _retry_after_s(response),
+            )
+        return response
+
+
+_UPDATE = "update whichever of the two is older; entries are kept until then"
+
+
+def _retry_after_s(response: httpx.Response) -> int | None:
+    """The seconds that `Retry-After` asks for (RFC 9110 10.2.3); None without one, or with a date (clocks differ)."""
+    text = response.headers.get("Retry-After", "")
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    # Cut first: int() refuses numbers of thousands of digits.
+    return min(int(text[:9]), MAX_RETRY_AFTER_S)
+
+
+def _problem(response: httpx.Response) -> Problem | None:
+    if response.is_success or not response.headers.get("Content-Type", "").startswith("application/problem+json"):
+        return None
+    try:
+        return Problem.decode(response.content)
+    except WireError:
+        return None

@@ -1,0 +1,309 @@
+"""The messages between till and head office, and their encodings on the wire. Protocol version 1, JSON under /v1.
+
+Times are Unix milliseconds UTC, points and money are integers, digests and tokens are lower-case hex.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Sequence
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Self
+
+import zstandard
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
+
+PROTOCOL = 1
+PROTOCOL_HEADER = "Spaarpunt-Protocol"
+
+MAX_BATCH_ENTRIES = 500
+"""Entries in one batch: well under a second of work for head office, so that one till never holds up the rest."""
+MAX_BATCH_BYTES = 256 * 1024
+"""Entry bytes in one batch, before compression: a batch gets through a bad mobile line within one time-out."""
+MAX_BODY_BYTES = 1024 * 1024
+"""Largest request body head office reads, as sent: a full batch, escaped and uncompressed, with room to spare."""
+MAX_DECODED_BYTES = 4 * 1024 * 1024
+"""Largest body after decompression, so that a small body cannot unpack into all of memory."""
+MAX_WINDOW_BYTES = 8 * 1024 * 1024
+"""Largest zstd window: what RFC 8878 3.1.1.1.2 asks decoders to support; a header may ask for far more memory."""
+MAX_CHANGES = 500
+"""Changes in one page: the till applies a page in one short transaction, beside checkouts."""
+
+ZSTD_LEVEL = 1
+"""5:1 on journal entries at half a millisecond per thousand; higher levels cost more than they save."""
+
+
+class WireError(Exception):
+    """A message is not what the protocol says; the text names paths, never card data."""
+
+
+class TooLarge(WireError):
+    """A body that is, or unpacks to, more than the protocol allows."""
+
+
+class Message(BaseModel):
+    """Base of every message: unknown fields are refused, so that a typo is not a silent default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    def encode(self) -> bytes:
+        """UTF-8 JSON."""
+        return self.model_dump_json(by_alias=True).encode()
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Self:
+        """Read a message.
+
+        Raises:
+            WireError: not this message.
+        """
+        try:
+            return cls.model_validate_json(raw)
+        except ValidationError as error:
+            where = "; ".join(
+                f"{'.'.join(map(str, problem['loc'])) or 'body'}: {problem['msg']}"
+                for problem in error.errors(include_url=False, include_input=False)[:5]
+            )
+            raise WireError(f"expected {cls.__name__}: {where}") from error
+
+
+def key_text(raw: bytes) -> str:
+    """32 key bytes as standard base64 text."""
+    return base64.b64encode(raw).decode("ascii")
+
+
+def key_bytes(text: str) -> bytes:
+    """The 32 bytes of a key sent as base64.
+
+    Raises:
+        WireError: not base64 of 32 bytes.
+    """
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise WireError("expected a key in base64") from error
+    if len(raw) != 32:
+        raise WireError(f"expected a key of 32 bytes, got {len(raw)}")
+    return raw
+
+
+class Hello(Message):
+    """GET /v1/hello: who answers, unsigned; tells a till at once whether it talks to the right thing."""
+
+    service: Literal["spaarpunt-hq"] = "spaarpunt-hq"
+    protocol: int = PROTOCOL
+    software: str
+    server_time_ms: int
+
+
+class EnrolRequest(Message):
+    """POST /v1/terminals, signed with the key it carries (key id "enrol"): proof that the till holds it."""
+
+    code: Annotated[str, Field(min_length=8, max_length=32)]
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    public_key: str
+    software: Annotated[str, Field(max_length=40)]
+
+
+class EnrolAnswer(Message):
+    """What makes a till a till of this chain."""
+
+    terminal: str
+    epoch: int
+    store: str
+    store_name: str
+    hq_public_key: str
+    card_key: str
+    """The key of card tokens, base64 of 32 bytes: a secret, sent once, over TLS."""
+    server_time_ms: int
+
+
+class ClockReading(Message):
+    """The till's clocks when it sent a batch."""
+
+    wall_ms: StrictInt
+    monotonic_ms: StrictInt
+    boot_id: str
+
+
+class Batch(Message):
+    """POST /v1/entries: consecutive entries of one terminal epoch, as their exact bytes."""
+
+    terminal: str
+    epoch: StrictInt
+    from_seq: Annotated[StrictInt, Field(alias="from", ge=1)]
+    to_seq: Annotated[StrictInt, Field(alias="to", ge=1)]
+    prev_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    head_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    clock: ClockReading
+    entries: Annotated[tuple[str, ...], Field(min_length=1, max_length=MAX_BATCH_ENTRIES)]
+    """Each entry's bytes as text: kept as they came, so that nobody re-serialises what a digest covers."""
+
+
+class Outcome(StrEnum):
+    """What head office did with one entry."""
+
+    BOOKED = "booked"
+    DUPLICATE = "duplicate"
+    PARKED = "parked"
+
+
+class Result(Message):
+    """Head office's verdict on one entry; `code` and `text` say why it was parked."""
+
+    seq: StrictInt
+    outcome: Outcome
+    code: str | None = None
+    text: str | None = None
+
+
+class AccountBalance(Message):
+    """An account's points at head office, with this terminal's entries up to `applied_to` included."""
+
+    account: str
+    points: StrictInt
+
+
+class BatchAnswer(Message):
+    """The answer to a batch. `durable_to` is the watermark: everything up to it is safe at head office."""
+
+    durable_to: StrictInt
+    applied_to: StrictInt
+    results: tuple[Result, ...]
+    balances: tuple[AccountBalance, ...]
+    max_batch: StrictInt = MAX_BATCH_ENTRIES
+    next_poll_s: StrictInt
+    server_time_ms: StrictInt
+    feeds: dict[str, str] = {}
+    """Feed name → newest cursor."""
+
+
+class AccountChange(Message):
+    """An account as it is now."""
+
+    kind: Literal["account"] = "account"
+    account: str
+    first_name: str | None
+    tier: str
+    points: StrictInt
+
+
+class CardChange(Message):
+    """A card as it is now."""
+
+    kind: Literal["card"] = "card"
+    token: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    account: str
+    blocked: bool
+
+
+class ProgrammeChange(Message):
+    """A published programme version; the highest version is the one in force."""
+
+    kind: Literal["programme"] = "programme"
+    document: dict[str, Any]
+
+
+Change = Annotated[AccountChange | CardChange | ProgrammeChange, Field(discriminator="kind")]
+
+
+class ChangesPage(Message):
+    """GET /v1/changes/{feed}?cursor=: what changed since `cursor`, oldest first.
+
+    All account balances on the page include the asking terminal's entries of `epoch` up to `includes_seq`.
+    """
+
+    changes: tuple[Change, ...]
+    cursor: str
+    more: bool
+    epoch: StrictInt
+    includes_seq: StrictInt
+    as_of_ms: StrictInt
+
+
+class Proof(Message):
+    """GET /v1/proofs/{business_date}: one terminal's day. Both sides compute it; it agrees when every field does."""
+
+    terminal: str
+    epoch: StrictInt
+    business_date: date
+    entries: StrictInt
+    points_earned: StrictInt
+    points_spent: StrictInt
+    """Σ over entries of what the settlement earned and spent; a void counts negative."""
+    last_seq: StrictInt
+    head_digest: str
+    """Digest of the day's last entry, 64 hex digits; empty for a day without entries."""
+
+
+class DayProof(Message):
+    """Head office's answer: the proof, and what of the day it parked (received, but not booked)."""
+
+    proof: Proof
+    parked: StrictInt
+
+
+class Problem(Message):
+    """RFC 9457 problem details with our members: a stable `code`, and what the till needs to go on."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    code: str
+    server_time_ms: int | None = None
+    wanted_seq: int | None = None
+
+
+def compress(body: bytes) -> bytes:
+    """zstd at the level that pays."""
+    return zstandard.ZstdCompressor(level=ZSTD_LEVEL).compress(body)
+
+
+def decompress(body: bytes, encoding: str | None) -> bytes:
+    """Undo a Content-Encoding of zstd, gzip or identity, within `MAX_DECODED_BYTES`.
+
+    Raises:
+        TooLarge: more than the limit.
+        WireError: unknown encoding, or damaged data.
+    """
+    name = (encoding or "identity").strip().lower()
+    if name == "identity":
+        return body
+    if name == "zstd":
+        reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).stream_reader(body)
+        try:
+            decoded = reader.read(MAX_DECODED_BYTES + 1)
+        except zstandard.ZstdError as error:
+            raise WireError("expected a body compressed with zstd, got something else") from error
+    elif name == "gzip":
+        decoded = _gunzip(body)
+    else:
+        raise WireError(f"expected Content-Encoding zstd, gzip or identity, got '{name[:20]}'")
+    if len(decoded) > MAX_DECODED_BYTES:
+        raise TooLarge(f"expected at most {MAX_DECODED_BYTES} bytes after decompression")
+    return decoded
+
+
+def _gunzip(body: bytes) -> bytes:
+    engine = zlib.decompressobj(wbits=31)
+    try:
+        decoded = engine.decompress(body, MAX_DECODED_BYTES + 1)
+    except zlib.error as error:
+        raise WireError("expected a body compressed with gzip, got something else") from error
+    if not engine.eof and len(decoded) <= MAX_DECODED_BYTES:
+        raise WireError("expected a whole gzip body, got a truncated one")
+    return decoded
+
+
+def fit_batch(raws: Sequence[bytes], most: int = MAX_BATCH_ENTRIES) -> int:
+    """How many of `raws` fit in one batch: at least one, at most `most`, within `MAX_BATCH_BYTES`."""
+    size = 0
+    for count, raw in enumerate(raws[:most]):
+        size += len(raw)
+        if size > MAX_BATCH_BYTES and count:
+            return count
+    return min(len(raws), most)

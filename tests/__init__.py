@@ -1,0 +1,1 @@
+"""Tests of Spaarpunt, in a tree that mirrors the packages."""

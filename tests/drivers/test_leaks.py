@@ -1,0 +1,203 @@
+"""Bank cards through every driver, and then a search of all that came out for their digits."""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.camera import CameraDevice, CameraSettings
+from drivers.errors import DriverError
+from drivers.events import DataEvent, ErrorEvent, PaymentCardRefused, StatusUpdateEvent
+from drivers.framing import FrameError, Framer
+from drivers.guard import CardPattern, classify_digits, luhn_valid
+from drivers.keyboard_wedge import KeyboardWedge, WedgeSettings
+from drivers.recognise import recognise_frame
+from drivers.serial_scanner import SerialScanner, SerialSettings
+from drivers.simulated import VirtualCamera, VirtualSerialScanner, VirtualWedge
+from drivers.supervisor import Supervisor
+
+# Fewer digits than this are shared with times and dates.
+RUN = 7
+
+
+def windows(pans: list[str]) -> set[str]:
+    return {pan[at : at + RUN] for pan in pans for at in range(len(pan) - RUN + 1)}
+
+
+def leaked(output: str, pans: list[str]) -> list[str]:
+    sought = windows(pans)
+    runs = re.findall(rf"[0-9]{{{RUN},}}", output)
+    return [run for run in runs if any(run[at : at + RUN] in sought for at in range(len(run) - RUN + 1))]
+
+
+@pytest.fixture(autouse=True)
+def debug_to_output() -> Iterator[None]:
+    """Everything at debug level on stdout, through structlog and through logging, as a support session has it."""
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG), cache_logger_on_first_use=False
+    )
+    logging.basicConfig(level=logging.DEBUG, stream=sys.stdout, force=True)
+    yield
+    structlog.reset_defaults()
+    logging.basicConfig(force=True)
+
+
+def test_the_search_finds_digits() -> None:
+    assert leaked("x 00411111199 y", ["4111111111111111"]) == ["00411111199"]
+    assert leaked("x 411111 y", ["4111111111111111"]) == []
+
+
+def test_bank_cards_through_the_serial_scanner(
+    tmp_path: Path,
+    pans: list[str],
+    swipe_of: Callable[[str], str],
+    patterns: tuple[CardPattern, ...],
+    till: Any,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    hardware = VirtualSerialScanner(tmp_path)
+    supervisor = Supervisor([SerialScanner("s", SerialSettings(str(hardware.path)), patterns)], till.events.put)
+    supervisor.start()
+    till.wait_status("online")
+    for number, pan in enumerate(pans):
+        grouped = " ".join(pan[at : at + 4] for at in range(0, len(pan), 4))
+        text, aim = [(pan, "]C0"), (pan, ""), (grouped, "]Q1"), (swipe_of(pan), "")][number % 4]
+        hardware.scan(text, aim=aim, suffix=[b"\r", b"\r\n"][number % 2])
+    shown = [repr(till.next(PaymentCardRefused)) for _ in pans]
+    assert till.nothing_more()
+    # Unplugged in the middle of a card: the exception, the status and the log are on their way as well.
+    hardware.send(f"%B{pans[0]}^JAN".encode())
+    hardware.unplug()
+    shown.append(repr(till.wait_status("offline")))
+    supervisor.stop()
+    printed = capfd.readouterr()
+    assert "device_status" in printed.out, "the log is captured"
+    assert leaked("\n".join(shown) + printed.out + printed.err, pans) == []
+
+
+def test_bank_cards_through_the_wedge(
+    tmp_path: Path,
+    pans: list[str],
+    swipe_of: Callable[[str], str],
+    patterns: tuple[CardPattern, ...],
+    till: Any,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    hardware = VirtualWedge(tmp_path)
+    supervisor = Supervisor([KeyboardWedge("w", WedgeSettings(str(hardware.path)), patterns)], till.events.put)
+    supervisor.start()
+    till.wait_status("online")
+    some = pans[:300]
+    shown = []
+    for pan in some:
+        hardware.swipe(swipe_of(pan))
+        shown.append(repr(till.next(PaymentCardRefused)))
+    hardware.unplug()
+    shown.append(repr(till.wait_status("offline")))
+    supervisor.stop()
+    printed = capfd.readouterr()
+    assert leaked("\n".join(shown) + printed.out + printed.err, pans) == []
+
+
+def test_bank_cards_before_the_camera(
+    tmp_path: Path, pans: list[str], patterns: tuple[CardPattern, ...], till: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hardware = VirtualCamera(tmp_path)
+    supervisor = Supervisor([CameraDevice("c", CameraSettings(hardware.path, fps=60), patterns)], till.events.put)
+    supervisor.start()
+    till.wait_status("online")
+    shown = []
+    for pan, symbology in zip(pans[:6], ["QRCode", "Code128"] * 3, strict=True):
+        hardware.show(pan, symbology)
+        shown.append(repr(till.next(PaymentCardRefused)))
+    supervisor.stop()
+    hardware.close()
+    printed = capfd.readouterr()
+    assert leaked("\n".join(shown) + printed.out + printed.err, pans) == []
+
+
+def test_bank_cards_cut_and_garbled(
+    pans: list[str], swipe_of: Callable[[str], str], chance: random.Random, patterns: tuple[CardPattern, ...]
+) -> None:
+    for pan in pans:
+        swipe = swipe_of(pan)
+        at = chance.randrange(1, len(swipe))
+        for part in (swipe[:at], swipe[at:], swipe.replace("=", "-"), swipe.replace(";", "ş").replace("?", ":")):
+            event = recognise_frame("w", bytearray(part.encode()), patterns, 0)
+            assert leaked(repr(event), [pan]) == []
+            if pan in part:
+                assert isinstance(event, PaymentCardRefused | ErrorEvent), f"{type(event).__name__}: a whole number"
+
+
+@given(st.data())
+def test_any_stream_cut_anywhere_yields_no_payment_card(data: st.DataObject) -> None:
+    pieces = st.sampled_from(
+        ["4111111111111111", "%B", ";", "=26012011234", "?", "\r", "\r\n", "]E0", "]C0", "^", "\x02"]
+    )
+    stream = "".join(data.draw(st.lists(pieces | st.text(max_size=3), max_size=20))).encode()
+    cut = data.draw(st.integers(0, len(stream)))
+    framer = Framer()
+    frames = [*framer.feed(stream[:cut]), *framer.feed(stream[cut:]), *framer.finish()]
+    for frame in frames:
+        if isinstance(frame, FrameError):
+            continue
+        event = recognise_frame("x", frame, (), 0)
+        assert frame == bytes(len(frame)), "the buffer is wiped"
+        if isinstance(event, DataEvent):
+            assert classify_digits(event.scan_data_label, ()) != "payment" or event.aim == "]E0"
+            for run in re.findall("[0-9]{15,19}", event.scan_data_label):
+                assert not (run.startswith("4") and luhn_valid(run))
+
+
+def test_exceptions_and_their_frames_carry_no_digits(
+    tmp_path: Path, pans: list[str], patterns: tuple[CardPattern, ...]
+) -> None:
+    pan = pans[0]
+    hardware = VirtualSerialScanner(tmp_path)
+    device = SerialScanner("s", SerialSettings(str(hardware.path)), patterns)
+    device.claim()
+    device.enable(lambda event: None)
+    hardware.send(f"{pan}\r%B{pan}^".encode())
+    timer = threading.Timer(0.2, hardware.unplug)
+    timer.start()
+    with pytest.raises(DriverError) as lost:
+        device.run(threading.Event())
+    timer.join()
+    # A crash report may print the locals of every frame.
+    report = "".join(traceback.TracebackException.from_exception(lost.value, capture_locals=True).format())
+    driver_part = "\n".join(line for line in report.splitlines() if "pan" not in line and "pans" not in line)
+    assert "plug it in again" in driver_part
+    assert leaked(driver_part, [pan]) == []
+    device.release()
+
+
+def test_a_defect_in_the_recognition_shows_nothing() -> None:
+    # An encoding that does not exist is a defect of the caller; what it was reading must not come out with it.
+    event = recognise_frame("x", bytearray(b"4111111111111111"), (), 0, encoding="none")
+    assert isinstance(event, ErrorEvent)
+    assert event.code == "internal"
+    assert "LookupError" in event.text
+    assert leaked(repr(event), ["4111111111111111"]) == []
+
+
+def test_reprs_show_four_characters_at_most() -> None:
+    event = recognise_frame(
+        "x", bytearray(b"%L9876000000000001^X/Y?;9876000000000001?"), [CardPattern("c", "9876", 16)], 5
+    )
+    assert isinstance(event, DataEvent)
+    assert "9876" not in repr(event)
+    assert "…0001" in repr(event)
+    assert repr(recognise_frame("x", bytearray(b"1234567"), (), 0)).count("…") == 2
+    assert "StatusUpdateEvent" in repr(StatusUpdateEvent("x", "online", "ready"))

@@ -1,0 +1,148 @@
+"""A programme document is used as it stands, or refused with the path of every problem."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loyalty.errors import ProgrammeError
+from loyalty.money import Rounding
+from loyalty.offline import OfflineMode
+from loyalty.programme import Multiplier, PerAmount, Programme
+from tests.loyalty.build import amount_off, document, multiplier, per_amount, programme
+
+SAMPLES = Path(__file__).parents[2] / "pos_client" / "samples"
+GOOD = document(per_amount(1, 100), multiplier(50, "silver"), rewards=(amount_off("five", 500, 500),))
+
+
+def broken(path: str, value: Any) -> dict[str, Any]:
+    """`GOOD` with `value` at a dotted path; `...` takes the key away."""
+    result = deepcopy(GOOD)
+    place: Any = result
+    *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+    for part in way:
+        place = place.setdefault(part, {}) if isinstance(part, str) else place[part]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return result
+
+
+@pytest.mark.parametrize("sample", sorted(SAMPLES.glob("*.toml")), ids=lambda path: path.name)
+def test_the_samples_are_programmes(sample: Path) -> None:
+    read = Programme.from_toml(sample.read_text(encoding="utf-8"))
+    assert read.earn
+    assert read.rewards
+    # What head office publishes and a till stores is the same document again.
+    assert Programme.from_document(read.model_dump(mode="json")) == read
+
+
+def test_there_is_a_sample() -> None:
+    assert list(SAMPLES.glob("*.toml"))
+
+
+def test_defaults() -> None:
+    read = programme()
+    rule = read.earn[0]
+    assert isinstance(rule, PerAmount)
+    assert (rule.rounding, rule.excluded_categories) == (Rounding.FLOOR, ())
+    assert read.offline.redeem is OfflineMode.NEVER
+    assert (read.offline.per_card_day_points, read.offline.per_till_day_points) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "text"),
+    [
+        ("format", 2, "format", "Input should be 1"),
+        ("format", ..., "format", "Field required"),
+        ("id", "Has Spaces", "id", "match pattern"),
+        ("version", 0, "version", "greater than 0"),
+        ("version", "1", "version", "valid integer"),
+        ("name.nl", "", "name.nl", "at least 1"),
+        ("name.fr", "nom", "name.fr", "not permitted"),
+        ("name.en", ..., "name.en", "Field required"),
+        ("currency", "euro", "currency", "match pattern"),
+        ("tiers", [], "tiers", "at least 1"),
+        ("tiers.1.name", "silver", "tiers.1.name", "dictionary or instance of Texts"),
+        ("earn", [], "earn", "at least 1"),
+        ("earn.0.kind", "per_moon", "earn.0", "'per_amount'"),
+        ("earn.0.kind", ..., "earn.0", "discriminator"),
+        ("earn.0.per_minor", 0, "earn.0.per_amount.per_minor", "greater than 0"),
+        ("earn.0.per_minor", 99.5, "earn.0.per_amount.per_minor", "valid integer"),
+        ("earn.0.points", -1, "earn.0.per_amount.points", "greater than 0"),
+        ("earn.0.rounding", "up", "earn.0.per_amount.rounding", "'floor' or 'half_up'"),
+        ("earn.0.bonus", 2, "earn.0.per_amount.bonus", "not permitted"),
+        ("earn.1.percent", 1001, "earn.1.multiplier.percent", "less than or equal to 1000"),
+        ("earn.1.percent", True, "earn.1.multiplier.percent", "valid integer"),
+        ("rewards.0.cost_points", 0, "rewards.0.cost_points", "greater than 0"),
+        ("rewards.0.discount_minor", 10**9 + 1, "rewards.0.discount_minor", "less than or equal"),
+        ("rewards.0.limit_per_basket", 21, "rewards.0.limit_per_basket", "less than or equal to 20"),
+        ("offline.redeem", "always", "offline.redeem", "'never' or 'capped'"),
+        ("offline.per_card_day_points", -1, "offline.per_card_day_points", "greater than or equal to 0"),
+        ("offline.mirror_max_age_s", 0, "offline.mirror_max_age_s", "greater than 0"),
+        ("colour", "red", "colour", "not permitted"),
+    ],
+)
+def test_each_problem_names_its_path(path: str, value: Any, where: str, text: str) -> None:
+    with pytest.raises(ProgrammeError) as caught:
+        Programme.from_document(broken(path, value))
+    assert len(caught.value.problems) == 1
+    named, _, said = caught.value.problems[0].partition(": ")
+    assert named == where
+    assert text in said
+
+
+@pytest.mark.parametrize("zone", ["Europe/Amsterdm", "Europe", "", "../../etc/passwd", "/etc/localtime", "x" * 300])
+def test_a_time_zone_is_one_of_iana(zone: str) -> None:
+    with pytest.raises(ProgrammeError, match="time_zone: .*expected an IANA time zone such as 'Europe/Amsterdam'"):
+        Programme.from_document(broken("time_zone", zone))
+
+
+def test_every_problem_is_named_at_once() -> None:
+    wrong = broken("version", -1)
+    wrong["earn"][1]["percent"] = 0
+    del wrong["rewards"][0]["cost_points"]
+    with pytest.raises(ProgrammeError) as caught:
+        Programme.from_document(wrong)
+    assert [problem.split(":")[0] for problem in caught.value.problems] == [
+        "version",
+        "earn.1.multiplier.percent",
+        "rewards.0.cost_points",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        ("tiers.1.id", "basic", "expected distinct tier ids, got ['basic'] twice"),
+        ("earn.1.id", "base", "expected distinct earn rule ids, got ['base'] twice"),
+        ("rewards", [amount_off("a", 1, 1), amount_off("a", 2, 2)], "expected distinct reward ids, got ['a'] twice"),
+        ("earn.1.tiers", ["silver", "bronze"], "earn rule 'bonus' names tiers ['bronze']; known are ['basic',"),
+    ],
+)
+def test_names_within_the_document_hold(path: str, value: Any, text: str) -> None:
+    with pytest.raises(ProgrammeError) as caught:
+        Programme.from_document(broken(path, value))
+    assert caught.value.problems[0].startswith("programme: ")
+    assert text in str(caught.value)
+
+
+def test_not_toml() -> None:
+    with pytest.raises(ProgrammeError, match="not valid TOML: .*line 2"):
+        Programme.from_toml("format = 1\nid = ")
+    with pytest.raises(ProgrammeError, match="format: Field required"):
+        Programme.from_toml("")
+
+
+def test_look_ups() -> None:
+    read = Programme.from_document(GOOD)
+    assert read.tier("gold").id == "gold"
+    assert read.tier("platinum").id == "basic"  # a tier of a later version counts as the lowest until it is known
+    assert read.reward("five") is read.rewards[0]
+    assert read.reward("six") is None
+    assert isinstance(read.earn[1], Multiplier)
+    assert (read.name.get("nl"), read.name.get("en"), read.name.get("de")) == ("naam", "name", "name")

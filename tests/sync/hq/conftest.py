@@ -1,0 +1,127 @@
+"""A real PostgreSQL for head office's tests: one server a session, a fresh database for each test."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import httpx
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from loyalty.cards import CardFormat, CardNumber, CheckDigit
+from sync.hq.database import Connection, Database
+from sync.hq.embedded import EmbeddedPostgres
+from sync.hq.enrolment import new_code
+from sync.hq.members import import_members
+from sync.hq.programmes import publish
+from sync.hq.serve import listen, make_server
+from tests.support.entries import DAY, TestTill, programme
+
+CARDS = [CardFormat(name="card", prefix="29", length=13, check=CheckDigit.NONE)]
+DEADLINE_S = 20
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a server with a migrated template database."""
+    # Not pytest's own folder: that has a long name, and a socket's path may have 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="hq-"))
+    server = EmbeddedPostgres(folder)
+    try:
+        with psycopg.connect(server.url, autocommit=True) as admin:
+            admin.execute("CREATE DATABASE hq_template")
+        Database(make_conninfo(server.url, dbname="hq_template")).close()
+        yield server.url
+    finally:
+        server.close()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database_url(postgres: str) -> Iterator[str]:
+    """A database of this test's own, migrated."""
+    name = f"hq_{next(_numbers)}"
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE hq_template".encode())
+        yield make_conninfo(postgres, dbname=name)
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An open head office with the tests' programme."""
+    with Database(database_url) as opened:
+        with opened.connection() as conn:
+            publish(conn, programme())
+        yield opened
+
+
+@pytest.fixture
+def conn(database: Database) -> Iterator[Connection]:
+    with database.connection() as held:
+        yield held
+
+
+@pytest.fixture
+def hq(database: Database) -> Iterator[httpx.Client]:
+    """Head office behind a real server on loopback."""
+    ready = threading.Event()
+    with listen("127.0.0.1", 0) as listener:
+        server = make_server(database, listener, lambda _: ready.set())
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        assert ready.wait(DEADLINE_S)
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=DEADLINE_S) as client:
+            yield client
+        server.should_exit = True
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def new_till(database: Database, hq: httpx.Client) -> Callable[[], TestTill]:
+    """Makes enrolled tills."""
+
+    def make() -> TestTill:
+        till = TestTill(hq)
+        till.enrol(code(database))
+        return till
+
+    return make
+
+
+@pytest.fixture
+def till(new_till: Callable[[], TestTill]) -> TestTill:
+    return new_till()
+
+
+@pytest.fixture
+def member(database: Database) -> Callable[..., tuple[str, str]]:
+    """Imports a member; returns card token and account."""
+
+    def make(points: int = 0, tier: str = "basic") -> tuple[str, str]:
+        number = f"29{next(_numbers):011d}"
+        lines = ["card_number,first_name,tier,points", f"{number},Anna,{tier},{points}"]
+        with database.connection() as conn:
+            import_members(conn, database.keys.card, CARDS, lines, today=DAY)
+            row = conn.execute("SELECT token, account_id FROM card ORDER BY account_id").fetchall()
+            token = CardNumber.parse(number, CARDS).token(database.keys.card)
+            return token, cast(str, dict(row)[token])
+
+    return make
+
+
+def code(database: Database) -> str:
+    """A fresh one-time code."""
+    with database.connection() as conn:
+        return new_code(conn, "s01", "Dorpsstraat", datetime.now(UTC))[0]
