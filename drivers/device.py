@@ -39,7 +39,8 @@ class Device(Protocol):
     def run(self, stop: threading.Event) -> None:
         """Read and deliver until `stop` is set and `interrupt` called.
 
-        Blocks without polling where the platform lets it. Raises DeviceLost when the device goes away.
+        Blocks without polling where the platform lets it. Raises DeviceLost when the device goes away, and
+        BadDeviceSettings when only reading shows that this is no such device.
         """
 
     def interrupt(self) -> None:

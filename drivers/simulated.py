@@ -201,22 +201,22 @@ class VirtualCamera:
         with self._lock:
             self._put_away()
             self._publish(picture)
-            self._timer = threading.Timer(seconds, self.blank)
+            self._timer = threading.Timer(seconds, self._take_away, args=(self._number,))
             self._timer.daemon = True
             self._timer.start()
 
     def blank(self) -> None:
         """Nothing before the camera."""
-        import numpy as np
-
         with self._lock:
             self._put_away()
-            self._publish(np.full((self._HEIGHT, self._WIDTH), 128, np.uint8))
+            self._publish_blank()
 
     def unplug(self) -> None:
         """Unplug: `path` leads nowhere."""
         with self._lock:
             self._put_away()
+            # A timer that is waiting for the lock finds that its showing is over.
+            self._number += 1
             self._live.unlink(missing_ok=True)
 
     def plug(self) -> None:
@@ -227,6 +227,16 @@ class VirtualCamera:
         """Unplug for good, and remove the frames."""
         self.unplug()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _take_away(self, number: int) -> None:
+        with self._lock:
+            if number == self._number:
+                self._publish_blank()
+
+    def _publish_blank(self) -> None:
+        import numpy as np
+
+        self._publish(np.full((self._HEIGHT, self._WIDTH), 128, np.uint8))
 
     def _put_away(self) -> None:
         if self._timer is not None:
@@ -249,5 +259,5 @@ class VirtualCamera:
         beside.unlink(missing_ok=True)
         beside.symlink_to(showing.name)
         beside.replace(self._live)
-        old = self._folder / f"showing-{self._number - self._KEPT:06d}"
-        shutil.rmtree(old, ignore_errors=True)
+        for old in sorted(self._folder.glob("showing-*"))[: -self._KEPT]:
+            shutil.rmtree(old, ignore_errors=True)

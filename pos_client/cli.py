@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import click
 from click.shell_completion import get_completion_class
 
 from pos_client import __version__
-from pos_client.commands.balance import balance
-from pos_client.commands.config import config_group
-from pos_client.commands.demo import demo
-from pos_client.commands.enrol import enrol
-from pos_client.commands.hq import hq
-from pos_client.commands.sync import sync_group
-from pos_client.commands.till import till
 from pos_client.config import CONFIG_VARIABLE, LogConfig
 from pos_client.logs import set_up_logs
 
+_COMMANDS = {
+    "balance": "pos_client.commands.balance:balance",
+    "config": "pos_client.commands.config:config_group",
+    "demo": "pos_client.commands.demo:demo",
+    "enrol": "pos_client.commands.enrol:enrol",
+    "hq": "pos_client.commands.hq:hq",
+    "sync": "pos_client.commands.sync:sync_group",
+    "till": "pos_client.commands.till:till",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Commands(click.Group):
+    """Imports a command when it is used: a balance look-up must not wait for the screen's or the server's libraries."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *_COMMANDS])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = _COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="spaarpunt", message="%(prog)s %(version)s")
 @click.option(
     "--config",
@@ -46,7 +64,3 @@ def completion(shell: str) -> None:
     found = get_completion_class(shell)
     assert found is not None  # click ships all three
     click.echo(found(main, {}, "spaarpunt", "_SPAARPUNT_COMPLETE").source())
-
-
-for command in (balance, config_group, demo, enrol, hq, sync_group, till):
-    main.add_command(command)

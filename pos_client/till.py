@@ -6,23 +6,19 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import time
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import structlog
 import uuid6
 
-from drivers.guard import CardPattern, classify_digits
 from loyalty.basket import Basket
-from loyalty.cards import CardFormat, CardNumber
-from loyalty.errors import CardFormatError, LoyaltyError, RewardRefused
+from loyalty.cards import CardFormat
+from loyalty.errors import CardFormatError, RewardRefused
 from loyalty.ledger import EntryKind
-from loyalty.offline import Verdict, assess
-from loyalty.programme import Programme
-from loyalty.redemption import options, redeem
 from loyalty.settlement import Settlement, settle
 from pos_client.events import EventBus, EventKind
+from pos_client.reckoning import Reckoning, TillError
 from pos_client.session import Booked, Quote, Session, SessionState
 from sync.journal import Draft, Journal
 from sync.mirror import Holder, Mirror
@@ -33,14 +29,6 @@ log = structlog.get_logger("spaarpunt.till")
 
 MAX_SESSIONS = 64
 """Sessions remembered: far more than one till has customers; past it the oldest that is not open goes first."""
-
-
-class TillError(LoyaltyError):
-    """A use case that cannot be carried out now; `code` is stable, for programs and translation."""
-
-    def __init__(self, code: str, text: str) -> None:
-        self.code = code
-        super().__init__(text)
 
 
 class Till:
@@ -57,18 +45,25 @@ class Till:
         business_day_starts: time,
         session_timeout_s: int,
         on_booked: Callable[[], None] = lambda: None,
+        now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self._store = store
         self._terminal = terminal
-        self._formats = tuple(formats)
-        self._patterns = card_patterns(formats)
         self._bus = bus
-        self._zone = ZoneInfo(time_zone)
-        self._day_starts = timedelta(hours=business_day_starts.hour, minutes=business_day_starts.minute)
         self._timeout_ms = session_timeout_s * 1000
         self._on_booked = on_booked
+        self._now_ms = now_ms
         self._journal = Journal(store, terminal)
         self._mirror = Mirror(store)
+        self.reckoning = Reckoning(
+            self._mirror,
+            self._journal,
+            formats=formats,
+            card_key=terminal.card_key,
+            time_zone=time_zone,
+            business_day_starts=business_day_starts,
+            now_ms=now_ms,
+        )
         self._lock = threading.RLock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._current: str | None = None
@@ -86,64 +81,17 @@ class Till:
         """The holder of a card that was presented before any session was opened."""
         return self._mirror.find(self._waiting_card) if self._waiting_card else None
 
-    def business_date(self, at_ms: int) -> date:
-        """The shop's trading day at a moment (Unix ms UTC): it turns at the configured hour, not at midnight."""
-        local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._zone)
-        return (local - self._day_starts).date()
-
-    def programme(self) -> Programme:
-        """The programme in force.
-
-        Raises:
-            TillError: `no_programme`: head office was never reached.
-        """
-        programme = self._mirror.programme()
-        if programme is None:
-            raise TillError(
-                "no_programme", "no programme yet: this till has to reach head office once before it can sell"
-            )
-        return programme
-
-    def verdict(self, holder: Holder) -> Verdict:
-        """What may be redeemed for `holder` now, on this till's own word."""
-        now = wall_ms()
-        today = self.business_date(now)
-        return assess(
-            self.programme().offline,
-            known=holder.known,
-            blocked=holder.blocked,
-            balance=holder.balance,
-            mirror_as_of_ms=self._mirror.contact().as_of_ms,
-            now_ms=now,
-            card_spent_today=self._journal.spent_on(today, holder.card),
-            till_spent_today=self._journal.spent_on(today),
-        )
-
-    def look_up(self, card_text: str) -> Holder:
-        """Who holds a card, by its number as typed or scanned.
-
-        Raises:
-            TillError: `payment_card`: a bank card's number; nothing of it is kept or repeated.
-            CardFormatError: not a card of any configured format.
-        """
-        if classify_digits(card_text, self._patterns) == "payment":
-            raise TillError("payment_card", "this is a bank card: use the payment terminal, or scan the loyalty card")
-        return self._mirror.find(CardNumber.parse(card_text, self._formats).token(self._terminal.card_key))
-
     # -- the card -------------------------------------------------------------------------------------------------
 
     def present_card(self, card_text: str, scan_type: str) -> Holder | None:
         """A card was scanned or swiped: show its holder, and give it to the sale under way, or keep it for the next.
 
         Returns:
-            The holder, or None when the text is no loyalty card (an article, say, or a bank card) or it is blocked.
+            The holder, or None when the text is no loyalty card (an article, say) or the card is blocked.
         """
         with self._lock:
             try:
-                holder = self.look_up(card_text)
-            except TillError as error:
-                self.refuse_card(error.code)
-                return None
+                holder = self.reckoning.recognise(card_text)
             except CardFormatError:
                 self._bus.publish(EventKind.LABEL_SCANNED, {"text": card_text, "type": scan_type})
                 return None
@@ -179,8 +127,10 @@ class Till:
             session = self._recall(key)
             if session is None:
                 self._forget_old()
-                now = wall_ms()
-                session = Session(key, now, now, Basket(currency=self.programme().currency), card=self._waiting_card)
+                now = self._now_ms()
+                session = Session(
+                    key, now, now, Basket(currency=self.reckoning.programme().currency), card=self._waiting_card
+                )
                 self._sessions[key] = session
                 self._waiting_card = None
             self._current = key
@@ -194,7 +144,7 @@ class Till:
         """
         with self._lock:
             session = self._open(session_id)
-            settle(self.programme(), basket, "", ())
+            settle(self.reckoning.programme(), basket, "", ())
             session.basket = basket
             session.dropped_rewards = ()
             return self._changed(session)
@@ -207,7 +157,7 @@ class Till:
         """
         with self._lock:
             session = self._open(session_id)
-            holder = self.look_up(card_text)
+            holder = self.reckoning.look_up(card_text)
             if holder.blocked:
                 raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
             self._attach(session, holder.card)
@@ -223,7 +173,7 @@ class Till:
             session = self._recall(session_id)
             if session is None:
                 raise TillError("unknown_session", "no such session: it was closed long ago, or the till was restarted")
-            return self._quote(session)
+            return self.reckoning.quote(session)
 
     def redeem(self, session_id: str, reward_id: str) -> Quote:
         """Take a reward on this sale. It is spent when the sale is committed.
@@ -234,7 +184,7 @@ class Till:
         """
         with self._lock:
             session = self._open(session_id)
-            quote = self._quote(session)
+            quote = self.reckoning.quote(session)
             if quote.holder is None:
                 raise TillError("no_card", "a reward needs a card: ask the customer to scan it")
             option = next((option for option in quote.rewards if option.reward.id == reward_id), None)
@@ -263,7 +213,7 @@ class Till:
             if done := self._journal.find(session=session_id):
                 return Booked(done, self._mirror.find(done.card).balance)
             session = self._open(session_id)
-            quote = self._quote(session)
+            quote = self.reckoning.quote(session)
             if quote.holder is None or quote.verdict is None:
                 raise TillError("no_card", "nothing to book without a card: void the session, or scan the card first")
             spent = quote.settlement.points_spent
@@ -343,16 +293,16 @@ class Till:
         basket: Basket,
         settlement: Settlement,
     ) -> Draft:
-        clock = read_clock(self._store)
+        clock = read_clock(self._store, self._now_ms)
         if problem := clock_problem(clock.wall_ms):
             log.warning("clock", problem=problem)
-        programme = self.programme()
+        programme = self.reckoning.programme()
         return Draft(
             id=str(uuid6.uuid7()),
             kind=kind,
             session=session_id,
             clock=clock,
-            business_date=self.business_date(clock.wall_ms),
+            business_date=self.reckoning.business_date(clock.wall_ms),
             card=card,
             account=account,
             programme=programme.id,
@@ -392,7 +342,7 @@ class Till:
             raise TillError("unknown_session", "no such session: open one first")
         if session.state is not SessionState.OPEN:
             raise TillError("session_closed", f"this session is {session.state}: open a new one")
-        session.touched_ms = wall_ms()
+        session.touched_ms = self._now_ms()
         self._current = session.id
         return session
 
@@ -400,9 +350,9 @@ class Till:
         session = self._sessions.get(self._current or "")
         if session is None or session.state is not SessionState.OPEN:
             return None
-        if wall_ms() - session.touched_ms > self._timeout_ms:
+        if self._now_ms() - session.touched_ms > self._timeout_ms:
             return None
-        session.touched_ms = wall_ms()
+        session.touched_ms = self._now_ms()
         return session
 
     def _leave(self, session: Session) -> None:
@@ -414,62 +364,12 @@ class Till:
             closed = next((key for key, held in self._sessions.items() if held.state is not SessionState.OPEN), None)
             self._sessions.pop(closed or next(iter(self._sessions)))
 
-    def _quote(self, session: Session) -> Quote:
-        programme = self.programme()
-        holder = self._mirror.find(session.card) if session.card else None
-        if session.entry is not None:
-            # What was booked stands, whatever programme was published since.
-            tier, settlement = session.entry.tier, session.entry.settlement
-        else:
-            _drop_unfit(session, programme)
-            tier = programme.tier(holder.tier or "").id if holder else programme.tiers[0].id
-            settlement = settle(programme, session.basket, tier, session.rewards)
-        verdict = self.verdict(holder) if holder else None
-        rewards = (
-            options(programme, session.basket, settlement.redemptions, holder.balance, verdict)
-            if holder and verdict
-            else ()
-        )
-        pending = settlement.points_delta if session.state is SessionState.OPEN else 0
-        after = None if holder is None else holder.balance + pending
-        return Quote(
-            session.id,
-            session.state,
-            session.basket,
-            programme,
-            tier,
-            holder,
-            settlement,
-            rewards,
-            verdict,
-            after,
-            session.dropped_rewards,
-        )
-
     def _changed(self, session: Session) -> Quote:
-        quote = self._quote(session)
+        quote = self.reckoning.quote(session)
         self._bus.publish(
             EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": quote.settlement.payable_minor}
         )
         return quote
-
-
-def card_patterns(formats: Sequence[CardFormat]) -> tuple[CardPattern, ...]:
-    """Our card formats as the plain data that the drivers' payment guard knows them by."""
-    return tuple(CardPattern(card_format.name, card_format.prefix, card_format.length) for card_format in formats)
-
-
-def _drop_unfit(session: Session, programme: Programme) -> None:
-    """Take off the rewards that the basket, or a programme published meanwhile, no longer allows."""
-    kept: list[str] = []
-    for reward in session.rewards:
-        try:
-            redeem(programme, session.basket, [*kept, reward])
-        except RewardRefused:
-            session.dropped_rewards += (reward,)
-        else:
-            kept.append(reward)
-    session.rewards[:] = kept
 
 
 def _booked(session: str, points: int, balance: int) -> dict[str, Any]:

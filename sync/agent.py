@@ -69,6 +69,7 @@ class Agent:
         *,
         poll_s: int,
         on_state: Callable[[SyncState], None] = lambda _: None,
+        now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self._store = store
         self._terminal = terminal
@@ -78,12 +79,13 @@ class Agent:
         self._proofs = Proofs(store, self._journal)
         self._poll_s = poll_s
         self._on_state = on_state
+        self._now_ms = now_ms
         self._round = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._most = MAX_BATCH_ENTRIES
-        self.state = SyncState(online=False, since_ms=wall_ms())
+        self.state = SyncState(online=False, since_ms=now_ms())
 
     # -- one round ------------------------------------------------------------------------------------------------
 
@@ -132,7 +134,7 @@ class Agent:
         changes = 0
         while True:
             page = self._transport.changes(FEED, self._mirror.cursor())
-            self._mirror.apply(page, wall_ms())
+            self._mirror.apply(page, self._now_ms())
             changes += len(page.changes)
             if not page.more:
                 break
@@ -142,7 +144,7 @@ class Agent:
 
     def _send(self, tail: Tail) -> BatchAnswer:
         count = fit_batch(tail.raws, self._most)
-        clock = read_clock(self._store)
+        clock = read_clock(self._store, self._now_ms)
         batch = Batch(
             terminal=self._terminal.terminal,
             epoch=tail.epoch,
@@ -157,7 +159,7 @@ class Agent:
         # A balance and how far it includes our entries is one write: a crash between these three shows nothing twice.
         self._mirror.confirm(answer.balances, tail.epoch, answer.applied_to)
         self._journal.acknowledge(tail.epoch, min(answer.durable_to, batch.to_seq))
-        self._mirror.heard(wall_ms(), answer.server_time_ms)
+        self._mirror.heard(self._now_ms(), answer.server_time_ms)
         self._most = max(1, min(answer.max_batch, MAX_BATCH_ENTRIES))
         for result in answer.results:
             if result.outcome is Outcome.PARKED:
@@ -165,7 +167,7 @@ class Agent:
         return answer
 
     def _compare(self, day: date) -> DayResult:
-        result = self._proofs.record(day, self._transport.proof(day), wall_ms())
+        result = self._proofs.record(day, self._transport.proof(day), self._now_ms())
         if not result.agrees:
             log.error("head office disagrees", business_date=day.isoformat(), ours=result.ours, theirs=result.theirs)
         return result
@@ -207,7 +209,7 @@ class Agent:
         before = self.state
         if before.online == online and before.problem == problem and before.since_ms:
             return
-        since = before.since_ms if before.online == online else wall_ms()
+        since = before.since_ms if before.online == online else self._now_ms()
         self.state = SyncState(online, since, problem)
         if before.online != online or before.problem != problem:
             log.info("head office reachable" if online else "head office not reachable", problem=problem)

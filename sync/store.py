@@ -152,6 +152,10 @@ class Store:
             if damage != "ok":
                 raise StoreUnusable(f"database {path} is damaged ({damage}): keep the file and call support")
             store._migrate()
+            # A file of another user opens for reading without complaint: better found now than at the first sale.
+            store._connection.execute("BEGIN IMMEDIATE")
+            store._connection.execute("UPDATE feed SET cursor = cursor")
+            store._connection.execute("ROLLBACK")
         except sqlcipher.DatabaseError as error:
             lock.release()
             raise StoreUnusable(_why(path, error)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,11 +95,11 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def read_clock(store: Store) -> Clock:
+def read_clock(store: Store, now_ms: Callable[[], int] = wall_ms) -> Clock:
     """The terminal's clocks now, with the last known offset to head office."""
     row = store.row("SELECT clock_offset_ms FROM feed")
     return Clock(
-        wall_ms=wall_ms(),
+        wall_ms=now_ms(),
         monotonic_ms=time.monotonic_ns() // 1_000_000,
         boot_id=boot_id(),
         offset_ms=row[0] if row else None,

@@ -12,7 +12,7 @@ from loyalty.errors import CardFormatError
 from pos_client.app import look_store
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option, pass_config
 from pos_client.config import Config
-from pos_client.till import card_patterns
+from pos_client.reckoning import card_patterns
 from sync.errors import SyncError
 from sync.mirror import Mirror
 from sync.terminal import load_terminal

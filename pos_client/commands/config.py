@@ -10,7 +10,7 @@ from drivers.errors import DriverError
 from drivers.guard import check_patterns
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, json_option
 from pos_client.config import ConfigError, load_config
-from pos_client.till import card_patterns
+from pos_client.reckoning import card_patterns
 
 
 @click.group("config")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from pos_client.app import StartError, serve_till
+from pos_client.app import StartError
 from pos_client.commands.common import console, fail, pass_config
 from pos_client.config import Config
 from pos_client.logs import set_up_logs
 from pos_client.runtime import Runtime
+from pos_client.serve import serve_till
 
 
 @click.command()

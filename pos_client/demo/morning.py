@@ -106,6 +106,7 @@ BREAD, PIE, COFFEE, DEPOSIT = (
     {"sku": "STATIEGELD", "text": "Statiegeld fles", "category": "statiegeld", "gross_minor": 25, "eligible": False},
 )
 # A published test number of a card scheme, with the tracks a bank card carries.
+BANK_NUMBER = "4111111111111111"
 BANK_STRIPE = "%B4111111111111111^DEMO/BANKPAS^29121010000000000?;4111111111111111=29121010000000000?"
 _REWARDS = {"koffie": (250, 250), "vijf-euro": (500, 500)}
 
@@ -153,6 +154,7 @@ class Morning:
         self._listen(world.start_till())
         self._say(f"the till is back: {self._client.status().queue_length} sales wait in the journal, as before")
         self._sell(people[8], [PIE, BREAD])
+        self._bank_card_number()
         self._void(people[9], [COFFEE, BREAD])
         self._sell(people[60], [BREAD, COFFEE], reward="koffie")
         self._show_phone(people[10], [BREAD, PIE, COFFEE])
@@ -219,6 +221,12 @@ class Morning:
         refused = self._ears.expect("card_refused")
         self._tally.refused += 1
         self._say(f"a customer swipes a bank card: refused ({refused.data['code']}), nothing of it kept")
+
+    def _bank_card_number(self) -> None:
+        self._world.scanner.scan(BANK_NUMBER, aim="]C0")
+        self._ears.expect("card_refused")
+        self._tally.refused += 1
+        self._say("a bank card's number printed as a bar code is scanned: refused as well")
 
     # -- the reckoning ----------------------------------------------------------------------------------------------
 

@@ -109,8 +109,8 @@ source = "{self.camera.path}"
         code = self.run("hq", "code", "--store", "de-molen", "--name", "Bakkerij De Molen", "--json")["code"]
         return str(self.run("enrol", code, "--json")["terminal"])
 
-    def start_till(self) -> TillClient:
-        """Start `spaarpunt till`, wait until its API answers and its devices are online."""
+    def start_till(self, *, wait_for_devices: bool = True) -> TillClient:
+        """Start `spaarpunt till`, wait until its API answers and, unless told otherwise, its devices are online."""
         self._till = self._start("till")
         self._wait_for_port(self.till_port, self._till, "till")
         token = (self.folder / "till" / "plugin.token").read_text(encoding="ascii").strip()
@@ -118,7 +118,7 @@ source = "{self.camera.path}"
         for attempt in _patiently():
             with attempt:
                 devices = client.status().devices
-                if len(devices) < 3 or any(device.status != "online" for device in devices):
+                if wait_for_devices and (len(devices) < 3 or any(device.status != "online" for device in devices)):
                     raise DemoError(f"devices are not online: {devices}; {self._log_end('till')}")
         self.client = client
         return client
@@ -131,6 +131,13 @@ source = "{self.camera.path}"
         self._till = None
         self.client = None
         self.killed += 1
+
+    def stop_till(self) -> None:
+        """Ask the till to stop, and wait until it has."""
+        if self._till is not None:
+            _stop(self._till)
+        self._till = None
+        self.client = None
 
     def hq_status(self) -> dict[str, Any]:
         """What head office holds."""
@@ -150,14 +157,9 @@ source = "{self.camera.path}"
 
     def close(self) -> None:
         """Stop the till, head office and its PostgreSQL, the line and the devices."""
-        for process in (self._till, self._hq):
-            if process is not None and process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(STOP_S)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+        self.stop_till()
+        if self._hq is not None:
+            _stop(self._hq)
         self.line.close()
         for device in (self.scanner, self.wedge, self.camera):
             device.close()
@@ -194,6 +196,15 @@ source = "{self.camera.path}"
 
 class PartEnded(DemoError):
     """A process ended that should run: waiting longer will not help."""
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _patiently() -> tenacity.Retrying:

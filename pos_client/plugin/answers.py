@@ -61,7 +61,7 @@ def booked_answer(runtime: Runtime, session: str, state: SessionState, booked: B
     """A sale that was booked or undone; `booked` is None when an open session was dropped."""
     entry = booked.entry if booked else None
     holder = runtime.mirror.find(entry.card) if entry else None
-    programme = runtime.till.programme()
+    programme = runtime.till.reckoning.programme()
     return messages.BookedAnswer(
         session=session,
         state=state,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request, Security
 from fastapi.responses import Response
@@ -30,9 +30,10 @@ class _Api(FastAPI):
         schema = super().openapi()
         for path in schema["paths"].values():
             for call in path.values():
-                call["responses"]["default"]["content"] = {
-                    "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-                }
+                if problem := call["responses"].get("default"):
+                    problem["content"] = {
+                        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
+                    }
         return schema
 
 
@@ -60,6 +61,14 @@ def create_api(runtime: Runtime, token: str) -> FastAPI:
         app.include_router(router, dependencies=[bearer], responses=_PROBLEMS)
     app.add_route("/v1/{rest:path}", _no_such_call, methods=_METHODS, include_in_schema=False)
     return app
+
+
+def end_streams(app: FastAPI) -> None:
+    """End every event stream of `app`; a server calls this on its event loop when it is told to stop.
+
+    Streams have no end of their own: a server that waits for its connections would wait for them until its time-out.
+    """
+    cast(stream.Hub, app.state.hub).end_all()
 
 
 async def _no_such_call(request: Request) -> Response:

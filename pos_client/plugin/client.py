@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -43,6 +45,7 @@ class EventStream:
     def __init__(self, response: httpx.Response, last_id: str | None) -> None:
         self._response = response
         self._lines = response.iter_lines()
+        self._closed = False
         self.last_id = last_id
 
     def __iter__(self) -> Iterator[EventAnswer]:
@@ -62,12 +65,19 @@ class EventStream:
                     return EventAnswer(
                         id=self.last_id or "", event=fields.get("event", "message"), data=json.loads(fields["data"])
                     )
-        except httpx.HTTPError as error:
-            raise _unreachable(error) from error
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            if not self._closed:
+                raise _unreachable(error) from error
         raise StopIteration
 
     def close(self) -> None:
-        """End the stream."""
+        """End the stream; on any thread, also while another waits in it for the next event."""
+        self._closed = True
+        network = self._response.extensions.get("network_stream")
+        if network is not None and not self._response.is_closed:
+            # Closing a socket wakes nobody who reads from it; shutting it down does.
+            with contextlib.suppress(OSError):
+                network.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._response.close()
 
     def __enter__(self) -> Self:
@@ -200,5 +210,5 @@ def _problem(response: httpx.Response) -> PluginProblem:
     return PluginProblem(problem.code, problem.status, problem.detail)
 
 
-def _unreachable(error: httpx.HTTPError) -> PluginProblem:
+def _unreachable(error: Exception) -> PluginProblem:
     return PluginProblem("till_unreachable", 0, f"the till does not answer ({error}): is it running?")

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from loyalty.errors import BasketError, CardFormatError, LoyaltyError, RewardRefused
 from pos_client.plugin.messages import InvalidPart, Problem
-from pos_client.till import TillError
+from pos_client.reckoning import TillError
 from sync.errors import (
     OtherVersion,
     Rejected,

@@ -54,6 +54,10 @@ class Listener:
         if self._queue.qsize() < QUEUED_EVENTS:
             self._queue.put_nowait(event)
             return
+        self.end()
+
+    def end(self) -> None:
+        """End the stream at once, whatever still waits in it. On the event loop only."""
         self.dropped = True
         while not self._queue.empty():
             self._queue.get_nowait()
@@ -105,6 +109,11 @@ class Hub:
     def leave(self, listener: Listener) -> None:
         """Stop listening."""
         self._ends.pop(listener)()
+
+    def end_all(self) -> None:
+        """End every stream, so that a server that stops need not wait for them. On the event loop only."""
+        for listener in self._ends:
+            listener.end()
 
 
 async def _joined(

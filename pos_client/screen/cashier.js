@@ -5,7 +5,12 @@
   const shown = (element) => element !== null && element.offsetParent !== null;
   const keyName = (event) => (event.ctrlKey && event.key.toLowerCase() === "z" ? "Ctrl+Z" : event.key);
 
+  // Whether the focus was moved by Tab: one that a finger left behind must not catch the Enter that means "finish".
+  let byKeyboard = false;
+  document.addEventListener("pointerdown", () => (byKeyboard = false), true);
+
   document.addEventListener("keydown", (event) => {
+    if (event.key === "Tab") byKeyboard = true;
     const help = document.querySelector("dialog.help");
     let key = keyName(event);
     if (key === "F1") {
@@ -14,9 +19,8 @@
       return;
     }
     if (help.open || event.repeat || event.altKey || event.metaKey || (event.ctrlKey && key !== "Ctrl+Z")) return;
-    // Enter presses what the keyboard stands on; with the focus nowhere, or left behind by a finger, it finishes.
     if (key === "Enter") {
-      if (document.activeElement?.matches("a:focus-visible, button:focus-visible")) return;
+      if (byKeyboard && document.activeElement?.matches("a, button")) return;
       key = "F12";
     }
     const target = button(key);

@@ -1,4 +1,4 @@
-"""The cashier's screen at `/`: till events in, one view per language out to every open window, keys back to the till."""
+"""The cashier's screen at `/`: till events in, one view per language to every window, keys back to the till."""
 
 from __future__ import annotations
 
@@ -14,20 +14,17 @@ from nicegui import ui
 from loyalty.errors import BasketError, RewardRefused
 from pos_client.events import TillEvent
 from pos_client.i18n import LANGUAGES
+from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.screen.facts import read_facts
 from pos_client.screen.memory import UNDO_MS, Memory, after
 from pos_client.screen.page import MARK, CashierPage
 from pos_client.screen.view import MAX_REWARDS, View, build_view
 from pos_client.session import SessionState
-from pos_client.till import TillError
 from sync.errors import StoreError, StoreFull
 from sync.terminal import wall_ms
 
 log = structlog.get_logger("spaarpunt.screen")
-
-RECONNECT_S = 30.0
-"""How long a window that lost its connection keeps its elements: a reload within it, or a sleeping screen, is free."""
 
 
 def mount(app: FastAPI, runtime: Runtime) -> None:
@@ -47,9 +44,8 @@ def mount(app: FastAPI, runtime: Runtime) -> None:
     ui.run_with(
         app,
         dark=None,
-        language=runtime.config.till.language,
+        language="nl" if runtime.config.till.language == "nl" else "en-GB",
         binding_refresh_interval=None,
-        reconnect_timeout=RECONNECT_S,
         tailwind=False,
         show_welcome_message=False,
     )
@@ -192,10 +188,10 @@ class CashierScreen:
             log.warning("refused", error=str(error))
             self._refuse("basket")
         except StoreFull as error:
-            log.error("store", error=str(error))
+            log.exception("store", error=str(error))
             self._refuse("store_full")
         except StoreError as error:
-            log.error("store", error=str(error))
+            log.exception("store", error=str(error))
             self._refuse("store_error")
         finally:
             self._busy = False

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from loyalty.basket import Basket
 from loyalty.programme import Programme
 from loyalty.redemption import RewardOption, options
+from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Quote
-from pos_client.till import TillError
 from sync.mirror import Holder
 from sync.terminal import clock_problem, wall_ms
 
@@ -54,7 +54,8 @@ def read_facts(runtime: Runtime) -> Facts:
     if quote:
         rewards = quote.rewards
     elif holder and programme:
-        rewards = options(programme, Basket(currency=programme.currency), (), holder.balance, till.verdict(holder))
+        verdict = till.reckoning.verdict(holder)
+        rewards = options(programme, Basket(currency=programme.currency), (), holder.balance, verdict)
     state = runtime.agent.state
     return Facts(
         store_name=runtime.terminal.store_name,

@@ -17,6 +17,11 @@ MARK = files(__package__).joinpath("mark.svg").read_text(encoding="utf-8")
 _CSS = files(__package__).joinpath("cashier.css").read_text(encoding="utf-8")
 _JS = files(__package__).joinpath("cashier.js").read_text(encoding="utf-8")
 
+_LANGUAGE_JS = (
+    """document.addEventListener("DOMContentLoaded", () => {{ document.documentElement.lang = "{language}"; }});"""
+)
+"""This window's language, set after NiceGUI has set that of the till."""
+
 _HELP = (
     ("F2–F9", mark("Give this reward")),
     ("F12 / Enter", mark("Finish: book the points")),
@@ -81,6 +86,7 @@ class _Reward:
             with _element("span", "what"):
                 self._name = _text("span", "name")
                 self._note = _text("span", "note")
+            _element("i", aria_hidden="true")
             self._cost = _text("span", "cost")
 
     def apply(self, row: RewardRow | None) -> None:
@@ -114,9 +120,9 @@ class CashierPage:
         self._ = translator(language)
         self._commands = commands
         ui.add_head_html(
-            f'<style>{_CSS}</style><script>document.documentElement.lang = "{language}";</script><script>{_JS}</script>'
+            f"<style>{_CSS}</style><script>{_JS}</script><script>{_LANGUAGE_JS.format(language=language)}</script>"
         )
-        with _element("main", "till") as self._root:
+        with _element("div", "till") as self._root:
             self._header()
             with _element("section", "left"):
                 self._idle()

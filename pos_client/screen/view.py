@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loyalty.basket import Line
-from loyalty.programme import Programme
 from loyalty.redemption import RewardOption
 from pos_client.screen.facts import Facts
 from pos_client.screen.memory import Memory, Notice
@@ -144,8 +143,9 @@ def _announce(words: Words, facts: Facts, holder: Holder | None, message: Messag
         return message.text
     if holder is None:
         return ""
-    name = holder.first_name if facts.show_first_name and holder.first_name else words.translate("Card recognised")
-    return words.translate("{name}: {points} points").format(name=name, points=words.points(holder.balance))
+    _ = words.translate
+    name = holder.first_name if facts.show_first_name and holder.first_name else _("Card recognised")
+    return _("{name}: {points} points").format(name=name, points=words.points(holder.balance))
 
 
 def _can_undo(memory: Memory, session: str, now_ms: int) -> bool:
@@ -189,26 +189,31 @@ def _rewards(words: Words, facts: Facts, quote: Quote | None, spent: int) -> tup
     assert facts.programme is not None
     assert facts.holder is not None
     chosen = [redemption.reward for redemption in quote.settlement.redemptions] if quote else []
-    room = facts.holder.balance - spent
     return tuple(
-        _reward(words, facts.programme, f"F{number}", option, chosen.count(option.reward.id), room)
+        _reward(words, facts, option, key=f"F{number}", taken=chosen.count(option.reward.id), spent=spent)
         for number, option in enumerate(facts.rewards, start=2)
     )
 
 
-def _reward(words: Words, programme: Programme, key: str, option: RewardOption, taken: int, room: int) -> RewardRow:
+def _reward(words: Words, facts: Facts, option: RewardOption, *, key: str, taken: int, spent: int) -> RewardRow:
     _ = words.translate
     reward = option.reward
-    state: Literal["ready", "chosen", "off"] = "chosen" if taken else "ready" if option.available else "off"
+    state: Literal["ready", "chosen", "off"] = "ready" if option.available else "chosen" if taken else "off"
     note = ""
     if taken:
         note = _("Chosen") if taken == 1 else _("Chosen {count} times").format(count=taken)
-        if option.available:
-            state = "ready"
     elif option.code is not None:
-        note = words.why_not(option.code, reward, programme, reward.cost_points - room)
-    return RewardRow(
-        reward.id, key, reward.name.get(words.language), words.points(reward.cost_points), note, state
+        note = _why_not(words, facts, option, option.code, spent)
+    return RewardRow(reward.id, key, reward.name.get(words.language), words.points(reward.cost_points), note, state)
+
+
+def _why_not(words: Words, facts: Facts, option: RewardOption, code: str, spent: int) -> str:
+    assert facts.programme is not None
+    assert facts.holder is not None
+    # A card that is not known here has no points either, but more of them would not help.
+    told = code if facts.holder.known else "card_unknown"
+    return words.why_not(
+        told, option.reward, facts.programme, option.reward.cost_points - (facts.holder.balance - spent)
     )
 
 
@@ -233,8 +238,9 @@ def _lines(words: Words, quote: Quote) -> tuple[LineRow, ...]:
 
 def _earns_detail(words: Words, quote: Quote) -> str:
     """How the points are made up, where more than one rule gave some: "23 + 11 zilver"."""
+    _ = words.translate
     if quote.holder is None:
-        return words.translate("with a card")
+        return _("with a card")
     components = quote.settlement.accrual.components
     if len(components) < 2:
         return ""
@@ -261,6 +267,12 @@ def _message(words: Words, facts: Facts, memory: Memory, quote: Quote | None, bo
     if booked and quote is not None:
         text = _("Booked {points}").format(points=words.signed(quote.settlement.points_delta))
         return Message("ok", text if facts.online else text + " · " + _("will be sent later"))
+    return _standing(words, facts, quote)
+
+
+def _standing(words: Words, facts: Facts, quote: Quote | None) -> Message | None:
+    """What is the case, as long as nothing happened that goes before it."""
+    _ = words.translate
     if quote is not None and quote.dropped_rewards and facts.programme is not None:
         reward = facts.programme.reward(quote.dropped_rewards[-1])
         name = reward.name.get(words.language) if reward else quote.dropped_rewards[-1]
@@ -268,7 +280,7 @@ def _message(words: Words, facts: Facts, memory: Memory, quote: Quote | None, bo
     if facts.holder is not None and not facts.holder.known and (quote or not facts.quote):
         return Message("info", _("Card not known yet: points are saved and added later"))
     if facts.programme is None:
-        return Message(NOTICES["no_programme"][0], _(NOTICES["no_programme"][1]))
+        return _say(words, "no_programme")
     if facts.clock_wrong:
         return Message("warn", _("This till's clock is wrong: please set the date and time"))
     return None
@@ -277,8 +289,11 @@ def _message(words: Words, facts: Facts, memory: Memory, quote: Quote | None, bo
 def _notice(words: Words, facts: Facts, notice: Notice, quote: Quote | None) -> Message:
     option = next((option for option in facts.rewards if option.reward.id == notice.reward), None)
     if option is not None and facts.programme is not None and facts.holder is not None:
-        room = facts.holder.balance - (quote.settlement.points_spent if quote else 0)
-        why = words.why_not(notice.code, option.reward, facts.programme, option.reward.cost_points - room)
+        why = _why_not(words, facts, option, notice.code, quote.settlement.points_spent if quote else 0)
         return Message("warn", f"{option.reward.name.get(words.language)}: {why}")
-    mood, text = NOTICES.get(notice.code, OTHER_NOTICE)
+    return _say(words, notice.code)
+
+
+def _say(words: Words, code: str) -> Message:
+    mood, text = NOTICES.get(code, OTHER_NOTICE)
     return Message(mood, words.translate(text))

@@ -26,7 +26,6 @@ NOTICES: dict[str, tuple[Mood, str]] = {
     "unreadable": ("warn", mark("The card could not be read: please present it again")),
     "undone": ("info", mark("Undone: the booking has been reversed")),
     "no_card": ("warn", mark("Scan or swipe the card first")),
-    "no_session": ("warn", mark("There is no receipt yet: enter the articles first")),
     "no_programme": ("warn", mark("This till has to reach head office once before it can save points")),
     "unknown_session": ("warn", mark("This sale is no longer known: please start it again")),
     "session_closed": ("warn", mark("This sale is already closed: please start a new one")),
@@ -38,6 +37,22 @@ NOTICES: dict[str, tuple[Mood, str]] = {
 """What each code says, as a sentence a cashier can repeat to the customer."""
 
 OTHER_NOTICE: tuple[Mood, str] = ("warn", mark("That is not possible now"))
+
+REASONS = {
+    "points_short": mark("{short} points to go"),
+    "basket_too_small": mark("from {amount} on the receipt"),
+    "limit_per_basket": mark("at most {count} on one receipt"),
+    "card_cap": mark("at most {card_cap} a day per card"),
+    "till_cap": mark("at most {till_cap} a day at this till"),
+    "mirror_old": mark("too long without head office"),
+    "policy_never": mark("only with a connection"),
+    "card_unknown": mark("card not known yet"),
+    "card_blocked": mark("card is blocked"),
+    "no_session": mark("enter the articles first"),
+}
+"""Why a reward cannot be given, by `RewardOption.code`, to stand beside it."""
+
+OTHER_REASON = mark("not possible now")
 
 
 class Words:
@@ -58,9 +73,12 @@ class Words:
         return ("+" if points >= 0 else "−") + _NARROW + self.points(abs(points))
 
     def money(self, minor: int, currency: str) -> str:
-        """2340 EUR → "€ 23,40"; `minor` in minor units of the ISO 4217 `currency`."""
-        amount = Decimal(minor).scaleb(-get_currency_precision(currency))
-        return format_currency(amount, currency, locale=self._locale)
+        """2340 EUR → "€ 23,40"; `minor` in minor units of the ISO 4217 `currency`.
+
+        The sign comes first in every language, as on a receipt, where CLDR would put it after the Dutch euro sign.
+        """
+        amount = Decimal(abs(minor)).scaleb(-get_currency_precision(currency))
+        return ("−" + _NARROW if minor < 0 else "") + format_currency(amount, currency, locale=self._locale)
 
     def quantity(self, thousandths: int) -> str:
         """3000 → "3", 347 → "0,347"."""
@@ -90,28 +108,11 @@ class Words:
             code: from `RewardOption.code`.
             short: points that are missing.
         """
-        _ = self.translate
-        match code:
-            case "points_short":
-                return _("{points} points to go").format(points=self.points(short))
-            case "basket_too_small":
-                amount = self.money(reward.discount_minor, programme.currency)
-                return _("from {amount} on the receipt").format(amount=amount)
-            case "limit_per_basket":
-                return _("at most {count} on one receipt").format(count=reward.limit_per_basket)
-            case "card_cap":
-                limit = self.points(programme.offline.per_card_day_points)
-                return _("at most {points} a day per card here").format(points=limit)
-            case "till_cap":
-                limit = self.points(programme.offline.per_till_day_points)
-                return _("at most {points} a day at this till").format(points=limit)
-            case "mirror_old":
-                return _("too long without head office")
-            case "policy_never":
-                return _("only with a connection")
-            case "card_unknown":
-                return _("card not known yet")
-            case "card_blocked":
-                return _("card is blocked")
-            case _:
-                return _("not possible now")
+        policy = programme.offline
+        return self.translate(REASONS.get(code, OTHER_REASON)).format(
+            short=self.points(short),
+            amount=self.money(reward.discount_minor, programme.currency),
+            count=reward.limit_per_basket,
+            card_cap=self.points(policy.per_card_day_points),
+            till_cap=self.points(policy.per_till_day_points),
+        )

@@ -19,6 +19,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from sync.hq.changes import changes
 from sync.hq.database import Database
@@ -177,6 +178,7 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
         yield
 
     app = FastAPI(title="Spaarpunt head office", version=_software(), lifespan=lifespan, openapi_url=None)
+    app.add_middleware(_Failures)
     _add_problems(app)
 
     signed = Depends(_signed_by(database))
@@ -226,6 +228,25 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
     return app
 
 
+class _Failures:
+    """Answers what nobody foresaw with a plain 500 and logs it. Around everything: the framework's own way of doing
+    this hands the exception on to the server, which then cuts the connection under the answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            log.exception("head office failed on %s %s", scope.get("method"), scope.get("path"))
+            if scope["type"] != "http":
+                raise
+            # Answers are made whole before any of them is sent, so nothing of another one is under way.
+            answer = _problem(500, "internal", "head office failed on this request; its log says why: try again later")
+            await answer(scope, receive, send)
+
+
 def _add_problems(app: FastAPI) -> None:
     """Answer every refusal and failure as a problem; what only the operator may know goes to the log."""
 
@@ -255,11 +276,6 @@ def _add_problems(app: FastAPI) -> None:
         answer = _problem(503, "unavailable", "head office's database does not answer: try again later")
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
         return answer
-
-    @app.exception_handler(Exception)
-    async def failed(_: Request, __: Exception) -> Response:
-        # The trace reaches the log: the server raises the exception again after this answer.
-        return _problem(500, "internal", "head office failed on this request; its log says why: try again later")
 
 
 def _answer(request: Request, message: Message, status: HTTPStatus = HTTPStatus.OK) -> Response:

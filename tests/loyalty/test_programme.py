@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ GOOD = document(per_amount(1, 100), multiplier(50, "silver"), rewards=(amount_of
 
 def broken(path: str, value: Any) -> dict[str, Any]:
     """`GOOD` with `value` at a dotted path; `...` takes the key away."""
-    result = deepcopy(GOOD)
+    result = json.loads(json.dumps(GOOD))
     place: Any = result
     *way, last = [int(part) if part.isdigit() else part for part in path.split(".")]
     for part in way:
@@ -98,7 +98,7 @@ def test_each_problem_names_its_path(path: str, value: Any, where: str, text: st
 
 @pytest.mark.parametrize("zone", ["Europe/Amsterdm", "Europe", "", "../../etc/passwd", "/etc/localtime", "x" * 300])
 def test_a_time_zone_is_one_of_iana(zone: str) -> None:
-    with pytest.raises(ProgrammeError, match="time_zone: .*expected an IANA time zone such as 'Europe/Amsterdam'"):
+    with pytest.raises(ProgrammeError, match=r"time_zone: .*expected an IANA time zone such as 'Europe/Amsterdam'"):
         Programme.from_document(broken("time_zone", zone))
 
 
@@ -132,8 +132,8 @@ def test_names_within_the_document_hold(path: str, value: Any, text: str) -> Non
 
 
 def test_not_toml() -> None:
-    with pytest.raises(ProgrammeError, match="not valid TOML: .*line 2"):
-        Programme.from_toml("format = 1\nid = ")
+    with pytest.raises(ProgrammeError, match=r"not valid TOML: .*line 2"):
+        Programme.from_toml("format = 1\nid = x\n")
     with pytest.raises(ProgrammeError, match="format: Field required"):
         Programme.from_toml("")
 

@@ -137,7 +137,8 @@ class Chain:
         kept = sale.model_dump(
             exclude={"id", "seq", "kind", "points", "reverses", "clock", "terminal", "epoch", "session"}
         )
-        return self._append(kind=EntryKind.VOID, reverses=sale.id, **{"points": -sale.points, **kept, **changed})
+        made = {**kept, "kind": EntryKind.VOID, "reverses": sale.id, "points": -sale.points}
+        return self._append(**{**made, **changed})
 
     def raw(self, raw: bytes) -> None:
         """Append bytes as they are, an entry or not."""

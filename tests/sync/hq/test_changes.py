@@ -11,6 +11,7 @@ import pytest
 from sync.hq.changes import changes, newest_cursor
 from sync.hq.database import Connection, Database
 from sync.hq.errors import Refused
+from sync.hq.ingest import book
 from sync.hq.members import import_members
 from sync.hq.programmes import publish
 from sync.wire import MAX_CHANGES, AccountChange, BatchAnswer, CardChange, ProgrammeChange
@@ -100,6 +101,30 @@ def test_balances_and_watermark_are_of_the_same_moment(
     page = changes(conn, till.terminal, "till", page.cursor)
     assert page.includes_seq == 2
     assert [change.points for change in page.changes if isinstance(change, AccountChange)] == [25]
+
+
+def test_a_page_is_of_one_moment_while_entries_are_booked(
+    database: Database, conn: Connection, till: TestTill, member: Member
+) -> None:
+    card, account = member()
+    for _ in range(150):
+        till.chain.sale(card, account=account)
+
+    def send() -> None:
+        with database.connection() as other:
+            for seq in range(1, 151):
+                book(other, database.programmes, till.chain.batch(seq, seq))
+
+    with ThreadPoolExecutor() as pool:
+        sending = pool.submit(send)
+        seen = set()
+        while not sending.done():
+            page = changes(conn, till.terminal, "till", "")
+            (now,) = [change for change in page.changes if isinstance(change, AccountChange)]
+            assert now.points == 10 * page.includes_seq
+            seen.add(page.includes_seq)
+        sending.result()
+    assert len(seen) > 10, "too few pages fell between two bookings to show anything"
 
 
 def test_repeats_are_once_on_a_page(conn: Connection, till: TestTill, member: Member) -> None:

@@ -60,17 +60,34 @@ def test_a_lost_answer_is_given_again(database: Database, conn: Connection, hq: 
 
 def test_two_tills_race_for_one_code(database: Database, conn: Connection, hq: httpx.Client) -> None:
     one_time = code(database)
-    start = threading.Barrier(6)
 
     def ask(till: TestTill) -> tuple[int, str]:
-        start.wait(10)
         response = till.ask_to_enrol(one_time)
         return response.status_code, "" if response.is_success else Problem.decode(response.content).code
 
     with ThreadPoolExecutor() as pool:
-        answers = sorted(pool.map(ask, [TestTill(hq) for _ in range(6)]))
+        # All of them have looked at the code, or wait to, before the first may spend it.
+        with conn.transaction():
+            conn.execute("SELECT 1 FROM enrolment_code FOR UPDATE")
+            asking = [pool.submit(ask, TestTill(hq)) for _ in range(6)]
+            wait_for_lock(database, 6)
+        answers = sorted(future.result() for future in asking)
     assert answers == [(201, "")] + [(403, "code_used")] * 5
     assert conn.execute("SELECT count(*) FROM terminal").fetchone() == (1,)
+
+
+def wait_for_lock(database: Database, waiting: int) -> None:
+    """Return once `waiting` connections wait for a lock."""
+    pause = threading.Event()
+    with database.connection() as watcher:
+        for _ in range(1000):
+            row = watcher.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ).fetchone()
+            if row == (waiting,):
+                return
+            pause.wait(0.01)
+    raise AssertionError(f"expected {waiting} connections to wait for a lock, got {row}")
 
 
 def test_codes_that_are_no_good(database: Database, conn: Connection) -> None:

@@ -1,0 +1,128 @@
+"""Runs a till: devices, sync agent, and the loopback web application with the plug-in API and the cashier screen."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from drivers.build import DeviceSettings, build_device
+from drivers.camera import CameraSettings
+from drivers.errors import DriverError
+from drivers.keyboard_wedge import WedgeSettings
+from drivers.serial_scanner import SerialSettings
+from drivers.supervisor import Supervisor
+from loyalty.errors import LoyaltyError
+from pos_client.app import StartError, build_runtime, open_store
+from pos_client.config import CameraDevice, Config, DeviceConfig, SerialDevice, WedgeDevice
+from pos_client.devices import DeviceBoard
+from pos_client.plugin.api import create_api
+from pos_client.plugin.token import read_or_create
+from pos_client.reckoning import card_patterns
+from pos_client.runtime import Runtime
+from pos_client.screen import cashier
+from sync.errors import SyncError
+from sync.terminal import clock_problem, wall_ms
+
+log = structlog.get_logger("spaarpunt.app")
+
+
+def build_supervisor(config: Config, board: DeviceBoard) -> Supervisor:
+    """The configured devices, under one supervisor that reports to `board`.
+
+    Raises:
+        DriverError: settings that cannot work, or a card format that bank cards use.
+    """
+    patterns = card_patterns(config.card_formats)
+    devices = [build_device(name, _settings(device), patterns) for name, device in config.devices.items()]
+    return Supervisor(devices, board.on_event)
+
+
+def _settings(device: DeviceConfig) -> DeviceSettings:
+    match device:
+        case SerialDevice():
+            return SerialSettings(port=device.port, baudrate=device.baudrate)
+        case WedgeDevice():
+            return WedgeSettings(path=str(device.path))
+        case CameraDevice():
+            return CameraSettings(source=device.source, formats=device.formats, fps=device.fps)
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """The loopback web application: the API under /v1 and the cashier screen at /."""
+    app = create_api(runtime, read_or_create(runtime.config.plugin_token_file))
+    cashier.mount(app, runtime)
+    return app
+
+
+@contextlib.contextmanager
+def running(config: Config) -> Iterator[Runtime]:
+    """A till with its devices and its sync agent at work, until the block ends.
+
+    Raises:
+        StartError: with the one line that says what to do.
+    """
+    try:
+        store = open_store(config)
+    except SyncError as error:
+        raise StartError(str(error)) from error
+    try:
+        runtime = build_runtime(config, store)
+        supervisor = build_supervisor(config, runtime.board)
+    except (SyncError, DriverError, LoyaltyError) as error:
+        store.close()
+        raise StartError(str(error)) from error
+    except StartError:
+        store.close()
+        raise
+    if problem := clock_problem(wall_ms()):
+        log.warning("clock", problem=problem)
+    supervisor.start()
+    runtime.agent.start()
+    try:
+        yield runtime
+    finally:
+        supervisor.stop()
+        runtime.agent.stop()
+        store.close()
+
+
+def serve_till(config: Config, on_ready: Callable[[str, Runtime], None]) -> None:
+    """Run a till until it is told to stop (SIGINT or SIGTERM).
+
+    Args:
+        on_ready: called once with the screen's address, when a browser can open it.
+
+    Raises:
+        StartError: the till cannot start.
+    """
+    with _loopback_socket(config.screen.port) as listener, running(config) as runtime:
+        app = create_app(runtime)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        settings = uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=2
+        )
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                on_ready(address, runtime)
+
+        Server(settings).run(sockets=[listener])
+
+
+def _loopback_socket(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        listener.close()
+        raise StartError(
+            f"port {port} on this machine is taken ({error.strerror}): stop the other program, or set screen.port"
+        ) from error
+    return listener

@@ -1,0 +1,1 @@
+"""Whole roads through real processes."""

@@ -1,0 +1,106 @@
+"""What a till may redeem alone: each reason, and the bound that always holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loyalty.offline import Reason, Verdict, assess
+from loyalty.programme import OfflineMode, OfflinePolicy
+
+NOW = 1_780_000_000_000
+DAY_MS = 86_400_000
+CAPPED = OfflinePolicy(
+    redeem=OfflineMode.CAPPED, per_card_day_points=500, per_till_day_points=2000, mirror_max_age_s=86_400
+)
+
+
+def judged(policy: OfflinePolicy = CAPPED, **changes: Any) -> Verdict:
+    """A known card with 800 points on a mirror of a minute ago; `changes` as in `assess`."""
+    given_: dict[str, Any] = {
+        "known": True,
+        "blocked": False,
+        "balance": 800,
+        "mirror_as_of_ms": NOW - 60_000,
+        "now_ms": NOW,
+        "card_spent_today": 0,
+        "till_spent_today": 0,
+    }
+    return assess(policy, **{**given_, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "limit", "reason"),
+    [
+        ({}, 500, Reason.CARD_CAP),
+        ({"balance": 499}, 499, Reason.BALANCE),
+        ({"balance": 0}, 0, Reason.BALANCE),
+        ({"balance": -30}, 0, Reason.BALANCE),  # after a return
+        ({"card_spent_today": 200}, 300, Reason.CARD_CAP),
+        ({"card_spent_today": 900}, 0, Reason.CARD_CAP),
+        ({"till_spent_today": 1900}, 100, Reason.TILL_CAP),
+        ({"till_spent_today": 2500}, 0, Reason.TILL_CAP),
+        ({"card_spent_today": -100}, 600, Reason.CARD_CAP),  # a void of yesterday's sale gives back
+        ({"known": False}, 0, Reason.CARD_UNKNOWN),
+        ({"blocked": True}, 0, Reason.CARD_BLOCKED),
+        ({"blocked": True, "known": False}, 0, Reason.CARD_BLOCKED),
+        ({"mirror_as_of_ms": None}, 0, Reason.MIRROR_OLD),
+        ({"mirror_as_of_ms": NOW - DAY_MS}, 500, Reason.CARD_CAP),  # exactly as old as allowed
+        ({"mirror_as_of_ms": NOW - DAY_MS - 1}, 0, Reason.MIRROR_OLD),
+        ({"mirror_as_of_ms": NOW + 120_000}, 500, Reason.CARD_CAP),  # a clock set back by two minutes is drift
+        ({"mirror_as_of_ms": NOW + 120_001}, 0, Reason.MIRROR_OLD),  # more would keep the mirror fresh for ever
+    ],
+    ids=str,
+)
+def test_each_reason(changes: dict[str, Any], limit: int, reason: Reason) -> None:
+    verdict = judged(**changes)
+    assert (verdict.limit, verdict.reason, verdict.allowed) == (limit, reason, limit > 0)
+    assert verdict.as_of_ms == changes.get("mirror_as_of_ms", NOW - 60_000)
+
+
+def test_never_means_never() -> None:
+    verdict = judged(OfflinePolicy(redeem=OfflineMode.NEVER, per_card_day_points=500, per_till_day_points=2000))
+    assert (verdict.allowed, verdict.limit, verdict.reason) == (False, 0, Reason.POLICY_NEVER)
+
+
+def test_a_policy_without_caps_allows_nothing() -> None:
+    assert judged(OfflinePolicy(redeem=OfflineMode.CAPPED)).limit == 0
+
+
+POLICIES = st.builds(
+    OfflinePolicy,
+    redeem=st.sampled_from(OfflineMode),
+    per_card_day_points=st.integers(0, 10_000),
+    per_till_day_points=st.integers(0, 50_000),
+    mirror_max_age_s=st.integers(1, 10**6),
+)
+CASES = st.fixed_dictionaries(
+    {
+        "known": st.booleans(),
+        "blocked": st.booleans(),
+        "balance": st.integers(-(10**5), 10**5),
+        "mirror_as_of_ms": st.none() | st.integers(NOW - 10**9, NOW + 10**6),
+        "card_spent_today": st.integers(0, 10**5),
+        "till_spent_today": st.integers(0, 10**5),
+    }
+)
+
+
+@given(POLICIES, CASES)
+def test_the_limit_is_never_above_any_cap(policy: OfflinePolicy, case: dict[str, Any]) -> None:
+    verdict = judged(policy, **case)
+    assert 0 <= verdict.limit <= max(0, case["balance"])
+    for cap, spent in (
+        (policy.per_card_day_points, case["card_spent_today"]),
+        (policy.per_till_day_points, case["till_spent_today"]),
+    ):
+        assert verdict.limit == 0 or spent + verdict.limit <= cap
+    assert verdict.allowed == (verdict.limit > 0)
+    if verdict.allowed:
+        assert case["known"]
+        assert not case["blocked"]
+        assert policy.redeem is OfflineMode.CAPPED
+        assert case["mirror_as_of_ms"] is not None

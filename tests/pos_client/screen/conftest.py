@@ -1,0 +1,158 @@
+"""One till, one server and one Chromium for all screen tests: NiceGUI keeps its pages in the process."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from playwright.sync_api import Browser, Page, expect
+
+from loyalty.basket import Basket, Line
+from pos_client.events import EventKind
+from pos_client.runtime import Runtime
+from pos_client.screen import cashier
+from sync.agent import SyncState
+from sync.terminal import wall_ms
+from sync.wire import ProgrammeChange
+from tests.support.browser import chromium, serving
+from tests.support.till import MEMBERS, PROGRAMME, make_runtime, member_changes, publish
+
+ROOT = Path(__file__).resolve().parents[3]
+PICTURES = ROOT / "build" / "screenshots"
+README_PICTURE = ROOT / "docs" / "images" / "cashier.png"
+
+LOOKS = {
+    "small-light-nl": ((1024, 600), "light", "nl"),
+    "large-dark-nl": ((1280, 800), "dark", "nl"),
+    "small-dark-en": ((1024, 600), "dark", "en"),
+    "large-light-en": ((1280, 800), "light", "en"),
+}
+"""Both sizes, both schemes, both languages; all four windows stand before the same till."""
+
+BREAD = Basket(
+    lines=(
+        Line(line_id="1", sku="brood-3", text="Meergranen", quantity=3000, gross_minor=900),
+        Line(line_id="2", sku="taart-1", text="Appeltaart", quantity=1000, gross_minor=1440),
+    )
+)
+
+
+@dataclass
+class Counter:
+    """A till, and every window open on it."""
+
+    runtime: Runtime
+    url: str
+    windows: dict[str, Page] = field(default_factory=dict)
+    version: int = 1
+
+    @property
+    def page(self) -> Page:
+        """The smallest window, in Dutch."""
+        return self.windows["small-light-nl"]
+
+    def scan(self, card: str) -> None:
+        self.runtime.till.present_card(card, "EAN-13")
+
+    def sell(self, basket: Basket = BREAD) -> str:
+        """Open a sale as the till's software does; returns its session."""
+        session = str(uuid.uuid4())
+        self.runtime.till.open_session(session)
+        self.runtime.till.set_basket(session, basket)
+        return session
+
+    def go_online(self, online: bool = True, since_ms: int | None = None) -> None:
+        self.runtime.agent.state = SyncState(online, wall_ms() if since_ms is None else since_ms)
+        self.runtime.bus.publish(EventKind.SYNC_STATE, {"online": online})
+
+    def publish_programme(self, **changes: Any) -> None:
+        self.version += 1
+        document = {**PROGRAMME, "version": self.version, **changes}
+        publish(self.runtime.mirror, [ProgrammeChange(document=document)], includes_seq=self._seq())
+
+    def reset(self) -> None:
+        """Nobody at the counter, and balances as published."""
+        for window in self.windows.values():
+            if window.locator("dialog.help").evaluate("dialog => dialog.open"):
+                window.keyboard.press("F1")
+        publish(self.runtime.mirror, member_changes(MEMBERS), includes_seq=self._seq())
+        self.runtime.journal.acknowledge(1, self._seq())
+        if self.page.locator(".till").get_attribute("data-phase") != "idle":
+            self.page.keyboard.press("Escape")
+        expect(self.page.locator(".till")).to_have_attribute("data-phase", "idle")
+        self.page.keyboard.press("Escape")
+        expect(self.page.locator(".message")).to_have_attribute("data-mood", "none")
+        self.go_online()
+        expect(self.page.locator(".badge")).to_have_attribute("data-net", "online")
+
+    def picture(self, state: str) -> None:
+        """Take a picture of `state` in every look, and see that nothing scrolls in any."""
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        for look, window in self.windows.items():
+            window.screenshot(path=PICTURES / f"{state}-{look}.png", animations="disabled")
+            assert fits(window), f"{state} does not fit in {look}"
+
+    def _seq(self) -> int:
+        return self.runtime.journal.head().seq
+
+
+def fits(page: Page) -> bool:
+    """True when nothing scrolls, and no part of the screen is larger than the room it has."""
+    return bool(
+        page.evaluate(
+            """() => document.documentElement.scrollHeight <= innerHeight
+                && document.documentElement.scrollWidth <= innerWidth
+                && [...document.querySelectorAll('.left, .right, .member, .lines, header')]
+                    .every(e => e.scrollHeight <= e.clientHeight && e.scrollWidth <= e.clientWidth)"""
+        )
+    )
+
+
+def open_window(browser: Browser, url: str, size: tuple[int, int], scheme: Any, language: str) -> Page:
+    """Open the cashier's screen and wait until it is live."""
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page = context.new_page()
+    page.goto(f"{url}?lang={language}")
+    page.wait_for_function("() => window.did_handshake && document.querySelector('.till') !== null")
+    return page
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def the_counter(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
+    runtime = make_runtime(tmp_path_factory.mktemp("till"))
+    app = FastAPI()
+    cashier.mount(app, runtime)
+    with serving(app) as url:
+        counter = Counter(runtime, url)
+        for look, (size, scheme, language) in LOOKS.items():
+            counter.windows[look] = open_window(browser, url, size, scheme, language)
+        yield counter
+        for window in counter.windows.values():
+            window.context.close()
+    runtime.store.close()
+
+
+@pytest.fixture
+def counter(the_counter: Counter) -> Counter:
+    the_counter.reset()
+    return the_counter
+
+
+@pytest.fixture
+def readme_picture() -> Path | None:
+    """Where the README's picture goes, when it is asked for."""
+    return README_PICTURE if os.environ.get("SPAARPUNT_UPDATE_SCREENSHOTS") == "1" else None
