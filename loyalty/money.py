@@ -49,9 +49,12 @@ def apportion(total: int, weights: Sequence[int]) -> list[int]:
         return [0] * len(weights)
     if whole <= 0:
         raise ValueError(f"expected weights with a positive sum, got {whole}")
-    floors = [total * weight // whole for weight in weights]
-    remainders = [total * weight % whole for weight in weights]
-    left = total - sum(floors)
-    for index in sorted(range(len(weights)), key=lambda i: (-remainders[i], i))[:left]:
-        floors[index] += 1
-    return floors
+    parts = [divmod(total * weight, whole) for weight in weights]
+    shares = [floor for floor, _ in parts]
+    left = total - sum(shares)
+    if left:
+        remainders = [remainder for _, remainder in parts]
+        # The sort is stable, in reverse too: equal remainders stay in the order of the lines.
+        for index in sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)[:left]:
+            shares[index] += 1
+    return shares

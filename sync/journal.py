@@ -178,10 +178,9 @@ class Journal:
 
     def spent_on(self, business_date: date, card: str | None = None) -> int:
         """Points redeemed at this till on a business date, by one card token or by all; voids give back."""
-        row = self._store.row(
-            "SELECT COALESCE(SUM(spent), 0) FROM journal WHERE business_date = ? AND (? IS NULL OR card = ?)",
-            (business_date.isoformat(), card, card),
-        )
+        spent = "SELECT COALESCE(SUM(spent), 0) FROM journal WHERE spent <> 0 AND business_date = ?"
+        day = business_date.isoformat()
+        row = self._store.row(spent, (day,)) if card is None else self._store.row(f"{spent} AND card = ?", (day, card))
         return int(row[0]) if row else 0
 
     def business_dates(self) -> Sequence[date]:

@@ -87,11 +87,13 @@ class Mirror:
 
     def programme(self) -> Programme | None:
         """The programme in force: the highest published version; None before the first contact."""
-        row = self._store.row("SELECT version, document FROM programme ORDER BY version DESC LIMIT 1")
-        if row is None:
+        row = self._store.row("SELECT max(version) FROM programme")
+        version = row[0] if row else None
+        if version is None:
             return None
-        if self._programme is None or self._programme.version != row[0]:
-            self._programme = Programme.from_document(json.loads(row[1]))
+        if self._programme is None or self._programme.version != version:
+            document = self._store.rows("SELECT document FROM programme WHERE version = ?", (version,))
+            self._programme = Programme.from_document(json.loads(document[0][0]))
         return self._programme
 
     def contact(self) -> Contact:

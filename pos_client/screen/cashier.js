@@ -1,66 +1,138 @@
-// The cashier's keys and tones. Every key presses the button that carries its name, so touch and keyboard are one path.
-"use strict";
-(() => {
-  const button = (key) => document.querySelector(`[data-key="${key}"]`);
-  const shown = (element) => element !== null && element.offsetParent !== null;
-  const keyName = (event) => (event.ctrlKey && event.key.toLowerCase() === "z" ? "Ctrl+Z" : event.key);
-
-  // Whether the focus was moved by Tab: one that a finger left behind must not catch the Enter that means "finish".
-  let byKeyboard = false;
-  document.addEventListener("pointerdown", () => (byKeyboard = false), true);
-
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Tab") byKeyboard = true;
-    const help = document.querySelector("dialog.help");
-    let key = keyName(event);
-    if (key === "F1") {
-      event.preventDefault();
-      help.open ? help.close() : help.showModal();
-      return;
-    }
-    if (help.open || event.repeat || event.altKey || event.metaKey || (event.ctrlKey && key !== "Ctrl+Z")) return;
-    if (key === "Enter") {
-      if (byKeyboard && document.activeElement?.matches("a, button")) return;
-      key = "F12";
-    }
-    const target = button(key);
-    if (target === null) {
-      // The browser's own F keys (find, reload, developer tools) have no business on a till.
-      if (/^F([2-9]|1[0-2])$/.test(key)) event.preventDefault();
-      return;
-    }
-    event.preventDefault();
-    if (shown(target) || key === "Escape") target.click();
-  });
-
-  document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-help]")) document.querySelector("dialog.help").showModal();
-    else if (event.target.closest("dialog.help")) document.querySelector("dialog.help").close();
-  });
-
-  let audio = null;
-  // Browsers let a page sound only after the first key or touch; until then the tones are silent.
-  for (const gesture of ["keydown", "pointerdown"]) {
-    document.addEventListener(gesture, () => {
-      audio ??= new AudioContext();
-      audio.resume();
-    });
-  }
-  const beep = (hertz, from, seconds) => {
-    const oscillator = audio.createOscillator();
-    const volume = audio.createGain();
-    oscillator.frequency.value = hertz;
-    volume.gain.setValueAtTime(0.2, audio.currentTime + from);
-    volume.gain.linearRampToValueAtTime(0, audio.currentTime + from + seconds);
-    oscillator.connect(volume).connect(audio.destination);
-    oscillator.start(audio.currentTime + from);
-    oscillator.stop(audio.currentTime + from + seconds);
-  };
-  window.spaarpunt = {
-    tone(kind) {
-      if (audio === null || audio.state !== "running") return;
-      if (kind === "high") beep(1320, 0, 0.09);
-      else [0, 0.16].forEach((from) => beep(260, from, 0.12));
+// The cashier's screen as one component: it shows the view it is given, and says which key was pressed.
+// Every key and every touch is the same: the name of a key. What it means is decided at the till.
+export default {
+  template: `
+<div class="till" :data-phase="view.phase">
+  <header>
+    <span class="badge" :data-net="view.online ? 'online' : 'offline'"><i aria-hidden="true"></i><span>{{ view.badge }}</span></span>
+    <span class="place">{{ view.place }}</span>
+    <span class="devices">{{ view.devices }}</span>
+    <button class="keys" type="button" @click="help"><kbd aria-hidden="true">F1</kbd><span>{{ words.help }}</span></button>
+    <nav class="languages" :aria-label="words.language">
+      <a v-for="code in languages" :href="'?lang=' + code" :hreflang="code" :aria-current="code === view.language ? 'true' : null">{{ code.toUpperCase() }}</a>
+    </nav>
+    <span class="clock">{{ view.clock }}</span>
+  </header>
+  <section class="left">
+    <div class="idle">
+      <div class="mark" v-html="mark"></div>
+      <h1>{{ view.shop }}</h1>
+      <p class="hint">{{ view.hint }}</p>
+      <p class="last">{{ view.last }}</p>
+    </div>
+    <div class="member">
+      <div class="who"><span class="first-name">{{ view.name }}</span><span class="tier">{{ view.tier }}</span></div>
+      <div class="points"><span class="balance">{{ view.balance }}</span><span class="unit">{{ view.unit }}</span></div>
+      <p class="as-of">{{ view.as_of }}</p>
+      <div class="rewards" role="group" :aria-label="words.rewards" :data-many="view.rewards.length > 4 ? 'yes' : 'no'">
+        <button v-for="row in view.rewards" class="reward" type="button" :data-key="row.key" :data-state="row.state"
+                :aria-disabled="row.state !== 'ready'" @click="press(row.key)">
+          <kbd aria-hidden="true">{{ row.key }}</kbd>
+          <span class="what"><span class="name">{{ row.name }}</span><span class="note">{{ row.note }}</span></span>
+          <i aria-hidden="true"></i>
+          <span class="cost">{{ row.cost }}</span>
+        </button>
+      </div>
+      <p class="more">{{ view.more_rewards }}</p>
+    </div>
+    <div class="message" :data-mood="view.message ? view.message.mood : 'none'">
+      <i aria-hidden="true"></i>
+      <span class="text">{{ view.message ? view.message.text : "" }}</span>
+      <button v-show="view.undo" class="undo" type="button" data-key="Ctrl+Z" @click="press('Ctrl+Z')">
+        <kbd aria-hidden="true">Ctrl Z</kbd><span>{{ words.undo }}</span>
+      </button>
+    </div>
+    <p class="announce" role="status" aria-live="polite">{{ view.announce }}</p>
+  </section>
+  <section class="right">
+    <div class="row heading"><span>{{ words.receipt }}</span><span class="amount">{{ view.total }}</span></div>
+    <ol class="lines">
+      <li v-for="row in view.lines" :data-kind="row.kind"><span>{{ row.text }}</span><span class="amount">{{ row.amount }}</span></li>
+    </ol>
+    <div class="sums" v-show="view.to_pay">
+      <div class="row"><span>{{ words.saves }}</span><span class="detail">{{ view.earns_detail }}</span><span class="amount">{{ view.earns }}</span></div>
+      <div class="row" v-show="view.spends"><span>{{ words.redeems }}</span><span class="amount">{{ view.spends }}</span></div>
+      <div class="row pay"><span>{{ words.to_pay }}</span><span class="amount">{{ view.to_pay }}</span></div>
+    </div>
+    <button class="action" type="button" data-key="F12" :data-state="view.action.state" :aria-disabled="view.action.state !== 'ready'"
+            @click="press('F12')">
+      <i aria-hidden="true"></i><kbd aria-hidden="true">F12</kbd><span>{{ view.action.text }}</span>
+    </button>
+  </section>
+  <dialog class="help" ref="help" :aria-label="words.help" @click="help">
+    <h2>{{ words.keys }}</h2>
+    <dl><template v-for="[key, text] in keys"><dt><kbd>{{ key }}</kbd></dt><dd>{{ text }}</dd></template></dl>
+    <p>{{ words.any_time }}</p>
+    <button type="button" autofocus>{{ words.close }}</button>
+  </dialog>
+</div>`,
+  props: { view: Object, words: Object, keys: Array, languages: Array, mark: String },
+  emits: ["press"],
+  created() {
+    // Whether the focus was moved by Tab: one that a finger left behind must not catch the Enter that means "finish".
+    this.byKeyboard = false;
+    this.audio = null;
+  },
+  mounted() {
+    document.documentElement.lang = this.view.language;
+    document.addEventListener("keydown", this.onKey);
+    document.addEventListener("pointerdown", this.onTouch, true);
+  },
+  unmounted() {
+    document.removeEventListener("keydown", this.onKey);
+    document.removeEventListener("pointerdown", this.onTouch, true);
+  },
+  methods: {
+    press(key) {
+      this.$emit("press", key);
     },
-  };
-})();
+    help() {
+      const help = this.$refs.help;
+      if (help.open) help.close();
+      else help.showModal();
+    },
+    onTouch() {
+      this.byKeyboard = false;
+      this.allowSound();
+    },
+    onKey(event) {
+      this.allowSound();
+      if (event.key === "Tab") this.byKeyboard = true;
+      if (event.key === "F1") {
+        event.preventDefault();
+        this.help();
+        return;
+      }
+      const undo = event.ctrlKey && event.key.toLowerCase() === "z";
+      if (this.$refs.help.open || event.repeat || event.altKey || event.metaKey || (event.ctrlKey && !undo)) return;
+      if (event.key === "Enter" && this.byKeyboard && document.activeElement?.matches("a, button")) return;
+      const key = undo ? "Ctrl+Z" : event.key === "Enter" ? "F12" : event.key;
+      // The browser's own F keys (find, reload, developer tools) have no business on a till.
+      if (!/^(F\d+|Escape|Ctrl\+Z)$/.test(key)) return;
+      event.preventDefault();
+      const button = this.$el.querySelector(`[data-key="${key}"]`);
+      if (key === "Escape" || (button !== null && button.offsetParent !== null)) this.press(key);
+    },
+    allowSound() {
+      // Browsers let a page sound only after the first key or touch; until then the tones are silent.
+      this.audio ??= new AudioContext();
+      this.audio.resume();
+    },
+    tone(kind) {
+      if (this.audio?.state !== "running") return;
+      if (kind === "high") this.beep(1320, 0, 0.09);
+      else [0, 0.16].forEach((from) => this.beep(260, from, 0.12));
+    },
+    beep(hertz, from, seconds) {
+      const oscillator = this.audio.createOscillator();
+      const volume = this.audio.createGain();
+      const start = this.audio.currentTime + from;
+      oscillator.frequency.value = hertz;
+      volume.gain.setValueAtTime(0.2, start);
+      volume.gain.linearRampToValueAtTime(0, start + seconds);
+      oscillator.connect(volume).connect(this.audio.destination);
+      oscillator.start(start);
+      oscillator.stop(start + seconds);
+    },
+  },
+};

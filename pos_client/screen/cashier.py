@@ -17,7 +17,7 @@ from pos_client.i18n import LANGUAGES
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.screen.facts import read_facts
-from pos_client.screen.memory import UNDO_MS, Memory, after
+from pos_client.screen.memory import UNDO_MS, Memory, Tone, after
 from pos_client.screen.page import MARK, CashierPage
 from pos_client.screen.view import MAX_REWARDS, View, build_view
 from pos_client.session import SessionState
@@ -82,8 +82,7 @@ class CashierScreen:
 
     def open_window(self, language: str) -> None:
         """Build the page for one browser window."""
-        page = CashierPage(language, self)
-        page.apply(build_view(read_facts(self._runtime), self._memory, language))
+        page = CashierPage(language, build_view(read_facts(self._runtime), self._memory, language), self.press)
         self._pages.append(page)
         ui.context.client.on_delete(lambda: self._pages.remove(page))
 
@@ -109,7 +108,7 @@ class CashierScreen:
                 views[page.language] = build_view(facts, self._memory, page.language)
             page.apply(views[page.language])
 
-    def _sound(self, tone: str) -> None:
+    def _sound(self, tone: Tone) -> None:
         for page in self._pages:
             page.tone(tone)
 
@@ -121,7 +120,19 @@ class CashierScreen:
 
     # -- keys -----------------------------------------------------------------------------------------------------
 
-    async def press_reward(self, number: int) -> None:
+    async def press(self, key: str) -> None:
+        """Do what a key (of `page.KEYS`) stands for."""
+        match key:
+            case "F12":
+                await self._finish()
+            case "Ctrl+Z":
+                await self._undo()
+            case "Escape":
+                await self._cancel()
+            case _:
+                await self._take_reward(int(key.removeprefix("F")) - 2)
+
+    async def _take_reward(self, number: int) -> None:
         """Take the reward in row `number`, from 0; says why when it cannot be had."""
         facts = read_facts(self._runtime)
         quote = facts.quote
@@ -134,7 +145,7 @@ class CashierScreen:
             return
         await self._do(lambda: self._till.redeem(quote.session, option.reward.id), option.reward.id)
 
-    async def press_action(self) -> None:
+    async def _finish(self) -> None:
         """Book the sale on the screen."""
         facts = read_facts(self._runtime)
         quote = facts.quote
@@ -145,7 +156,7 @@ class CashierScreen:
             return
         await self._do(lambda: self._till.commit(quote.session))
 
-    async def press_undo(self) -> None:
+    async def _undo(self) -> None:
         """Take the last booking back while that is still offered."""
         last = self._memory.last
         if last is None or self._memory.undo_left_ms(wall_ms()) == 0:
@@ -153,7 +164,7 @@ class CashierScreen:
             return
         await self._do(lambda: self._till.void(last.session))
 
-    async def press_cancel(self) -> None:
+    async def _cancel(self) -> None:
         """Wave the message and the last result away, drop the receipt, or drop the card that waits."""
         facts = read_facts(self._runtime)
         quote = facts.quote

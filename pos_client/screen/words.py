@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -16,6 +17,9 @@ from pos_client.i18n import Translator, mark, translator
 _LOCALES = {"nl": "nl_NL", "en": "en_GB"}
 _NARROW = "\u202f"
 """Narrow no-break space: a sign stays with its number."""
+
+MAX_REMEMBERED = 4096
+"""Formatted numbers kept: those of a busy hour, in less than a megabyte."""
 
 Mood = Literal["info", "ok", "warn", "stop"]
 
@@ -55,6 +59,18 @@ REASONS = {
 OTHER_REASON = mark("not possible now")
 
 
+# Babel takes a tenth of a millisecond for each number, and a screen repeats most of what it showed before.
+@functools.lru_cache(MAX_REMEMBERED)
+def _decimal(number: Decimal, locale: str) -> str:
+    return format_decimal(number, locale=locale)
+
+
+@functools.lru_cache(MAX_REMEMBERED)
+def _currency(minor: int, currency: str, locale: str) -> str:
+    amount = Decimal(minor).scaleb(-get_currency_precision(currency))
+    return format_currency(amount, currency, locale=locale)
+
+
 class Words:
     """Says things in one language and one time zone."""
 
@@ -66,7 +82,7 @@ class Words:
 
     def points(self, points: int) -> str:
         """1284 → "1.284" in Dutch, "1,284" in English."""
-        return format_decimal(points, locale=self._locale)
+        return _decimal(Decimal(points), self._locale)
 
     def signed(self, points: int) -> str:
         """34 → "+ 34", -250 → "− 250"."""
@@ -77,12 +93,11 @@ class Words:
 
         The sign comes first in every language, as on a receipt, where CLDR would put it after the Dutch euro sign.
         """
-        amount = Decimal(abs(minor)).scaleb(-get_currency_precision(currency))
-        return ("−" + _NARROW if minor < 0 else "") + format_currency(amount, currency, locale=self._locale)
+        return ("−" + _NARROW if minor < 0 else "") + _currency(abs(minor), currency, self._locale)
 
     def quantity(self, thousandths: int) -> str:
         """3000 → "3", 347 → "0,347"."""
-        return format_decimal(Decimal(thousandths).scaleb(-3).normalize(), locale=self._locale)
+        return _decimal(Decimal(thousandths).scaleb(-3).normalize(), self._locale)
 
     def time(self, at_ms: int) -> str:
         """The time of day, "14:02"; `at_ms` Unix milliseconds UTC."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from pos_client.events import EventKind, TillEvent
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Booked, SessionState
+from pos_client.till import MAX_SESSIONS, Till
 from sync.errors import StoreFull
 from sync.terminal import EARLIEST_MS, clock_problem, wall_ms
 from sync.wire import ProgrammeChange
@@ -249,6 +250,45 @@ def test_a_card_scanned_before_the_sale_goes_with_it(runtime: Runtime) -> None:
     assert quote.holder.account == SANNE.account
     assert runtime.till.waiting is None
     assert runtime.till.open_session("bon-2").holder is None
+
+
+def test_a_card_scanned_long_after_the_last_touch_waits_for_the_next_sale(runtime: Runtime) -> None:
+    now = wall_ms()
+    till = Till(
+        runtime.store,
+        runtime.terminal,
+        formats=FORMATS,
+        bus=runtime.bus,
+        time_zone="Europe/Amsterdam",
+        business_day_starts=time(4),
+        session_timeout_s=60,
+        now_ms=lambda: now,
+    )
+    till.open_session("bon-1")
+    now += 60_000
+    till.present_card(SANNE.card, "EAN-13")
+    assert till.quote("bon-1").holder is not None
+    now += 60_001
+    till.present_card(JORIS.card, "CODE-128")
+    left = till.quote("bon-1").holder
+    assert left is not None
+    assert left.account == SANNE.account
+    assert till.waiting is not None
+    assert till.waiting.account == JORIS.account
+
+
+def test_the_oldest_closed_session_is_forgotten_first(runtime: Runtime) -> None:
+    for number in range(MAX_SESSIONS):
+        runtime.till.open_session(f"bon-{number}")
+    runtime.till.void("bon-7")
+    runtime.till.open_session("one-more")
+    assert runtime.till.quote("bon-0").state is SessionState.OPEN
+    with pytest.raises(TillError) as caught:
+        runtime.till.quote("bon-7")
+    assert caught.value.code == "unknown_session"
+    runtime.till.open_session("and-another")
+    with pytest.raises(TillError):
+        runtime.till.quote("bon-0")
 
 
 def test_another_card_clears_the_rewards(runtime: Runtime) -> None:

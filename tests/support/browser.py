@@ -59,23 +59,35 @@ def serving(app: FastAPI) -> Iterator[str]:
             thread.join()
 
 
-def chromium_path() -> str | None:
-    """Where Chromium is installed, or None."""
-    return shutil.which("chromium") or shutil.which("chromium-browser")
+NO_CHROMIUM = "no Chromium on this machine: install it, for example with 'apt install chromium'"
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium. Where there is none the test is skipped; on a build server that is a failure."""
-    path = chromium_path()
+def launched() -> Iterator[Browser]:
+    """A headless Chromium of this machine.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        text = "no Chromium on this machine: install it with 'apt install chromium' to run the browser tests"
-        if os.environ.get("CI") == "true":
-            pytest.fail(text)
-        pytest.skip(text)
+        raise FileNotFoundError(NO_CHROMIUM)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
         try:
             yield browser
         finally:
             browser.close()
+
+
+@contextlib.contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium for a test. Where there is none the test is skipped; on a build server that is a failure."""
+    with contextlib.ExitStack() as stack:
+        try:
+            browser = stack.enter_context(launched())
+        except FileNotFoundError as error:
+            if os.environ.get("CI") == "true":
+                pytest.fail(str(error))
+            pytest.skip(str(error))
+        yield browser

@@ -89,7 +89,7 @@ def test_changes_and_proof_name_what_they_want() -> None:
         assert till.changes("till", "x:1 &") == page
         assert till.proof(date(2026, 3, 31)).parked == 0
     assert [request.path for request in office.asked] == [
-        "/v1/changes/till?cursor=x%3A1%20%26",
+        "/v1/changes/till?cursor=x%3A1+%26",
         "/v1/proofs/2026-03-31",
     ]
     assert all(signed_by(request, "t-1") for request in office.asked)

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for head office's tests: one server a session, a fresh database for each test."""
+"""A real PostgreSQL for head office's tests: one server a session, an empty database for each test."""
 
 from __future__ import annotations
 
@@ -33,14 +33,17 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
-    """The address of a server with a migrated template database."""
+    """The address of a server with a migrated database `hq_tests`."""
     # Not pytest's own folder: that has a long name, and a socket's path may have 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="hq-"))
     server = EmbeddedPostgres(folder)
     try:
         with psycopg.connect(server.url, autocommit=True) as admin:
-            admin.execute("CREATE DATABASE hq_template")
-        Database(make_conninfo(server.url, dbname="hq_template")).close()
+            # Nothing here cuts the power; flushing to disk is most of the time that small databases take.
+            admin.execute("ALTER SYSTEM SET fsync = off")
+            admin.execute("SELECT pg_reload_conf()")
+            admin.execute("CREATE DATABASE hq_tests")
+        Database(make_conninfo(server.url, dbname="hq_tests")).close()
         yield server.url
     finally:
         server.close()
@@ -48,13 +51,17 @@ def postgres() -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(postgres: str) -> Iterator[str]:
-    """A database of this test's own, migrated."""
-    name = f"hq_{next(_numbers)}"
-    with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE hq_template".encode())
-        yield make_conninfo(postgres, dbname=name)
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+def database_url(postgres: str) -> str:
+    """An empty, migrated database. Emptied and not made anew: that takes a tenth of the time."""
+    url = make_conninfo(postgres, dbname="hq_tests")
+    with psycopg.connect(url, autocommit=True) as conn:
+        tables = conn.execute(
+            "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables "
+            "WHERE schemaname = 'public' AND tablename NOT IN ('migration', 'head_office')"
+        ).fetchone()
+        assert tables is not None
+        conn.execute(f"TRUNCATE {tables[0]}".encode())
+    return url
 
 
 @pytest.fixture

@@ -200,6 +200,9 @@ def test_a_database_that_went_away_means_later(database: Database, hq: httpx.Cli
 def test_a_failure_of_ours_is_a_plain_500(till: TestTill, member: Member, conn: Connection) -> None:
     till.chain.sale(member()[0])
     conn.execute("ALTER TABLE ledger RENAME TO lost")
-    problem(till.send(), 500, "internal")
-    conn.execute("ALTER TABLE lost RENAME TO ledger")
+    try:
+        response = till.send()
+    finally:
+        conn.execute("ALTER TABLE lost RENAME TO ledger")
+    problem(response, 500, "internal")
     assert till.send().json()["results"][0]["outcome"] == "booked"

@@ -42,7 +42,10 @@ def test_several_processes_may_open_a_new_database_at_once(postgres: str) -> Non
         admin.execute("DROP DATABASE fresh WITH (FORCE)")
 
 
-def test_a_schema_of_a_newer_version_is_left_alone(database_url: str) -> None:
+def test_a_schema_of_a_newer_version_is_left_alone(postgres: str) -> None:
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute("CREATE DATABASE newer TEMPLATE hq_tests")
+    database_url = make_conninfo(postgres, dbname="newer")
     with psycopg.connect(database_url, autocommit=True) as conn:
         conn.execute("INSERT INTO migration (number) VALUES (9999)")
     with pytest.raises(HqError, match=r"schema step 9999, this software knows up to .*: start the newer version"):
