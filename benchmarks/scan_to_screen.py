@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.responses import HTMLResponse
 from nicegui import ui
 from playwright.sync_api import ConsoleMessage, Page
@@ -173,7 +173,7 @@ def _bare_push() -> Push:
 
 def _floor_push(app: FastAPI) -> Push:
     """A page with one WebSocket, written to from another thread."""
-    queues: list[tuple[asyncio.AbstractEventLoop, asyncio.Queue[str]]] = []
+    sockets: list[tuple[asyncio.AbstractEventLoop, WebSocket]] = []
 
     @app.get("/floor")
     def floor() -> HTMLResponse:
@@ -182,13 +182,13 @@ def _floor_push(app: FastAPI) -> Push:
     @app.websocket("/floor-socket")
     async def socket(websocket: WebSocket) -> None:
         await websocket.accept()
-        queue: asyncio.Queue[str] = asyncio.Queue()
-        queues.append((asyncio.get_running_loop(), queue))
-        while True:
-            await websocket.send_text(await queue.get())
+        sockets.append((asyncio.get_running_loop(), websocket))
+        with contextlib.suppress(WebSocketDisconnect):
+            while True:
+                await websocket.receive_text()
 
     def push(number: int) -> None:
-        loop, queue = queues[-1]
-        loop.call_soon_threadsafe(queue.put_nowait, f"push {number}")
+        loop, websocket = sockets[-1]
+        asyncio.run_coroutine_threadsafe(websocket.send_text(f"push {number}"), loop)
 
     return push

@@ -20,12 +20,13 @@ from loyalty.errors import LoyaltyError
 from pos_client.app import StartError, build_runtime, open_store
 from pos_client.config import CameraDevice, Config, DeviceConfig, SerialDevice, WedgeDevice
 from pos_client.devices import DeviceBoard
-from pos_client.plugin.api import create_api
+from pos_client.plugin.api import create_api, end_streams
 from pos_client.plugin.token import read_or_create
 from pos_client.reckoning import card_patterns
 from pos_client.runtime import Runtime
 from pos_client.screen import cashier
 from sync.errors import SyncError
+from sync.serving import signals_return
 from sync.terminal import clock_problem, wall_ms
 
 log = structlog.get_logger("spaarpunt.app")
@@ -100,7 +101,7 @@ def serve_till(config: Config, on_ready: Callable[[str, Runtime], None]) -> None
     Raises:
         StartError: the till cannot start.
     """
-    with _loopback_socket(config.screen.port) as listener, running(config) as runtime:
+    with signals_return(), loopback_socket(config.screen.port) as listener, running(config) as runtime:
         app = create_app(runtime)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         settings = uvicorn.Config(
@@ -112,10 +113,19 @@ def serve_till(config: Config, on_ready: Callable[[str, Runtime], None]) -> None
                 await super().startup(sockets)
                 on_ready(address, runtime)
 
+            async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+                end_streams(app)
+                await super().shutdown(sockets)
+
         Server(settings).run(sockets=[listener])
 
 
-def _loopback_socket(port: int) -> socket.socket:
+def loopback_socket(port: int) -> socket.socket:
+    """A bound socket on loopback.
+
+    Raises:
+        StartError: the port is taken.
+    """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

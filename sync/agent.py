@@ -131,16 +131,26 @@ class Agent:
             parked += sum(outcome is Outcome.PARKED for outcome in results.values())
             booked += sum(outcome is Outcome.BOOKED for outcome in results.values())
             on_progress(sent, max(total, sent))
-        changes = 0
-        while True:
-            page = self._transport.changes(FEED, self._mirror.cursor())
-            self._mirror.apply(page, self._now_ms())
-            changes += len(page.changes)
-            if not page.more:
-                break
+        changes = self._pull()
         if sent or changes:
             log.info("synced", sent=sent, booked=booked, parked=parked, changes=changes)
         return SyncReport(sent, booked, parked, changes)
+
+    def _pull(self) -> int:
+        changes = 0
+        while True:
+            try:
+                page = self._transport.changes(FEED, self._mirror.cursor())
+            except Rejected as error:
+                if error.code != "feed_epoch" or not self._mirror.cursor():
+                    raise
+                log.warning("head office's feed began anew: reading it from the start")
+                self._mirror.start_over()
+                continue
+            self._mirror.apply(page, self._now_ms())
+            changes += len(page.changes)
+            if not page.more:
+                return changes
 
     def _send(self, tail: Tail) -> BatchAnswer:
         count = fit_batch(tail.raws, self._most)

@@ -151,6 +151,11 @@ class Mirror:
             if not page.more:
                 connection.execute("UPDATE feed SET as_of_ms = ?", (now_ms,))
 
+    def start_over(self) -> None:
+        """Head office's feed began anew (it was restored from a backup): read it from the start, over what is here."""
+        with self._store.transaction() as connection:
+            connection.execute("UPDATE feed SET cursor = ''")
+
     def confirm(self, balances: Iterable[AccountBalance], epoch: int, seq: int) -> None:
         """Take over balances that head office stated with this till's entries up to `seq` included."""
         with self._store.transaction() as connection:

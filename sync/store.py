@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +25,8 @@ WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """The write-ahead log is cut back to this after a checkpoint: one long reader must not fill the disk for good."""
 KEY_BYTES = 32
 
-_FULL = "database or disk is full"
+LEAST_FREE_BYTES = 64 * 1024
+"""With less than this free, a disk error is a full disk: the log's index grows by 32 KiB, and SQLite calls that I/O."""
 
 
 def read_key(path: Path, *, create: bool) -> bytes:
@@ -44,9 +47,8 @@ def read_key(path: Path, *, create: bool) -> bytes:
     except FileNotFoundError as error:
         raise StoreUnusable(f"database key {path} is missing: put it back, or enrol this till again") from error
     except OSError as error:
-        raise StoreUnusable(
-            f"database key {path} cannot be used: {error.strerror}; check the folder's owner"
-        ) from error
+        hint = "free some space" if error.errno == errno.ENOSPC else "check the folder's owner"
+        raise StoreUnusable(f"database key {path} cannot be used: {error.strerror}; {hint}") from error
     except ValueError as error:
         raise StoreUnusable(f"database key {path} is not a key: expected {KEY_BYTES * 2} hex digits") from error
     if len(key) != KEY_BYTES:
@@ -113,6 +115,13 @@ def _try_key(path: Path, key: bytes) -> None:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
+def _is_full(path: Path, error: Exception) -> bool:
+    text = str(error)
+    if "disk I/O error" in text:
+        return shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES
+    return "database or disk is full" in text
+
+
 def _why(path: Path, error: Exception) -> str:
     text = str(error)
     if "not a database" in text:
@@ -122,7 +131,7 @@ def _why(path: Path, error: Exception) -> str:
         )
     if "readonly" in text or "unable to open" in text:
         return f"database {path} cannot be written: check that the folder exists and belongs to the till's user"
-    if _FULL in text:
+    if _is_full(path, error):
         return f"database {path} cannot be opened, the disk is full: free some space and start again"
     return f"database {path} cannot be used: {text}; keep the file and call support"
 
@@ -209,7 +218,7 @@ class Store:
             except sqlcipher.IntegrityError:
                 raise
             except sqlcipher.DatabaseError as error:
-                if _FULL in str(error):
+                if _is_full(self.path, error):
                     raise StoreFull(
                         f"disk full, nothing was booked: free space on the disk of {self.path.parent} and book again"
                     ) from error

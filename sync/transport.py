@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import threading
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TypeVar
 
@@ -58,6 +59,19 @@ class _Signature(httpx.Auth):
         for name in ("Content-Digest", "Signature-Input", "Signature"):
             request.headers[name] = headers[name]
         yield request
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came back, read to its end."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status <= 299
 
 
 class Transport:
@@ -135,16 +149,17 @@ class Transport:
                 ) from error
         if problem is None:
             raise OtherVersion(
-                f"{self._url} answered {response.status_code} and is no Spaarpunt head office "
+                f"{self._url} answered {response.status} and is no Spaarpunt head office "
                 f"of protocol {PROTOCOL}: check till.head_office_url"
             )
         raise Rejected(problem.code, f"head office refused: {problem.detail}", problem.wanted_seq)
 
-    def _request(self, method: str, path: str, body: Message | None, params: dict[str, str] | None) -> httpx.Response:
+    def _request(self, method: str, path: str, body: Message | None, params: dict[str, str] | None) -> _Answer:
         headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"} if body is not None else {}
         content = compress(body.encode()) if body is not None else b""
         try:
-            response = self._client.request(method, path, content=content, headers=headers, params=params)
+            with self._client.stream(method, path, content=content, headers=headers, params=params) as response:
+                answer = _Answer(response.status_code, response.headers, self._read(response))
         except httpx.TransportError as error:
             # Also RemoteProtocolError (the connection was cut in the middle), which is no NetworkError in httpx.
             reason = "no answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
@@ -153,24 +168,33 @@ class Transport:
             raise ServerFault(
                 f"head office at {self._url} sent a broken answer ({error}); it is tried again"
             ) from error
-        if len(response.content) > MAX_ANSWER_BYTES:
-            raise ServerFault(f"head office at {self._url} sent {len(response.content)} bytes; it is tried again")
         # A 400 tells in words which protocol is wanted, and goes on to become `Rejected`.
-        spoken = response.headers.get(PROTOCOL_HEADER)
+        spoken = answer.headers.get(PROTOCOL_HEADER)
         if spoken is not None and spoken != str(PROTOCOL):
             raise OtherVersion(f"head office at {self._url} speaks protocol {spoken}, this till {PROTOCOL}: {_UPDATE}")
-        if response.status_code >= 500 or response.status_code == 429:
+        if answer.status >= 500 or answer.status == 429:
             raise ServerFault(
-                f"head office at {self._url} is in trouble ({response.status_code}); it is tried again",
-                _retry_after_s(response),
+                f"head office at {self._url} is in trouble ({answer.status}); it is tried again",
+                _retry_after_s(answer),
             )
-        return response
+        return answer
+
+    def _read(self, response: httpx.Response) -> bytes:
+        """The whole body, unpacked, as long as it stays within the limit."""
+        body = bytearray()
+        for part in response.iter_bytes():
+            body += part
+            if len(body) > MAX_ANSWER_BYTES:
+                raise ServerFault(
+                    f"head office at {self._url} sent more than {MAX_ANSWER_BYTES} bytes; it is tried again"
+                )
+        return bytes(body)
 
 
 _UPDATE = "update whichever of the two is older; entries are kept until then"
 
 
-def _retry_after_s(response: httpx.Response) -> int | None:
+def _retry_after_s(response: _Answer) -> int | None:
     """The seconds that `Retry-After` asks for (RFC 9110 10.2.3); None without one, or with a date (clocks differ)."""
     text = response.headers.get("Retry-After", "")
     if not (text.isascii() and text.isdecimal()):
@@ -179,7 +203,7 @@ def _retry_after_s(response: httpx.Response) -> int | None:
     return min(int(text[:9]), MAX_RETRY_AFTER_S)
 
 
-def _problem(response: httpx.Response) -> Problem | None:
+def _problem(response: _Answer) -> Problem | None:
     if response.is_success or not response.headers.get("Content-Type", "").startswith("application/problem+json"):
         return None
     try:

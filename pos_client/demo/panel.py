@@ -7,6 +7,8 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import uvicorn
+from fastapi import FastAPI
 from nicegui import run, ui
 
 from drivers.errors import DriverError
@@ -15,6 +17,7 @@ from pos_client.demo.members import DemoMember, members
 from pos_client.demo.morning import BANK_STRIPE, BREAD, COFFEE, PIE
 from pos_client.demo.world import DemoError, World
 from pos_client.plugin.client import PluginProblem, TillClient
+from sync.serving import signals_return
 
 _GOODS = {"Meergranen € 3,00": BREAD, "Appeltaart € 14,40": PIE, "Koffie € 2,75": COFFEE}
 _STYLE = """
@@ -149,15 +152,13 @@ def _button(text: str, action: Callable[[], object]) -> None:
 def serve_panel(world: World, port: int) -> None:
     """Serve the panel on loopback until Ctrl-C."""
 
+    app = FastAPI()
+
     @ui.page("/", title="Spaarpunt demo")
     def page() -> None:
         Panel(world).show()
 
-    ui.run(
-        host="127.0.0.1",
-        port=port,
-        show=False,
-        reload=False,
-        show_welcome_message=False,
-        uvicorn_logging_level="warning",
-    )
+    ui.run_with(app)
+    settings = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
+    with signals_return():
+        uvicorn.Server(settings).run()

@@ -66,8 +66,11 @@ export default {
     <button type="button" autofocus>{{ words.close }}</button>
   </dialog>
 </div>`,
-  props: { view: Object, words: Object, keys: Array, languages: Array, mark: String },
+  props: { first: Object, words: Object, keys: Array, languages: Array, mark: String },
   emits: ["press"],
+  data() {
+    return { view: Object.freeze({ ...this.first }) };
+  },
   created() {
     // Whether the focus was moved by Tab: one that a finger left behind must not catch the Enter that means "finish".
     this.byKeyboard = false;
@@ -83,6 +86,11 @@ export default {
     document.removeEventListener("pointerdown", this.onTouch, true);
   },
   methods: {
+    show(view, tone) {
+      // Frozen, so that Vue compares the texts and watches none of them.
+      this.view = Object.freeze(view);
+      if (tone !== null) this.tone(tone);
+    },
     press(key) {
       this.$emit("press", key);
     },

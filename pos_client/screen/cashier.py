@@ -94,23 +94,17 @@ class CashierScreen:
     def _handle(self, event: TillEvent) -> None:
         before = self._memory
         self._memory, tone = after(before, event, wall_ms())
-        self._refresh()
-        if tone is not None:
-            self._sound(tone)
+        self._refresh(tone)
         if self._memory.last is not before.last and self._loop is not None:
             self._loop.call_later(UNDO_MS / 1000, self._refresh)
 
-    def _refresh(self) -> None:
+    def _refresh(self, tone: Tone | None = None) -> None:
         facts = read_facts(self._runtime)
         views: dict[str, View] = {}
         for page in self._pages:
             if page.language not in views:
                 views[page.language] = build_view(facts, self._memory, page.language)
-            page.apply(views[page.language])
-
-    def _sound(self, tone: Tone) -> None:
-        for page in self._pages:
-            page.tone(tone)
+            page.apply(views[page.language], tone)
 
     def _each_minute(self) -> None:
         """The clock, and whatever else time alone changes."""
@@ -210,5 +204,4 @@ class CashierScreen:
 
     def _refuse(self, code: str, reward: str | None = None) -> None:
         self._memory = self._memory.refused(code, reward)
-        self._refresh()
-        self._sound("low")
+        self._refresh("low")

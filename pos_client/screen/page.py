@@ -24,8 +24,9 @@ KEYS = frozenset({*(f"F{number}" for number in range(2, 10)), "F12", "Escape", "
 class CashierPage(Element, component="cashier.js"):
     """One window. Built inside a NiceGUI page function; used on the server's loop only.
 
-    One component rather than a NiceGUI element for every text: the browser renders NiceGUI's elements all together at
-    every change, which took longer than everything else between the scan and the screen.
+    One component rather than a NiceGUI element for every text, and views by a call rather than by a property: the
+    browser renders all of NiceGUI's elements together at every change of one, which took longer than everything else
+    between the scan and the screen.
     """
 
     def __init__(self, language: str, view: View, on_key: Callable[[str], Awaitable[None]]) -> None:
@@ -35,19 +36,15 @@ class CashierPage(Element, component="cashier.js"):
         self._shown = view
         self._on_key = on_key
         self.props.update(
-            view=asdict(view), words=_words(language), keys=_keys(language), languages=list(LANGUAGES), mark=MARK
+            first=asdict(view), words=_words(language), keys=_keys(language), languages=list(LANGUAGES), mark=MARK
         )
         self.on("press", self._press)
 
-    def apply(self, view: View) -> None:
-        """Show `view`; the same view again costs nothing."""
-        if view != self._shown:
+    def apply(self, view: View, tone: Tone | None = None) -> None:
+        """Show `view` and sound `tone`; the same view again, in silence, costs nothing."""
+        if view != self._shown or tone is not None:
             self._shown = view
-            self.props["view"] = asdict(view)
-
-    def tone(self, tone: Tone) -> None:
-        """Sound a tone."""
-        self.run_method("tone", tone)
+            self.run_method("show", asdict(view), tone)
 
     async def _press(self, event: GenericEventArguments) -> None:
         if event.args in KEYS:

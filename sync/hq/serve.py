@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable
 
 import uvicorn
 
 from sync.hq.app import create_app
 from sync.hq.database import Database
 from sync.hq.errors import HqError
+from sync.serving import signals_return
 
 MAX_CONNECTIONS = 500
 """Requests and connections at once; past that tills are told 503 and come back, instead of all waiting."""
@@ -36,7 +33,7 @@ def serve(host: str, port: int, database: Database, on_ready: Callable[[str], No
     Raises:
         HqError: the address cannot be listened on.
     """
-    with listen(host, port) as listener, _signals_return():
+    with listen(host, port) as listener, signals_return():
         make_server(database, listener, on_ready).run(sockets=[listener])
 
 
@@ -69,21 +66,3 @@ def make_server(database: Database, listener: socket.socket, on_ready: Callable[
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
     return uvicorn.Server(config)
-
-
-@contextmanager
-def _signals_return() -> Iterator[None]:
-    """Come back after SIGINT and SIGTERM: uvicorn raises them again when done, with a database still to close."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def return_from(_signal: int, _frame: FrameType | None) -> None:
-        """uvicorn has already stopped; there is nothing left to interrupt."""
-
-    before = {number: signal.signal(number, return_from) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync.agent import MAX_BACKOFF_S, Agent, SyncState
-from sync.errors import OtherVersion, Rejected, Unreachable
+from sync.errors import OtherVersion, Rejected, ServerFault, Unreachable
 from sync.hq.database import Connection, Database
 from sync.hq.enrolment import revoke
 from sync.hq.programmes import publish
@@ -23,10 +23,13 @@ from sync.proofs import Proofs
 from sync.store import Store
 from sync.terminal import load_terminal, save_terminal, wall_ms
 from sync.transport import Transport
+from sync.wire import AccountBalance, BatchAnswer, Outcome, Result
 from tests.support.entries import programme
-from tests.sync.build import DAY, KEY, OTHER_CARD, draft, void_of
+from tests.sync.build import CARD, DAY, KEY, OTHER_CARD, draft, hear, void_of
+from tests.sync.build import account as account_change
+from tests.sync.build import card as card_change
 from tests.sync.hq.conftest import code
-from tests.sync.wires import Proxy
+from tests.sync.wires import Proxy, http, scripted
 
 WAIT_S = 20
 
@@ -156,6 +159,51 @@ def test_an_answer_lost_after_head_office_booked_doubles_nothing(shop: Shop, con
     assert (hq_points(conn, shop.account), entries_at_hq(conn)) == (135, 4)
     assert shop.mirror.find(shop.card).balance == 135
     assert shop.agent.nightly().agrees
+
+
+def test_balances_of_the_answer_count_before_any_change_is_heard(store: Store, journal: Journal) -> None:
+    """The line breaks between the answer to a batch and the changes."""
+    mirror = hear(store, account_change(100), card_change())
+    journal.append(draft(1000))
+    answer = BatchAnswer(
+        durable_to=1,
+        applied_to=1,
+        results=(Result(seq=1, outcome=Outcome.BOOKED),),
+        balances=(AccountBalance(account="m1", points=190),),  # 10 of ours, and 80 earned elsewhere
+        next_poll_s=15,
+        server_time_ms=wall_ms() + 60_000,
+    )
+    with scripted(http("200 OK", answer.encode(), Spaarpunt_Protocol="1"), b"") as office:
+        terminal = load_terminal(store)
+        transport = Transport(office.url, terminal.private_key, terminal.terminal, timeout_s=5)
+        with pytest.raises(Unreachable):
+            Agent(store, terminal, transport, poll_s=3600).run_once()
+        transport.close()
+    holder = mirror.find(CARD)
+    assert (holder.confirmed, holder.queued) == (190, 0)
+    assert journal.head().queued == 0
+    assert abs((mirror.contact().clock_offset_ms or 0) - 60_000) < 5000
+
+
+@pytest.mark.parametrize("durable_to", [0, 4])
+def test_an_answer_that_takes_nothing_is_tried_again_and_never_believed(
+    store: Store, journal: Journal, durable_to: int
+) -> None:
+    """Head office says it is behind what it had, or acknowledges what this till never wrote."""
+    for _ in range(2):
+        journal.append(draft())
+    answer = BatchAnswer(
+        durable_to=durable_to, applied_to=0, results=(), balances=(), next_poll_s=15, server_time_ms=wall_ms()
+    )
+    page = http("200 OK", b"not asked for when nothing was taken")
+    with scripted(http("200 OK", answer.encode(), Spaarpunt_Protocol="1"), page) as office:
+        terminal = load_terminal(store)
+        transport = Transport(office.url, terminal.private_key, terminal.terminal, timeout_s=5)
+        with pytest.raises(ServerFault if durable_to == 0 else OtherVersion):
+            Agent(store, terminal, transport, poll_s=3600).run_once()
+        transport.close()
+    # Of four only the two that were sent count.
+    assert journal.head().acked_seq == min(durable_to, 2)
 
 
 def test_a_page_of_changes_that_is_lost_is_asked_for_again(shop: Shop, conn: Connection) -> None:

@@ -297,18 +297,67 @@ print(len(booked), said)
 """
 
 
-def test_a_full_disk_books_nothing_by_half(tmp_path: Path) -> None:
-    """A real file system of 2 MB, mounted for one process only."""
-    disk = tmp_path / "disk"
+def on_a_small_disk(disk: Path) -> list[str]:
+    """The start of a command that runs the rest with a real file system of 2 MB at `disk`, for itself only."""
     disk.mkdir()
     mount = 'mount -t tmpfs -o size=2m tmpfs "$1" && shift && exec "$@"'
     unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
     under = [*unshare, "sh", "-c", mount, "sh", str(disk)]
     if subprocess.run([*under, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("mounting is not allowed here; the database's own limit is tested beside this")
-    booked, said = run(FILL_A_SMALL_DISK, disk, before=under).split(" ", 1)
+    return under
+
+
+def test_a_full_disk_books_nothing_by_half(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    booked, said = run(FILL_A_SMALL_DISK, disk, before=on_a_small_disk(disk)).split(" ", 1)
     assert int(booked) > 10
     assert said.strip() == f"disk full, nothing was booked: free space on the disk of {disk} and book again"
+
+
+START_ON_A_FULL_DISK = """
+import sys
+from pathlib import Path
+from sync.errors import StoreUnusable
+from sync.store import Store, read_key
+from tests.sync.build import KEY, draft, enrolled
+disk = Path(sys.argv[1])
+store, journal = enrolled(disk / "till.db")
+sale = journal.append(draft())
+store.close()
+with (disk / "ballast").open("wb", buffering=0) as ballast:
+    try:
+        while ballast.write(bytes(4096)):
+            pass
+    except OSError:
+        pass
+for attempt in (
+    lambda: Store.open(disk / "till.db", KEY),
+    lambda: Store.open(disk / "new.db", KEY),
+    lambda: read_key(disk / "store.key", create=True),
+):
+    try:
+        attempt()
+    except StoreUnusable as error:
+        print(error)
+(disk / "ballast").unlink()
+assert len(read_key(disk / "store.key", create=True)) == 32
+store, journal = enrolled(disk / "till.db")
+assert journal.find(session=sale.session) == sale
+store.close()
+"""
+
+
+def test_a_till_that_starts_on_a_full_disk_says_so(tmp_path: Path) -> None:
+    """SQLite calls it an I/O error there, which would send a shop to support instead of to its files."""
+    disk = tmp_path / "disk"
+    said = run(START_ON_A_FULL_DISK, disk, before=on_a_small_disk(disk)).splitlines()
+    full = "cannot be opened, the disk is full: free some space and start again"
+    assert said == [
+        f"database {disk / 'till.db'} {full}",
+        f"database {disk / 'new.db'} {full}",
+        f"database key {disk / 'store.key'} cannot be used: No space left on device; free some space",
+    ]
 
 
 def test_full_by_the_databases_own_limit_books_nothing_by_half(store: Store, journal: Journal) -> None:

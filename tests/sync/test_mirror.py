@@ -12,7 +12,7 @@ from sync.mirror import Contact, Holder, Mirror
 from sync.store import Store
 from sync.wire import AccountBalance, ProgrammeChange
 from tests.support.entries import programme
-from tests.sync.build import CARD, OTHER_CARD, account, card, draft, hear, page, published, void_of
+from tests.sync.build import CARD, OTHER_CARD, account, card, draft, enrolled, hear, page, published, void_of
 
 
 def test_an_empty_mirror(store: Store) -> None:
@@ -96,8 +96,6 @@ def test_a_card_can_move_and_be_blocked(store: Store) -> None:
 def test_confirming_any_part_of_the_queue_never_changes_the_balance_shown(
     tmp_path_factory: pytest.TempPathFactory, sales: list[tuple[int, bool]], data: st.DataObject
 ) -> None:
-    from tests.sync.build import enrolled
-
     opened, journal = enrolled(tmp_path_factory.mktemp("mirror") / "till.db")
     mirror = hear(opened, account(1000), card(), card(OTHER_CARD))
     entries = [journal.append(draft(amount, card=CARD if first else OTHER_CARD)) for amount, first in sales]

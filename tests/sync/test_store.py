@@ -93,7 +93,13 @@ def test_a_missing_key_is_not_made_up(tmp_path: Path) -> None:
 
 
 def test_the_settings_are_in_force(store: Store) -> None:
-    """The gate for durability: with synchronous=NORMAL (1) a power cut loses commits that were reported as done."""
+    """The gate for durability: with synchronous=NORMAL (1) a power cut loses commits that were reported as done.
+
+    Asked of the one connection that writes, inside and outside a transaction, and not only set at some time.
+    """
+    with store.transaction() as connection:
+        assert connection is store._connection
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     for setting, value in (
         ("synchronous", 2),
         ("journal_mode", "wal"),

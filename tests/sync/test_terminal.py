@@ -100,6 +100,7 @@ def test_the_clock_is_kept_as_it_is(store: Store) -> None:
 def test_a_clock_before_2024_is_one_line_of_what_to_do() -> None:
     assert clock_problem(EARLIEST_MS) is None
     assert clock_problem(EARLIEST_MS - 1) == (
-        "this machine's clock says 2023-12-31 23:59 UTC: set the date and time; sales are kept and sent, with this time noted"
+        "this machine's clock says 2023-12-31 23:59 UTC: set the date and time; "
+        "sales are kept and sent, with this time noted"
     )
     assert "1970-01-01" in (clock_problem(0) or "")

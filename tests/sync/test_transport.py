@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sync.errors import OtherVersion, Rejected, ServerFault, TransportError, Unreachable
 from sync.signing import ENROL_KEY_ID, SignedMessage, verify
 from sync.terminal import wall_ms
-from sync.transport import MAX_RETRY_AFTER_S, Transport
+from sync.transport import MAX_ANSWER_BYTES, MAX_RETRY_AFTER_S, Transport
 from sync.wire import Batch, BatchAnswer, ChangesPage, ClockReading, EnrolAnswer, Hello, decompress, key_text
 from tests.support.till import closed_port
 from tests.sync.wires import Asked, http, problem, scripted
@@ -169,6 +170,14 @@ def test_other_trouble_is_tried_again_too(status: str) -> None:
 def test_a_body_that_does_not_unpack() -> None:
     broken = http("200 OK", b"no gzip", Content_Encoding="gzip", Spaarpunt_Protocol="1")
     with scripted(broken) as office, pytest.raises(ServerFault, match="sent a broken answer"):
+        transport(office.url).hello()
+
+
+def test_an_answer_without_end_does_not_fill_the_memory() -> None:
+    small = gzip.compress(bytes(MAX_ANSWER_BYTES + 1))
+    assert len(small) < 20_000
+    endless = http("200 OK", small, Content_Encoding="gzip")
+    with scripted(endless) as office, pytest.raises(ServerFault, match="sent more than 16777216 bytes"):
         transport(office.url).hello()
 
 

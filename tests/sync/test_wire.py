@@ -115,6 +115,11 @@ def test_a_batch_is_as_large_as_allowed_and_no_larger(sizes: list[int], most: in
         assert total + sizes[count] > MAX_BATCH_BYTES
 
 
+def test_a_batch_may_be_exactly_full() -> None:
+    half = bytes(MAX_BATCH_BYTES // 2)
+    assert fit_batch([half, half, b"x"]) == 2
+
+
 def test_one_entry_always_fits() -> None:
     assert fit_batch([bytes(MAX_BATCH_BYTES + 1), b""]) == 1
     assert fit_batch([b""] * (MAX_BATCH_ENTRIES + 1)) == MAX_BATCH_ENTRIES

@@ -119,6 +119,11 @@ def test_an_idle_stream_is_kept_alive_by_comments() -> None:
     assert sse._PING_INTERVAL * 3 <= SILENCE_S
 
 
+def test_closing_wakes_the_thread_that_reads(following: Following) -> None:
+    following.stream.close()
+    assert following.next() is None
+
+
 def test_places_are_limited_and_free_again(till: TillClient) -> None:
     streams = [till.events() for _ in range(MAX_LISTENERS)]
     with pytest.raises(PluginProblem) as caught:

@@ -164,6 +164,14 @@ def test_status(till: TillClient, runtime: Runtime) -> None:
     assert (status.proof.agrees, status.proof.ours, status.proof.business_date) == (True, ours, booked.business_date)
 
 
+def test_a_wrong_token_gets_no_answer_and_no_stream(address: str) -> None:
+    with TillClient(address, "wrong") as client:
+        for call in (client.status, client.open_session, client.events):
+            with pytest.raises(PluginProblem) as caught:
+                call()
+            assert (caught.value.code, caught.value.status) == ("unauthorized", 401)
+
+
 def test_no_till_there_is_said_plainly() -> None:
     with TillClient(f"http://127.0.0.1:{closed_port()}", "token") as client:
         for call in (client.status, client.events):
