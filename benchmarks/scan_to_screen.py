@@ -22,7 +22,9 @@ from playwright.sync_api import ConsoleMessage, Page
 
 from benchmarks.result import Result
 from drivers.simulated import VirtualSerialScanner
+from pos_client.config import LogConfig
 from pos_client.events import EventKind, TillEvent
+from pos_client.logs import set_up_logs
 from pos_client.runtime import Runtime
 from pos_client.screen import cashier
 from pos_client.serve import build_supervisor
@@ -60,6 +62,7 @@ def measure() -> list[Result]:
     Raises:
         FileNotFoundError: there is no Chromium on this machine.
     """
+    set_up_logs(LogConfig(level="warning"))  # standard output is for figures
     with tempfile.TemporaryDirectory() as folder:
         times = _run(Path(folder))
     return [

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["MAX_FRAME_BYTES", "FrameError", "FrameFault", "Framer", "split_aim", "wipe"]
+__all__ = ["MAX_FRAME_BYTES", "FrameError", "FrameFault", "FrameShape", "Framer", "split_aim", "wipe"]
 
 # The largest symbol a scanner can read whole is a QR code version 40-L of 7 089 digits (ISO/IEC 18004, table 7).
 MAX_FRAME_BYTES = 8192
@@ -34,15 +34,30 @@ class FrameError:
     fault: FrameFault
 
 
-class Framer:
-    """Cuts a stream into frames at CR, LF, CRLF or ETX; strips STX and ETX; drops empty frames.
+@dataclass(frozen=True, slots=True)
+class FrameShape:
+    """What a scanner is set to put around each scan.
 
+    `prefix` is taken off where it is there; a scan that lost it counts all the same. `suffix` empty means any of CR, LF,
+    CRLF and ETX; given, a frame ends there alone, and CR and LF belong to the data.
+    """
+
+    prefix: bytes = b""
+    suffix: bytes = b""
+
+
+class Framer:
+    """Cuts a stream into frames at CR, LF, CRLF or ETX, or at the suffix of its shape; drops empty frames.
+
+    Without a suffix of its own STX and ETX are stripped, and an STX drops what stands before it.
     Frames are the same however the stream is cut into calls. Two scans never join: a frame that lost its terminator is
     dropped with a FrameError, never glued to the next. Frames are bytearrays so that the caller can `wipe` them.
     """
 
-    def __init__(self, limit: int = MAX_FRAME_BYTES) -> None:
+    def __init__(self, limit: int = MAX_FRAME_BYTES, shape: FrameShape | None = None) -> None:
         self._limit = limit
+        self._prefix = shape.prefix if shape else b""
+        self._suffix = shape.suffix if shape else b""
         self._pending = bytearray()
         self._skipping = False
 
@@ -59,6 +74,9 @@ class Framer:
     def feed(self, data: bytes) -> list[bytearray | FrameError]:
         """Take the next bytes; return the frames they complete, without terminators, in order."""
         frames: list[bytearray | FrameError] = []
+        if self._suffix:
+            self._feed_to_suffix(data, frames)
+            return frames
         at = 0
         for mark in _MARKS.finditer(data):
             self._add(data[at : mark.start()], frames)
@@ -69,7 +87,7 @@ class Framer:
                     self._drop()
                     frames.append(FrameError(FrameFault.CUT))
             elif self._pending:
-                frames.append(self._pending)
+                self._complete(self._pending, frames)
                 self._pending = bytearray()
             self._skipping = False
         self._add(data[at:], frames)
@@ -81,16 +99,17 @@ class Framer:
         Returns a FrameError where something was dropped. A second gap ends the skipping: after that much silence the
         next byte belongs to another scan.
         """
-        if self._pending:
+        if self._pending and not self._skipping:
             self._drop()
             self._skipping = True
             return [FrameError(FrameFault.CUT)]
+        self._drop()
         self._skipping = False
         return []
 
     def finish(self) -> list[bytearray | FrameError]:
         """Return the frame that has begun as if its terminator had come: for a device known to send none."""
-        return self.feed(b"\r")
+        return self.feed(self._suffix or b"\r")
 
     def reset(self) -> None:
         """Forget the frame that has begun."""
@@ -105,6 +124,37 @@ class Framer:
             self._drop()
             self._skipping = True
             frames.append(FrameError(FrameFault.TOO_LONG))
+
+    def _feed_to_suffix(self, data: bytes, frames: list[bytearray | FrameError]) -> None:
+        # What may be the first bytes of a suffix that is not whole yet.
+        overlap = len(self._suffix) - 1
+        at = max(0, len(self._pending) - overlap)
+        self._pending += data
+        while (end := self._pending.find(self._suffix, at)) >= 0:
+            frame, rest = self._pending[:end], self._pending[end + len(self._suffix) :]
+            self._drop()
+            self._pending, at = rest, 0
+            if self._skipping:
+                wipe(frame)
+                self._skipping = False
+            elif len(frame) > self._limit:
+                wipe(frame)
+                frames.append(FrameError(FrameFault.TOO_LONG))
+            else:
+                self._complete(frame, frames)
+        if not self._skipping and len(self._pending) > self._limit + overlap:
+            self._skipping = True
+            frames.append(FrameError(FrameFault.TOO_LONG))
+        if self._skipping:
+            tail = self._pending[len(self._pending) - overlap :] if overlap else bytearray()
+            self._drop()
+            self._pending = tail
+
+    def _complete(self, frame: bytearray, frames: list[bytearray | FrameError]) -> None:
+        if self._prefix and frame.startswith(self._prefix):
+            del frame[: len(self._prefix)]
+        if frame:
+            frames.append(frame)
 
     def _drop(self) -> None:
         wipe(self._pending)

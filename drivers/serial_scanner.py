@@ -1,9 +1,7 @@
-"""Bar-code scanners (and card readers) on a serial port or USB-CDC, read with pyserial."""
+"""Bar-code scanners (and card readers) on a serial port, USB-CDC or a network port, read with pyserial."""
 
 from __future__ import annotations
 
-import errno
-import re
 import threading
 import time
 from collections.abc import Sequence
@@ -11,13 +9,16 @@ from dataclasses import dataclass
 
 import serial
 import structlog
-from serial.tools import list_ports
 
 from drivers.device import Sink
-from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceLost, DeviceMissing, DriverError
-from drivers.framing import FrameError, Framer
+from drivers.errors import BadDeviceSettings, DeviceLost
+from drivers.events import Event
+from drivers.framing import FrameError, FrameShape
 from drivers.guard import CardPattern
+from drivers.line import LineProtocol, Taken, build_line
+from drivers.ports import MAX_BAUDRATE, find_port, open_port, why_not_opened
 from drivers.recognise import frame_error_event, recognise_frame
+from drivers.tap import Tap
 
 __all__ = ["SerialScanner", "SerialSettings", "find_port"]
 
@@ -26,23 +27,29 @@ log = structlog.get_logger(__name__)
 # A scanner sends a frame in one go: at 9600 baud a byte takes 1 ms. Half a second of silence inside a frame means that
 # the rest is lost. It is also how often a quiet reader thread wakes up, which costs nothing measurable.
 IDLE_GAP_S = 0.5
-# Fastest rate a USB-CDC scanner is set to; the driver of the port has the last word.
-MAX_BAUDRATE = 4_000_000
-_USB_ID = re.compile(r"(?P<vid>[0-9A-Fa-f]{4}):(?P<pid>[0-9A-Fa-f]{4})(?::(?P<serial>.+))?")
+# An answer is six bytes at most: what does not leave in this time goes to a port that nobody reads.
+_ANSWER_S = 0.5
+# More in front of a scan, or after it, than any scanner can be set to.
+_LONGEST_MARK = 16
 
 
 @dataclass(frozen=True, slots=True)
 class SerialSettings:
     """How to reach a serial scanner.
 
-    `port` is a path (`/dev/serial/by-id/…`, `COM3`), or `VID:PID` or `VID:PID:SERIAL` in hexadecimal as `lsusb` shows
-    them. `baudrate` is in bits a second; USB-CDC ignores it. `encoding` is how the scanner sends text.
+    `port` is a path (`/dev/serial/by-id/…`, `COM3`), `VID:PID` or `VID:PID:SERIAL` in hexadecimal as `lsusb` shows
+    them, or an address: `socket://HOST:PORT` for a scanner with a TCP port, `rfc2217://HOST:PORT` for a port server.
+    `baudrate` is in bits a second; USB-CDC and TCP ignore it. `encoding` is how the scanner sends text. `protocol` is
+    what it expects of us; `prefix` and `suffix` are what it puts around a scan (see `framing.FrameShape`).
     Raises BadDeviceSettings.
     """
 
     port: str
     baudrate: int = 9600
     encoding: str = "utf-8"
+    protocol: LineProtocol = LineProtocol.PLAIN
+    prefix: bytes = b""
+    suffix: bytes = b""
 
     def __post_init__(self) -> None:
         if not self.port:
@@ -53,6 +60,15 @@ class SerialSettings:
                 self.port,
                 "9600 suits most scanners",
             )
+        for name, mark in (("prefix", self.prefix), ("suffix", self.suffix)):
+            if len(mark) > _LONGEST_MARK:
+                raise BadDeviceSettings(
+                    f"expected a {name} of at most {_LONGEST_MARK} bytes, got {len(mark)}", self.port, "shorten it"
+                )
+            if mark and self.protocol is LineProtocol.SSI:
+                raise BadDeviceSettings(
+                    f"expected no {name} with the protocol ssi, which has packets", self.port, f"leave {name} out"
+                )
         try:
             "".encode(self.encoding)
         except LookupError:
@@ -62,15 +78,19 @@ class SerialSettings:
 
 
 class SerialScanner:
-    """A `Device` over pyserial. The port is held exclusively from claim to release."""
+    """A `Device` over pyserial. The port is held exclusively from claim to release.
+
+    `tap`, where set, is shown every byte before it is framed, for a recording.
+    """
 
     def __init__(self, name: str, settings: SerialSettings, patterns: Sequence[CardPattern]) -> None:
         self.name = name
         self._settings = settings
         self._patterns = tuple(patterns)
-        self._framer = Framer()
+        self._line = build_line(settings.protocol, FrameShape(settings.prefix, settings.suffix))
+        self.tap: Tap | None = None
         self._path: str | None = None
-        self._port: serial.Serial | None = None
+        self._port: serial.SerialBase | None = None
         self._sink: Sink | None = None
         # `interrupt` comes from another thread and must not meet a port that is half closed.
         self._closing = threading.Lock()
@@ -81,12 +101,13 @@ class SerialScanner:
 
     def claim(self) -> None:
         """Open the port exclusively. Raises DeviceMissing, DeviceBusy, DeviceDenied or BadDeviceSettings."""
-        if self._path is None:
-            self.open()
+        path = self._path or find_port(self._settings.port)
         try:
-            self._port = serial.Serial(self._path, baudrate=self._settings.baudrate, timeout=IDLE_GAP_S, exclusive=True)
+            port = open_port(path, self._settings.baudrate, IDLE_GAP_S)
+            port.write_timeout = _ANSWER_S
         except (OSError, ValueError) as error:
-            raise _why_not_opened(error, self._settings) from None
+            raise why_not_opened(error, self._settings.port, self._settings.baudrate) from None
+        self._port = port
 
     def enable(self, sink: Sink) -> None:
         """Drop what the port holds, then deliver to `sink`. Raises DeviceLost."""
@@ -95,7 +116,7 @@ class SerialScanner:
             port.reset_input_buffer()
         except OSError:
             raise self._lost() from None
-        self._framer.reset()
+        self._line.reset()
         self._sink = sink
 
     def run(self, stop: threading.Event) -> None:
@@ -114,23 +135,29 @@ class SerialScanner:
                 raise self._lost() from None
             received_at = time.monotonic_ns()
             if data:
-                frames = self._framer.feed(data)
+                if self.tap is not None:
+                    self.tap.raw(data, received_at)
+                taken = self._line.feed(data)
                 # A crash report may print what a frame of ours holds: it must not be the last card.
                 del data
-                self._deliver(frames, received_at, sink)
-            elif self._framer.unfinished:
-                self._deliver(self._framer.gap(), received_at, sink)
+            elif self._line.unfinished:
+                taken = self._line.gap()
+            else:
+                continue
+            self._deliver(taken, received_at, sink)
 
     def interrupt(self) -> None:
         """Wake `run`."""
         with self._closing:
-            if self._port is not None:
-                self._port.cancel_read()
+            # A network port has no such call: its reader wakes up by itself, each IDLE_GAP_S.
+            cancel = getattr(self._port, "cancel_read", None)
+            if cancel is not None:
+                cancel()
 
     def disable(self) -> None:
         """No more events."""
         self._sink = None
-        self._framer.reset()
+        self._line.reset()
 
     def release(self) -> None:
         """Close the port."""
@@ -147,57 +174,34 @@ class SerialScanner:
         """Forget the path: the next `open` looks for the device anew."""
         self._path = None
 
-    def _claimed(self) -> serial.Serial:
+    def _claimed(self) -> serial.SerialBase:
         if self._port is None:
             raise RuntimeError(f"{self.name}: claim comes first")
         return self._port
 
-    def _deliver(self, frames: list[bytearray | FrameError], received_at: int, sink: Sink) -> None:
-        for frame in frames:
+    def _deliver(self, taken: Taken, received_at: int, sink: Sink) -> None:
+        """Answer first: a scanner waits for it, and sends again what nobody acknowledged. Raises DeviceLost."""
+        if taken.reply:
+            self._answer(taken.reply)
+        for frame in taken.frames:
             if isinstance(frame, FrameError):
-                sink(frame_error_event(self.name, frame))
+                event: Event = frame_error_event(self.name, frame)
             else:
-                sink(recognise_frame(self.name, frame, self._patterns, received_at, self._settings.encoding))
+                event = recognise_frame(self.name, frame, self._patterns, received_at, self._settings.encoding)
+            if self.tap is not None:
+                self.tap.event(event)
+            sink(event)
+        if self.tap is not None and not self._line.unfinished:
+            self.tap.rest()
+
+    def _answer(self, reply: bytes) -> None:
+        try:
+            self._claimed().write(reply)
+        except serial.SerialTimeoutException:
+            # Flow control holds us back: the scanner sends again, and is answered then.
+            log.warning("scanner_takes_no_answer", device=self.name)
+        except OSError:
+            raise self._lost() from None
 
     def _lost(self) -> DeviceLost:
         return DeviceLost("the scanner went away", self._settings.port, "plug it in again")
-
-
-def find_port(port: str) -> str:
-    """Return the path of `port`: itself when it is a path, else the port whose USB ids it names.
-
-    Raises DeviceMissing when nothing matches, BadDeviceSettings when more than one device does.
-    """
-    ids = _USB_ID.fullmatch(port)
-    if ids is None:
-        return port
-    vid, pid, number = int(ids["vid"], 16), int(ids["pid"], 16), ids["serial"]
-    found = [
-        each
-        for each in list_ports.comports()
-        if each.vid == vid and each.pid == pid and (number is None or each.serial_number == number)
-    ]
-    if not found:
-        raise DeviceMissing("no such scanner", port, "plug it in, and set it to USB-CDC (virtual COM port)")
-    if len(found) > 1:
-        raise BadDeviceSettings(
-            f"expected one device, found {len(found)}", port, "add the serial number: VID:PID:SERIAL"
-        )
-    return str(found[0].device)
-
-
-def _why_not_opened(error: OSError | ValueError, settings: SerialSettings) -> DriverError:
-    port = settings.port
-    code = error.errno if isinstance(error, OSError) else None
-    if code in (errno.EAGAIN, errno.EBUSY):
-        return DeviceBusy("the port is taken", port, "close the other program that reads this scanner")
-    if code in (errno.EACCES, errno.EPERM):
-        return DeviceDenied("no permission for the port", port, "add the till's user to the group dialout")
-    if code in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.EIO):
-        return DeviceMissing("no such port", port, "plug the scanner in, or correct `port`")
-    if isinstance(error, ValueError):
-        return BadDeviceSettings(
-            f"the port does not take {settings.baudrate} baud", port, "use the rate the scanner is set to, such as 9600"
-        )
-    # pyserial gives no number where the path opened but is no serial port (termios refuses it).
-    return BadDeviceSettings("not a serial port", port, "correct `port`: /dev/serial/by-id lists the serial devices")

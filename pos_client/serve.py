@@ -21,7 +21,7 @@ from pos_client.app import StartError, build_runtime, open_store
 from pos_client.config import CameraDevice, Config, DeviceConfig, SerialDevice, WedgeDevice
 from pos_client.devices import DeviceBoard
 from pos_client.plugin.api import create_api, end_streams
-from pos_client.plugin.token import read_or_create
+from pos_client.plugin.token import TokenError, read_or_create
 from pos_client.reckoning import card_patterns
 from pos_client.runtime import Runtime
 from pos_client.screen import cashier
@@ -102,7 +102,10 @@ def serve_till(config: Config, on_ready: Callable[[str, Runtime], None]) -> None
         StartError: the till cannot start.
     """
     with signals_return(), loopback_socket(config.screen.port) as listener, running(config) as runtime:
-        app = create_app(runtime)
+        try:
+            app = create_app(runtime)
+        except TokenError as error:
+            raise StartError(str(error)) from error
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         settings = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=2

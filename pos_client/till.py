@@ -67,7 +67,7 @@ class Till:
         self._lock = threading.RLock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._current: str | None = None
-        self._waiting_card: str | None = None
+        self._waiting: tuple[str, int] | None = None
 
     # -- what is known --------------------------------------------------------------------------------------------
 
@@ -79,7 +79,8 @@ class Till:
     @property
     def waiting(self) -> Holder | None:
         """The holder of a card that was presented before any session was opened."""
-        return self._mirror.find(self._waiting_card) if self._waiting_card else None
+        card = self._waiting_card()
+        return self._mirror.find(card) if card else None
 
     # -- the card -------------------------------------------------------------------------------------------------
 
@@ -102,7 +103,7 @@ class Till:
             if session is not None:
                 self._attach(session, holder.card)
             else:
-                self._waiting_card = holder.card
+                self._waiting = (holder.card, self._now_ms())
                 self._current = None
             self._bus.publish(
                 EventKind.CARD_PRESENTED,
@@ -129,10 +130,10 @@ class Till:
                 self._forget_old()
                 now = self._now_ms()
                 session = Session(
-                    key, now, now, Basket(currency=self.reckoning.programme().currency), card=self._waiting_card
+                    key, now, now, Basket(currency=self.reckoning.programme().currency), card=self._waiting_card()
                 )
                 self._sessions[key] = session
-                self._waiting_card = None
+                self._waiting = None
             self._current = key
             return self._changed(session)
 
@@ -311,6 +312,12 @@ class Till:
             basket=basket,
             settlement=settlement,
         )
+
+    def _waiting_card(self) -> str | None:
+        """The card presented before a sale, for as long as a sale may rest: then its customer has walked away."""
+        if self._waiting is None or self._now_ms() - self._waiting[1] > self._timeout_ms:
+            return None
+        return self._waiting[0]
 
     def _attach(self, session: Session, card: str) -> None:
         if session.card != card:

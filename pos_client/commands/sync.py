@@ -14,7 +14,7 @@ from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail
 from pos_client.config import Config
 from pos_client.plugin.client import PluginProblem, TillClient
 from pos_client.plugin.messages import SyncAnswer
-from pos_client.plugin.token import read_or_create
+from pos_client.plugin.token import TokenError, read_or_create
 from sync.agent import Agent
 from sync.errors import StoreTaken, SyncError
 from sync.journal import Journal
@@ -144,8 +144,8 @@ def _run(agent: Agent, *, nightly: bool, tell: Any) -> dict[str, Any]:
 
 
 def _ask_running_till(config: Config, *, nightly: bool) -> dict[str, Any]:
-    client = TillClient(f"http://127.0.0.1:{config.screen.port}", read_or_create(config.plugin_token_file))
     try:
+        client = TillClient(f"http://127.0.0.1:{config.screen.port}", read_or_create(config.plugin_token_file))
         return client.sync(nightly=nightly).model_dump(mode="json")
-    except PluginProblem as error:
+    except (PluginProblem, TokenError) as error:
         fail(str(error))

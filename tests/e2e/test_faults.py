@@ -126,6 +126,19 @@ def test_a_second_till_on_the_same_folder_is_refused(world: World) -> None:
     assert "another till already runs" in one_line(done.stderr)
 
 
+def test_a_token_open_to_others_is_said(world: World) -> None:
+    world.start_till()
+    world.stop_till()
+    token = world.folder / "till" / "plugin.token"
+    token.chmod(0o644)
+    try:
+        done = command(world, "till")
+    finally:
+        token.chmod(0o600)
+    assert done.returncode == 1
+    assert str(token) in one_line(done.stderr)
+
+
 def test_a_taken_screen_port_is_said(world: World) -> None:
     world.start_till()
     done = command(world, "till")

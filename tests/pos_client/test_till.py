@@ -275,6 +275,9 @@ def test_a_card_scanned_long_after_the_last_touch_waits_for_the_next_sale(runtim
     assert left.account == SANNE.account
     assert till.waiting is not None
     assert till.waiting.account == JORIS.account
+    now += 60_001
+    assert till.waiting is None  # that customer has walked away
+    assert till.open_session("bon-2").holder is None
 
 
 def test_the_oldest_closed_session_is_forgotten_first(runtime: Runtime) -> None:
