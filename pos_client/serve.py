@@ -53,9 +53,9 @@ def _settings(device: DeviceConfig) -> DeviceSettings:
             return CameraSettings(source=device.source, formats=device.formats, fps=device.fps)
 
 
-def create_app(runtime: Runtime) -> FastAPI:
+def create_app(runtime: Runtime, token: str) -> FastAPI:
     """The loopback web application: the API under /v1 and the cashier screen at /."""
-    app = create_api(runtime, read_or_create(runtime.config.plugin_token_file))
+    app = create_api(runtime, token)
     cashier.mount(app, runtime)
     return app
 
@@ -101,11 +101,12 @@ def serve_till(config: Config, on_ready: Callable[[str, Runtime], None]) -> None
     Raises:
         StartError: the till cannot start.
     """
+    try:
+        token = read_or_create(config.plugin_token_file)
+    except TokenError as error:
+        raise StartError(str(error)) from error
     with signals_return(), loopback_socket(config.screen.port) as listener, running(config) as runtime:
-        try:
-            app = create_app(runtime)
-        except TokenError as error:
-            raise StartError(str(error)) from error
+        app = create_app(runtime, token)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         settings = uvicorn.Config(
             app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=2
