@@ -100,7 +100,7 @@ class Bare:
         start = time.perf_counter()
         for row in rows:
             execute("BEGIN IMMEDIATE")
-            execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            execute("INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             execute("UPDATE head SET seq = ?, digest = ?", (row[1], row[12]))
             execute("COMMIT")
         return time.perf_counter() - start

@@ -5,6 +5,7 @@ LoyaltyError
 ├── BasketError         the till's software sent a basket that cannot be: fix the basket
 ├── ProgrammeError      a programme document that cannot be used: fix the document
 ├── RewardRefused       this reward cannot be given now: tell the customer why
+├── ReturnRefused       these goods cannot be taken back on this sale: tell the customer why
 └── ChainBroken         journal bytes that do not follow from one another: stop, keep them, call head office
 """
 
@@ -33,6 +34,14 @@ class ProgrammeError(LoyaltyError):
 
 class RewardRefused(LoyaltyError):
     """A reward was asked for that may not be given; `code` is stable, for translation."""
+
+    def __init__(self, code: str, text: str) -> None:
+        self.code = code
+        super().__init__(text)
+
+
+class ReturnRefused(LoyaltyError):
+    """Goods cannot be taken back as asked; `code` is stable, for translation."""
 
     def __init__(self, code: str, text: str) -> None:
         self.code = code

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, m
 
 from loyalty.basket import Basket
 from loyalty.errors import BasketError, ChainBroken, LoyaltyError
+from loyalty.facts import Facts, is_empty
 from loyalty.settlement import Settlement
 
 GENESIS = bytes(32)
@@ -25,7 +26,9 @@ class EntryKind(StrEnum):
     """What an entry records."""
 
     SALE = "sale"
-    VOID = "void"  # reverses a whole earlier entry, once
+    VOID = "void"  # reverses a whole sale, once
+    RETURN = "return"  # takes back part of a sale, or all that is left of it
+    ADJUSTMENT = "adjustment"  # points given or taken by a manager, who says why
 
 
 class Clock(BaseModel):
@@ -72,6 +75,14 @@ class Entry(BaseModel):
     """What this entry adds to the balance, in points; negative takes away."""
     reverses: str | None = None
     """For a void: the id of the entry it takes back."""
+    facts: Facts | None = Field(default=None, exclude_if=is_empty)
+    """What the settlement was computed with besides basket and tier; None in entries from before there were such."""
+    original: str | None = Field(default=None, exclude_if=is_empty)
+    """For a return: the id of the sale whose lines it takes back."""
+    reason: Annotated[str, Field(max_length=200)] | None = Field(default=None, exclude_if=is_empty)
+    """For an adjustment: why."""
+    approver: Annotated[str, Field(max_length=64)] | None = Field(default=None, exclude_if=is_empty)
+    """For an adjustment: who answers for it."""
 
     @model_validator(mode="after")
     def _points_follow(self) -> Entry:
@@ -79,9 +90,20 @@ class Entry(BaseModel):
         expected = -delta if self.kind is EntryKind.VOID else delta
         if self.points != expected:
             raise ValueError(f"expected {expected} points from the settlement, got {self.points}")
-        if (self.reverses is None) != (self.kind is EntryKind.SALE):
-            raise ValueError("expected 'reverses' on a void and only there")
+        for name, value, kind in (
+            ("reverses", self.reverses, EntryKind.VOID),
+            ("original", self.original, EntryKind.RETURN),
+            ("reason", self.reason, EntryKind.ADJUSTMENT),
+            ("approver", self.approver, EntryKind.ADJUSTMENT),
+        ):
+            if (value is not None) != (self.kind is kind):
+                raise ValueError(f"expected '{name}' on every {kind.value} and only there, got a {self.kind.value}")
         return self
+
+    @property
+    def known_facts(self) -> Facts:
+        """The facts to compute with again; of an old entry just its moment."""
+        return self.facts or Facts(at_ms=self.clock.wall_ms)
 
     def encode(self) -> bytes:
         """The bytes to store, send and digest: UTF-8 JSON, encoded once.

@@ -49,12 +49,14 @@ def apportion(total: int, weights: Sequence[int]) -> list[int]:
         return [0] * len(weights)
     if whole <= 0:
         raise ValueError(f"expected weights with a positive sum, got {whole}")
-    parts = [divmod(total * weight, whole) for weight in weights]
-    shares = [floor for floor, _ in parts]
+    shares = [total * weight // whole for weight in weights]
     left = total - sum(shares)
     if left:
-        remainders = [remainder for _, remainder in parts]
+        remainders = [total * weight % whole for weight in weights]
+        if left == 1:
+            shares[remainders.index(max(remainders))] += 1
+            return shares
         # The sort is stable, in reverse too: equal remainders stay in the order of the lines.
-        for index in sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)[:left]:
+        for index in sorted(range(len(shares)), key=remainders.__getitem__, reverse=True)[:left]:
             shares[index] += 1
     return shares

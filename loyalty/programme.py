@@ -2,96 +2,50 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from loyalty.compiled import Compiled
 from loyalty.errors import ProgrammeError
-from loyalty.money import Rounding
+from loyalty.programme_checks import contradictions, explain_problem
+from loyalty.programme_members import (
+    Badge,
+    Branding,
+    Challenge,
+    CredentialPolicy,
+    Expiry,
+    OfflineMode,
+    OfflinePolicy,
+    Tier,
+    TierPolicy,
+    Wording,
+)
+from loyalty.programme_parts import Goods, Identifier, Names, Part, Positive, Texts
+from loyalty.programme_rewards import AmountOff, Benefit, Coupon, Reward, StampCard
+from loyalty.programme_rules import Caps, EarnRule, Multiplier, PerAmount, PerItem, PerVisit
 
-Identifier = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
-Positive = Annotated[StrictInt, Field(gt=0, le=1_000_000_000)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Texts(_Part):
-    """A name in each language the screens speak."""
-
-    nl: Annotated[str, Field(min_length=1, max_length=60)]
-    en: Annotated[str, Field(min_length=1, max_length=60)]
-
-    def get(self, language: str) -> str:
-        """The text in `language` ("nl" or "en"); English for any other."""
-        return self.nl if language == "nl" else self.en
-
-
-class Tier(_Part):
-    """A level a member can have; the mirror says which member has which."""
-
-    id: Identifier
-    name: Texts
-
-
-class PerAmount(_Part):
-    """`points` for every `per_minor` of eligible amount, once per basket: the base."""
-
-    kind: Literal["per_amount"]
-    id: Identifier
-    name: Texts
-    points: Positive
-    per_minor: Positive
-    rounding: Rounding = Rounding.FLOOR
-    excluded_categories: tuple[str, ...] = ()
+__all__ = [
+    "AmountOff",
+    "Benefit",
+    "EarnRule",
+    "Multiplier",
+    "OfflineMode",
+    "OfflinePolicy",
+    "PerAmount",
+    "PerItem",
+    "PerVisit",
+    "Programme",
+    "Texts",
+    "Tier",
+]
 
 
-class Multiplier(_Part):
-    """A bonus of `percent` of the base points, for members of `tiers` (of every tier when empty)."""
-
-    kind: Literal["multiplier"]
-    id: Identifier
-    name: Texts
-    percent: Annotated[StrictInt, Field(gt=0, le=1000)]
-    tiers: tuple[Identifier, ...] = ()
-    rounding: Rounding = Rounding.FLOOR
-
-
-EarnRule = Annotated[PerAmount | Multiplier, Field(discriminator="kind")]
-
-
-class AmountOff(_Part):
-    """A reward: `discount_minor` off the basket for `cost_points`."""
-
-    kind: Literal["amount_off"]
-    id: Identifier
-    name: Texts
-    cost_points: Positive
-    discount_minor: Positive
-    limit_per_basket: Annotated[StrictInt, Field(ge=1, le=20)] = 1
-
-
-class OfflineMode(StrEnum):
-    """Whether a till may give rewards on its own word."""
-
-    NEVER = "never"
-    CAPPED = "capped"
-
-
-class OfflinePolicy(_Part):
-    """What a till may redeem without asking head office. Points, and seconds of age."""
-
-    redeem: OfflineMode = OfflineMode.NEVER
-    per_card_day_points: Annotated[StrictInt, Field(ge=0)] = 0
-    per_till_day_points: Annotated[StrictInt, Field(ge=0)] = 0
-    mirror_max_age_s: Annotated[StrictInt, Field(gt=0)] = 86_400
-
-
-class Programme(_Part):
+class Programme(Part):
     """One published version of a programme. Entries name the version they were made with."""
 
     format: Literal[1]
@@ -100,11 +54,24 @@ class Programme(_Part):
     name: Texts
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     time_zone: str
+    excluded_categories: Names = ()
+    """Never earn and never discounted, whatever a rule says: tobacco, medicine."""
+    excluded_skus: Names = ()
     tiers: Annotated[tuple[Tier, ...], Field(min_length=1, max_length=20)]
     """Lowest first; the first is what a new member, or an unknown card, has."""
+    tier_policy: TierPolicy | None = None
     earn: Annotated[tuple[EarnRule, ...], Field(min_length=1, max_length=200)]
-    rewards: Annotated[tuple[AmountOff, ...], Field(max_length=100)] = ()
+    caps: Caps = Caps()
+    rewards: Annotated[tuple[Reward, ...], Field(max_length=100)] = ()
+    coupons: Annotated[tuple[Coupon, ...], Field(max_length=100)] = ()
+    stamp_cards: Annotated[tuple[StampCard, ...], Field(max_length=20)] = ()
+    challenges: Annotated[tuple[Challenge, ...], Field(max_length=50)] = ()
+    badges: Annotated[tuple[Badge, ...], Field(max_length=50)] = ()
+    expiry: Expiry = Expiry()
     offline: OfflinePolicy = OfflinePolicy()
+    credential: CredentialPolicy = CredentialPolicy()
+    texts: Wording = Wording()
+    branding: Branding = Branding()
 
     @field_validator("time_zone")
     @classmethod
@@ -116,24 +83,14 @@ class Programme(_Part):
         return value
 
     @model_validator(mode="after")
-    def _references_hold(self) -> Programme:
-        tiers = [tier.id for tier in self.tiers]
-        for kind, ids in (
-            ("tier", tiers),
-            ("earn rule", [rule.id for rule in self.earn]),
-            ("reward", [reward.id for reward in self.rewards]),
-        ):
-            twice = {name for name in ids if ids.count(name) > 1}
-            if twice:
-                raise ValueError(f"expected distinct {kind} ids, got {sorted(twice)} twice")
-        for rule in self.earn:
-            if isinstance(rule, Multiplier) and (unknown := set(rule.tiers) - set(tiers)):
-                raise ValueError(f"earn rule '{rule.id}' names tiers {sorted(unknown)}; known are {tiers}")
+    def _names_hold(self) -> Programme:
+        if problems := contradictions(self):
+            raise ProgrammeError(problems)
         return self
 
     @classmethod
     def from_toml(cls, text: str) -> Programme:
-        """Read a programme document.
+        """Read a programme document in TOML.
 
         Raises:
             ProgrammeError: not TOML, or not a programme; each problem names its path.
@@ -145,26 +102,56 @@ class Programme(_Part):
         return cls.from_document(document)
 
     @classmethod
+    def from_json(cls, text: str) -> Programme:
+        """Read a programme document in JSON.
+
+        Raises:
+            ProgrammeError: not JSON, or not a programme; each problem names its path.
+        """
+        try:
+            document = json.loads(text)
+        except ValueError as error:
+            raise ProgrammeError([f"not valid JSON: {error}"]) from error
+        return cls.from_document(document)
+
+    @classmethod
     def from_document(cls, document: dict[str, Any]) -> Programme:
         """Validate a parsed document (TOML or JSON).
 
         Raises:
-            ProgrammeError: each problem names its path, what was expected and what came.
+            ProgrammeError: each problem names its path, what was expected and what to change.
         """
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            raise ProgrammeError(
-                [
-                    f"{'.'.join(str(part) for part in problem['loc']) or 'programme'}: {problem['msg']}"
-                    for problem in error.errors(include_url=False, include_input=False)
-                ]
-            ) from error
+            problems: list[str] = []
+            for problem in error.errors(include_url=False):
+                problems += explain_problem(problem, document)
+            raise ProgrammeError(problems) from error
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """This version made ready for quick quotes; computed once."""
+        return Compiled(
+            self.earn,
+            (*self.rewards, *self.coupons, *self.stamp_cards),
+            (*self.challenges, *self.badges),
+            excluded=Goods(excluded_categories=self.excluded_categories, excluded_skus=self.excluded_skus),
+            time_zone=self.time_zone,
+        )
 
     def tier(self, tier_id: str) -> Tier:
         """The tier named `tier_id`; the lowest tier when this version does not know it."""
         return next((tier for tier in self.tiers if tier.id == tier_id), self.tiers[0])
 
-    def reward(self, reward_id: str) -> AmountOff | None:
-        """The reward named `reward_id`, or None."""
-        return next((reward for reward in self.rewards if reward.id == reward_id), None)
+    def reward(self, reward_id: str) -> Benefit | None:
+        """The reward, coupon or stamp card named `reward_id`, or None."""
+        return self.compiled.benefits.get(reward_id)
+
+    def name_of(self, part_id: str, language: str) -> str:
+        """The name of a rule, reward, coupon, stamp card, challenge or badge; its id when there is none such here."""
+        for group in (self.earn, self.rewards, self.coupons, self.stamp_cards, self.challenges, self.badges):
+            for part in group:
+                if part.id == part_id:
+                    return part.name.get(language)
+        return part_id

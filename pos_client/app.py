@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pos_client.config import Config
+from pos_client.credentials import CredentialReader, KeyUnusable
 from pos_client.devices import DeviceBoard
 from pos_client.events import EventBus, EventKind
 from pos_client.runtime import Runtime
@@ -67,10 +68,14 @@ def build_runtime(config: Config, store: Store) -> Runtime:
 
     Raises:
         NotEnrolled: head office does not know this till.
-        StartError: the configuration has no card formats.
+        StartError: the configuration has no card formats, or a credential's key cannot be used.
     """
     if not config.card_formats:
         raise StartError("no card formats configured: add [[card_formats]] as in config.example.toml")
+    try:
+        credentials = CredentialReader.from_config(config.credentials)
+    except KeyUnusable as error:
+        raise StartError(f"credentials: {error}") from error
     terminal = load_terminal(store)
     bus = EventBus()
 
@@ -86,6 +91,7 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         time_zone=config.till.time_zone,
         business_day_starts=config.till.business_day_starts,
         session_timeout_s=config.plugin.session_timeout_s,
+        credentials=credentials,
         on_booked=agent.wake,
     )
     journal = Journal(store, terminal)

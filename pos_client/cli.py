@@ -14,10 +14,12 @@ from pos_client.logs import set_up_logs
 
 _COMMANDS = {
     "balance": "pos_client.commands.balance:balance",
+    "cards": "pos_client.commands.cards:cards",
     "config": "pos_client.commands.config:config_group",
     "demo": "pos_client.commands.demo:demo",
     "enrol": "pos_client.commands.enrol:enrol",
     "hq": "pos_client.commands.hq:hq",
+    "programme": "pos_client.commands.programme:programme",
     "sync": "pos_client.commands.sync:sync_group",
     "till": "pos_client.commands.till:till",
 }

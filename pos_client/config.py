@@ -85,6 +85,13 @@ class SyncConfig(_Section):
     timeout_s: Annotated[int, Field(ge=1, le=120)] = 10
 
 
+class CredentialsConfig(_Section):
+    """[credentials]: what rotating QR credentials are checked with. Two of each: one in force, one being replaced."""
+
+    public_keys: Annotated[tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")], ...], Field(max_length=2)] = ()
+    totp_secret_files: Annotated[tuple[Path, ...], Field(max_length=2)] = ()
+
+
 class LogConfig(_Section):
     """[log]: structured lines on standard error."""
 
@@ -143,6 +150,7 @@ class Config(BaseSettings):
     screen: ScreenConfig = ScreenConfig()
     plugin: PluginConfig = PluginConfig()
     sync: SyncConfig = SyncConfig()
+    credentials: CredentialsConfig = CredentialsConfig()
     log: LogConfig = LogConfig()
     hq: HqConfig = HqConfig()
     card_formats: tuple[CardFormat, ...] = ()

@@ -22,6 +22,8 @@ class EventKind(StrEnum):
     SESSION_CHANGED = "session_changed"
     SALE_BOOKED = "sale_booked"
     SALE_VOIDED = "sale_voided"
+    RETURN_BOOKED = "return_booked"
+    POINTS_ADJUSTED = "points_adjusted"
     DEVICE_STATUS = "device_status"
     SYNC_STATE = "sync_state"
 

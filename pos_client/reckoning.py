@@ -8,12 +8,17 @@ from zoneinfo import ZoneInfo
 
 from drivers.guard import CardPattern, classify_digits
 from loyalty.cards import CardFormat, CardNumber
-from loyalty.errors import LoyaltyError, RewardRefused
+from loyalty.counting import counters_on
+from loyalty.credentials import CredentialRefused, Fault, is_credential, step_at
+from loyalty.errors import CardFormatError, LoyaltyError, RewardRefused
+from loyalty.facts import Count, Facts
 from loyalty.offline import Verdict, assess
 from loyalty.programme import Programme
-from loyalty.redemption import options, redeem
+from loyalty.programme_members import Credential
+from loyalty.redemption import Choice, options, redeem
 from loyalty.settlement import settle
-from pos_client.session import Quote, Session, SessionState
+from pos_client.credentials import CredentialReader
+from pos_client.session import Presented, Quote, Session, SessionState
 from sync.journal import Journal
 from sync.mirror import Holder, Mirror
 
@@ -36,6 +41,7 @@ class Reckoning:
         *,
         formats: Sequence[CardFormat],
         card_key: bytes,
+        credentials: CredentialReader,
         time_zone: str,
         business_day_starts: time,
         now_ms: Callable[[], int],
@@ -45,6 +51,7 @@ class Reckoning:
         self._formats = tuple(formats)
         self._patterns = card_patterns(formats)
         self._card_key = card_key
+        self._credentials = credentials
         self._zone = ZoneInfo(time_zone)
         self._day_starts = timedelta(hours=business_day_starts.hour, minutes=business_day_starts.minute)
         self._now_ms = now_ms
@@ -82,27 +89,81 @@ class Reckoning:
             till_spent_today=self._journal.spent_on(today),
         )
 
-    def look_up(self, card_text: str) -> Holder:
-        """Who holds a card, by its number as typed or sent by the till's software.
+    def look_up(self, card_text: str, proven: str | None = None) -> Presented:
+        """Who holds a card, by its number or rotating credential as typed or sent by the till's software.
+
+        Args:
+            proven: as for `recognise`.
 
         Raises:
             TillError: `payment_card`: a bank card's number; nothing of it is kept or repeated.
             CardFormatError: not a card of any configured format.
+            CredentialRefused: a rotating credential that does not count.
         """
         if classify_digits(card_text, self._patterns) == "payment":
             raise TillError("payment_card", "this is a bank card: use the payment terminal, or scan the loyalty card")
-        return self.recognise(card_text)
+        return self.recognise(card_text, proven)
 
-    def recognise(self, label: str) -> Holder:
-        """Who holds a card, by the label a driver read.
+    def recognise(self, label: str, proven: str | None = None) -> Presented:
+        """Who holds a card, by the label a driver read: a card number, or a rotating credential.
 
         The driver's payment guard has seen the label, and the symbol it came from. Judging the digits alone once more
         would take every tenth article number for a bank card: it passes Luhn by chance.
 
+        Args:
+            proven: token of the card that a credential proved for this same sale already. Its code read once more, by
+                a camera that still sees the phone or a call that is repeated, is then no second use.
+
         Raises:
             CardFormatError: not a card of any configured format.
+            CredentialRefused: a rotating credential that does not count.
         """
-        return self._mirror.find(CardNumber.parse(label, self._formats).token(self._card_key))
+        if not is_credential(label):
+            return Presented(self._mirror.find(self._token(label)))
+        # Head office's time as far as this till knows it: its own clock may be minutes off.
+        now_step = step_at(self._now_ms() + (self._mirror.contact().clock_offset_ms or 0))
+        credential = self._credentials.verify(label, now_step)
+        try:
+            card = self._token(credential.member)
+        except CardFormatError:
+            raise CredentialRefused(Fault.MALFORMED) from None
+        try:
+            self._credentials.take(credential, now_step)
+        except CredentialRefused:
+            if card != proven:
+                raise
+        return Presented(self._mirror.find(card), rotating=True)
+
+    def _token(self, number: str) -> str:
+        return CardNumber.parse(number, self._formats).token(self._card_key)
+
+    def facts(self, programme: Programme, holder: Holder | None, at_ms: int, *, rotating: bool) -> Facts:
+        """What this till knows of a member and a moment (Unix ms UTC), as far as the programme asks for it.
+
+        A birthday and segments are with head office alone, which does not tell tills of them.
+        """
+        compiled = programme.compiled
+        counters: tuple[Count, ...] = ()
+        first = False
+        wanted = counters_on(programme, at_ms)
+        if holder is not None and (wanted or compiled.first_purchase):
+            standing = self._mirror.standing(holder)
+            first = compiled.first_purchase and standing.first_purchase
+            counters = tuple(
+                Count(counter=name, count=standing.counters[name])
+                for name in sorted(wanted)
+                if standing.counters.get(name)
+            )
+        today = 0
+        if holder is not None and programme.caps.per_card_day_points is not None:
+            today = self._journal.earned_on(self.business_date(self._now_ms()), holder.card)
+        return Facts(
+            at_ms=at_ms,
+            first_purchase=first,
+            earned_today=today,
+            counters=counters,
+            credential=Credential.ROTATING if rotating else Credential.STATIC,
+        )
 
     def quote(self, session: Session) -> Quote:
         """What `session` comes to now. Takes rewards off that no longer fit, and names them."""
@@ -110,14 +171,15 @@ class Reckoning:
         holder = self._mirror.find(session.card) if session.card else None
         if session.entry is not None:
             # What was booked stands, whatever programme was published since.
-            tier, settlement = session.entry.tier, session.entry.settlement
+            tier, settlement, facts = session.entry.tier, session.entry.settlement, session.entry.known_facts
         else:
-            _drop_unfit(session, programme)
             tier = programme.tier(holder.tier or "").id if holder else programme.tiers[0].id
-            settlement = settle(programme, session.basket, tier, session.rewards)
+            facts = self.facts(programme, holder, session.priced_ms, rotating=session.rotating)
+            _drop_unfit(session, programme, tier, facts)
+            settlement = settle(programme, session.basket, tier, session.rewards, facts)
         verdict = self.verdict(holder) if holder else None
         rewards = (
-            options(programme, session.basket, settlement.redemptions, holder.balance, verdict)
+            options(programme, session.basket, settlement.redemptions, holder.balance, verdict, tier=tier, facts=facts)
             if holder and verdict
             else ()
         )
@@ -135,6 +197,8 @@ class Reckoning:
             verdict,
             after,
             session.dropped_rewards,
+            facts,
+            session.rotating,
         )
 
 
@@ -143,14 +207,14 @@ def card_patterns(formats: Sequence[CardFormat]) -> tuple[CardPattern, ...]:
     return tuple(CardPattern(card_format.name, card_format.prefix, card_format.length) for card_format in formats)
 
 
-def _drop_unfit(session: Session, programme: Programme) -> None:
+def _drop_unfit(session: Session, programme: Programme, tier: str, facts: Facts) -> None:
     """Take off the rewards that the basket, or a programme published meanwhile, no longer allows."""
-    kept: list[str] = []
+    kept: list[Choice] = []
     for reward in session.rewards:
         try:
-            redeem(programme, session.basket, [*kept, reward])
+            redeem(programme, session.basket, [*kept, reward], tier=tier, facts=facts)
         except RewardRefused:
-            session.dropped_rewards += (reward,)
+            session.dropped_rewards += (reward.reward,)
         else:
             kept.append(reward)
     session.rewards[:] = kept

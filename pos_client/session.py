@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from loyalty.basket import Basket
+from loyalty.facts import UNKNOWN, Facts
 from loyalty.ledger import Entry
 from loyalty.offline import Verdict
 from loyalty.programme import Programme
-from loyalty.redemption import RewardOption
+from loyalty.redemption import Choice, RewardOption
 from loyalty.settlement import Settlement
 from sync.mirror import Holder
 
@@ -22,6 +23,14 @@ class SessionState(StrEnum):
     VOIDED = "voided"
 
 
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A card as it was presented. `rotating`: by a credential that only the member's phone can show at this time."""
+
+    holder: Holder
+    rotating: bool = False
+
+
 @dataclass(slots=True)
 class Session:
     """What the till's software and the cashier have put in so far. Lost with the process until it is booked."""
@@ -31,9 +40,13 @@ class Session:
     touched_ms: int
     basket: Basket
     card: str | None = None
-    rewards: list[str] = field(default_factory=list)
+    rotating: bool = False
+    """The card was proven by a rotating credential, not by its number alone."""
+    rewards: list[Choice] = field(default_factory=list)
     state: SessionState = SessionState.OPEN
     entry: Entry | None = None
+    priced_ms: int = 0
+    """When the basket was last put: bonus hours and dates go by it, so that a quote and its booking agree."""
     dropped_rewards: tuple[str, ...] = ()
     """Rewards the last basket change made impossible; told once, with the change."""
 
@@ -53,6 +66,10 @@ class Quote:
     verdict: Verdict | None
     balance_after: int | None
     dropped_rewards: tuple[str, ...]
+    facts: Facts = UNKNOWN
+    """What the settlement was computed with besides basket and tier."""
+    rotating: bool = False
+    """The holder was proven by a rotating credential: enough for rewards that ask for one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import time
 from typing import Any
 
-import structlog
 import uuid6
 
 from loyalty.basket import Basket
 from loyalty.cards import CardFormat
+from loyalty.credentials import CredentialRefused
 from loyalty.errors import CardFormatError, RewardRefused
-from loyalty.ledger import EntryKind
-from loyalty.settlement import Settlement, settle
+from loyalty.ledger import Entry, EntryKind
+from loyalty.redemption import Choice, coupon_of, redeem
+from loyalty.settlement import settle
+from pos_client.credentials import CredentialReader
+from pos_client.drafts import Drafts, expect_credential
 from pos_client.events import EventBus, EventKind
 from pos_client.reckoning import Reckoning, TillError
-from pos_client.session import Booked, Quote, Session, SessionState
-from sync.journal import Draft, Journal
+from pos_client.session import Booked, Presented, Quote, Session, SessionState
+from sync.journal import Journal
 from sync.mirror import Holder, Mirror
 from sync.store import Store
-from sync.terminal import Terminal, clock_problem, read_clock, wall_ms
-
-log = structlog.get_logger("spaarpunt.till")
+from sync.terminal import Terminal, wall_ms
 
 MAX_SESSIONS = 64
 """Sessions remembered: far more than one till has customers; past it the oldest that is not open goes first."""
@@ -44,6 +44,7 @@ class Till:
         time_zone: str,
         business_day_starts: time,
         session_timeout_s: int,
+        credentials: CredentialReader | None = None,
         on_booked: Callable[[], None] = lambda: None,
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
@@ -60,14 +61,16 @@ class Till:
             self._journal,
             formats=formats,
             card_key=terminal.card_key,
+            credentials=credentials or CredentialReader(),
             time_zone=time_zone,
             business_day_starts=business_day_starts,
             now_ms=now_ms,
         )
+        self._drafts = Drafts(store, self._journal, self.reckoning, now_ms)
         self._lock = threading.RLock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._current: str | None = None
-        self._waiting: tuple[str, int] | None = None
+        self._waiting: tuple[str, bool, int] | None = None  # card, rotating, when
 
     # -- what is known --------------------------------------------------------------------------------------------
 
@@ -79,8 +82,13 @@ class Till:
     @property
     def waiting(self) -> Holder | None:
         """The holder of a card that was presented before any session was opened."""
-        card = self._waiting_card()
+        card, _ = self._waiting_card()
         return self._mirror.find(card) if card else None
+
+    @property
+    def waiting_rotating(self) -> bool:
+        """Whether the holder that waits was proven by a rotating credential."""
+        return self._waiting_card()[1]
 
     # -- the card -------------------------------------------------------------------------------------------------
 
@@ -88,22 +96,28 @@ class Till:
         """A card was scanned or swiped: show its holder, and give it to the sale under way, or keep it for the next.
 
         Returns:
-            The holder, or None when the text is no loyalty card (an article, say) or the card is blocked.
+            The holder, or None when the text is no loyalty card (an article, say), the card is blocked, or its
+            rotating credential does not count.
         """
         with self._lock:
             try:
-                holder = self.reckoning.recognise(card_text)
+                presented = self.reckoning.recognise(card_text, self._proven())
+            except CredentialRefused as error:
+                self.refuse_card(error.code)
+                return None
             except CardFormatError:
                 self._bus.publish(EventKind.LABEL_SCANNED, {"text": card_text, "type": scan_type})
                 return None
+            holder = presented.holder
             if holder.blocked:
                 self._bus.publish(EventKind.CARD_REFUSED, {"code": "blocked"})
                 return None
             session = self._open_current()
             if session is not None:
-                self._attach(session, holder.card)
+                self._attach(session, presented)
             else:
-                self._waiting = (holder.card, self._now_ms())
+                rotating = presented.rotating or self._waiting_card() == (holder.card, True)
+                self._waiting = (holder.card, rotating, self._now_ms())
                 self._current = None
             self._bus.publish(
                 EventKind.CARD_PRESENTED,
@@ -129,9 +143,9 @@ class Till:
             if session is None:
                 self._forget_old()
                 now = self._now_ms()
-                session = Session(
-                    key, now, now, Basket(currency=self.reckoning.programme().currency), card=self._waiting_card()
-                )
+                card, rotating = self._waiting_card()
+                basket = Basket(currency=self.reckoning.programme().currency)
+                session = Session(key, now, now, basket, card=card, rotating=rotating, priced_ms=now)
                 self._sessions[key] = session
                 self._waiting = None
             self._current = key
@@ -146,22 +160,22 @@ class Till:
         with self._lock:
             session = self._open(session_id)
             settle(self.reckoning.programme(), basket, "", ())
-            session.basket = basket
+            session.basket, session.priced_ms = basket, self._now_ms()
             session.dropped_rewards = ()
             return self._changed(session)
 
     def identify(self, session_id: str, card_text: str) -> Quote:
-        """Give the sale a card by its number.
+        """Give the sale a card by its number, or by the rotating credential that the member's phone shows.
 
         Raises:
-            TillError: `unknown_session`, `session_closed`, `card_blocked`; CardFormatError.
+            TillError: `unknown_session`, `session_closed`, `card_blocked`; CardFormatError; CredentialRefused.
         """
         with self._lock:
             session = self._open(session_id)
-            holder = self.reckoning.look_up(card_text)
-            if holder.blocked:
+            presented = self.reckoning.look_up(card_text, session.card if session.rotating else None)
+            if presented.holder.blocked:
                 raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
-            self._attach(session, holder.card)
+            self._attach(session, presented)
             return self._changed(session)
 
     def quote(self, session_id: str) -> Quote:
@@ -176,8 +190,11 @@ class Till:
                 raise TillError("unknown_session", "no such session: it was closed long ago, or the till was restarted")
             return self.reckoning.quote(session)
 
-    def redeem(self, session_id: str, reward_id: str) -> Quote:
+    def redeem(self, session_id: str, reward_id: str, amount_minor: int | None = None) -> Quote:
         """Take a reward on this sale. It is spent when the sale is committed.
+
+        Args:
+            amount_minor: for points as part payment, what the customer wants to pay with them; one step when None.
 
         Raises:
             RewardRefused: with the code that the quote shows beside the reward.
@@ -195,8 +212,25 @@ class Till:
                 raise RewardRefused(
                     option.code, f"reward '{reward_id}' cannot be given: {option.code.replace('_', ' ')}"
                 )
-            session.rewards.append(reward_id)
-            return self._changed(session)
+            return self._take(session, quote, Choice(reward=reward_id, amount_minor=amount_minor))
+
+    def use_coupon(self, session_id: str, code: str) -> Quote:
+        """Take the coupon with this single-use code on this sale. It is used up when the sale is committed.
+
+        Raises:
+            RewardRefused: `coupon_invalid` (mistyped), `coupon_unknown`, `coupon_used` (here, before), or why its gift
+                cannot be given on this basket.
+            TillError: `unknown_session`, `session_closed`, `no_card`.
+        """
+        with self._lock:
+            session = self._open(session_id)
+            quote = self.reckoning.quote(session)
+            if quote.holder is None:
+                raise TillError("no_card", "a coupon needs a card: ask the customer to scan it")
+            choice = coupon_of(quote.programme, code)
+            if self._journal.coupon_used(choice.code or ""):
+                raise RewardRefused("coupon_used", "this coupon was used at this till before")
+            return self._take(session, quote, choice)
 
     def commit(self, session_id: str) -> Booked:
         """Book the sale. When this returns it is on the disk.
@@ -209,34 +243,79 @@ class Till:
             StoreFull, StoreError: nothing was booked.
         """
         with self._lock:
-            if self._journal.find(session=session_id, kind=EntryKind.VOID):
-                raise TillError("session_closed", "this sale was booked and then voided: open a new session")
-            if done := self._journal.find(session=session_id):
-                return Booked(done, self._mirror.find(done.card).balance)
+            if done := self._booked_before(session_id):
+                return done
             session = self._open(session_id)
-            quote = self.reckoning.quote(session)
-            if quote.holder is None or quote.verdict is None:
-                raise TillError("no_card", "nothing to book without a card: void the session, or scan the card first")
-            spent = quote.settlement.points_spent
-            if spent > quote.verdict.limit:
-                raise RewardRefused(
-                    str(quote.verdict.reason), f"{spent} points asked, {quote.verdict.limit} allowed now"
-                )
-            holder = quote.holder
-            entry = self._journal.append(
-                self._draft(
-                    session.id,
-                    EntryKind.SALE,
-                    card=holder.card,
-                    account=holder.account,
-                    tier=quote.tier,
-                    basket=quote.basket,
-                    settlement=quote.settlement,
-                )
-            )
-            session.state, session.entry = SessionState.BOOKED, entry
+            entry = self._journal.append(self._drafts.sale(self.reckoning.quote(session)))
+            booked = self._sale_booked(session, entry)
+        self._on_booked()
+        return booked
+
+    # -- goods that come back -------------------------------------------------------------------------------------
+
+    def return_goods(self, return_id: str, sale_session: str, lines: Mapping[str, int]) -> Booked:
+        """Take goods back from a sale that was booked at this till, with the points that it earned then.
+
+        Args:
+            return_id: chosen by the till's software; the same id again is the same return.
+            sale_session: the session of the sale, as on its receipt.
+            lines: quantity that comes back of each line, in thousandths, by the sale's line ids.
+
+        Raises:
+            TillError: `unknown_receipt` when the sale is not in this till's journal, `sale_voided`.
+            ReturnRefused: more comes back than was bought, or not of this sale.
+            StoreFull, StoreError: nothing was booked.
+        """
+        with self._lock:
+            if done := self._journal.find(session=return_id, kind=EntryKind.RETURN):
+                return Booked(done, self._mirror.find(done.card).balance)
+            entry = self._journal.append(self._drafts.returned(return_id, sale_session, lines))
             balance = self._mirror.find(entry.card).balance
-            self._bus.publish(EventKind.SALE_BOOKED, _booked(session.id, entry.points, balance))
+            self._bus.publish(EventKind.RETURN_BOOKED, _booked(return_id, entry.points, balance))
+        self._on_booked()
+        return Booked(entry, balance)
+
+    def exchange(self, session_id: str, sale_session: str, lines: Mapping[str, int]) -> tuple[Booked, Booked]:
+        """Take goods back and book the open sale `session_id` in one transaction: both are on the disk, or neither.
+
+        Returns:
+            The return and the sale.
+
+        Raises:
+            As `return_goods` and `commit`.
+        """
+        with self._lock:
+            returned = self._journal.find(session=session_id, kind=EntryKind.RETURN)
+            if returned and (done := self._booked_before(session_id)):
+                return Booked(returned, done.balance), done
+            session = self._open(session_id)
+            back = self._drafts.returned(session_id, sale_session, lines)
+            sale = self._drafts.sale(self.reckoning.quote(session), taken_back=-back.settlement.points_delta)
+            returned, entry = self._journal.append_all([back, sale])
+            balance = self._mirror.find(returned.card).balance
+            self._bus.publish(EventKind.RETURN_BOOKED, _booked(session_id, returned.points, balance))
+            booked = self._sale_booked(session, entry)
+        self._on_booked()
+        return Booked(returned, balance), booked
+
+    def adjust(self, adjustment_id: str, card_text: str, points: int, *, reason: str, approver: str) -> Booked:
+        """Give points, or take them (negative), on a manager's word; who and why go with the entry.
+
+        Args:
+            adjustment_id: the same id again is the same adjustment.
+
+        Raises:
+            TillError: `adjustment_incomplete` without points, a reason and an approver; `no_programme`.
+            CardFormatError, CredentialRefused: not a card.
+            StoreFull, StoreError: nothing was booked.
+        """
+        with self._lock:
+            if done := self._journal.find(session=adjustment_id, kind=EntryKind.ADJUSTMENT):
+                return Booked(done, self._mirror.find(done.card).balance)
+            holder = self.reckoning.look_up(card_text).holder
+            entry = self._journal.append(self._drafts.adjustment(adjustment_id, holder, points, reason, approver))
+            balance = self._mirror.find(entry.card).balance
+            self._bus.publish(EventKind.POINTS_ADJUSTED, _booked(adjustment_id, entry.points, balance))
         self._on_booked()
         return Booked(entry, balance)
 
@@ -244,7 +323,7 @@ class Till:
         """Drop an open sale (None), or reverse a booked one with an entry of its own. Voiding again changes nothing.
 
         Raises:
-            TillError: `unknown_session`; StoreFull, StoreError: nothing was booked.
+            TillError: `unknown_session`, `sale_returned`; StoreFull, StoreError: nothing was booked.
         """
         with self._lock:
             if done := self._journal.find(session=session_id, kind=EntryKind.VOID):
@@ -257,22 +336,7 @@ class Till:
                 session.state = SessionState.VOIDED
                 self._leave(session)
                 return None
-            entry = self._journal.append(
-                replace(
-                    self._draft(
-                        session_id,
-                        EntryKind.VOID,
-                        card=sale.card,
-                        account=sale.account,
-                        tier=sale.tier,
-                        basket=sale.basket,
-                        settlement=sale.settlement,
-                    ),
-                    programme=sale.programme,
-                    programme_version=sale.programme_version,
-                    reverses=sale.id,
-                )
-            )
+            entry = self._journal.append(self._drafts.void(sale))
             if session is not None:
                 session.state = SessionState.VOIDED
                 self._leave(session)
@@ -283,46 +347,58 @@ class Till:
 
     # -- within ---------------------------------------------------------------------------------------------------
 
-    def _draft(
-        self,
-        session_id: str,
-        kind: EntryKind,
-        *,
-        card: str,
-        account: str | None,
-        tier: str,
-        basket: Basket,
-        settlement: Settlement,
-    ) -> Draft:
-        clock = read_clock(self._store, self._now_ms)
-        if problem := clock_problem(clock.wall_ms):
-            log.warning("clock", problem=problem)
-        programme = self.reckoning.programme()
-        return Draft(
-            id=str(uuid6.uuid7()),
-            kind=kind,
-            session=session_id,
-            clock=clock,
-            business_date=self.reckoning.business_date(clock.wall_ms),
-            card=card,
-            account=account,
-            programme=programme.id,
-            programme_version=programme.version,
-            tier=tier,
-            basket=basket,
-            settlement=settlement,
-        )
+    def _take(self, session: Session, quote: Quote, choice: Choice) -> Quote:
+        """Put `choice` on the sale if basket, balance, limits and the way the member was recognised allow it."""
+        assert quote.holder is not None
+        assert quote.verdict is not None
+        wanted = [*session.rewards, choice]
+        taken = redeem(quote.programme, session.basket, wanted, tier=quote.tier, facts=quote.facts)
+        spent = sum(redemption.points for redemption in taken)
+        if taken[-1].points and spent > min(quote.holder.balance, quote.verdict.limit):
+            short = "points_short" if spent > quote.holder.balance else str(quote.verdict.reason)
+            raise RewardRefused(short, f"{spent} points asked, {quote.verdict.limit} allowed now")
+        expect_credential(quote.programme.credential, quote.facts.credential, spent)
+        session.rewards.append(choice)
+        return self._changed(session)
 
-    def _waiting_card(self) -> str | None:
-        """The card presented before a sale, for as long as a sale may rest: then its customer has walked away."""
-        if self._waiting is None or self._now_ms() - self._waiting[1] > self._timeout_ms:
-            return None
-        return self._waiting[0]
+    def _booked_before(self, session_id: str) -> Booked | None:
+        """The sale of a session when it is booked; a sale that was voided since cannot be booked again."""
+        if self._journal.find(session=session_id, kind=EntryKind.VOID):
+            raise TillError("session_closed", "this sale was booked and then voided: open a new session")
+        done = self._journal.find(session=session_id)
+        return Booked(done, self._mirror.find(done.card).balance) if done else None
 
-    def _attach(self, session: Session, card: str) -> None:
+    def _sale_booked(self, session: Session, entry: Entry) -> Booked:
+        session.state, session.entry = SessionState.BOOKED, entry
+        balance = self._mirror.find(entry.card).balance
+        self._bus.publish(EventKind.SALE_BOOKED, _booked(session.id, entry.points, balance))
+        return Booked(entry, balance)
+
+    def _waiting_card(self) -> tuple[str | None, bool]:
+        """The card presented before a sale, and whether it was proven by a rotating credential.
+
+        Kept for as long as a sale may rest: then its customer has walked away.
+        """
+        if self._waiting is None or self._now_ms() - self._waiting[2] > self._timeout_ms:
+            return None, False
+        return self._waiting[0], self._waiting[1]
+
+    def _proven(self) -> str | None:
+        """The card that a rotating credential proved for the sale under way or, before one is opened, for the next."""
+        session = self._sessions.get(self._current or "")
+        if session is not None and session.state is SessionState.OPEN:
+            card, rotating = session.card, session.rotating
+        else:
+            card, rotating = self._waiting_card()
+        return card if rotating else None
+
+    def _attach(self, session: Session, presented: Presented) -> None:
+        card = presented.holder.card
         if session.card != card:
-            session.card = card
+            session.card, session.rotating = card, presented.rotating
             session.rewards.clear()  # the points of one member never pay for another's reward
+        elif presented.rotating:
+            session.rotating = True
 
     def _recall(self, session_id: str) -> Session | None:
         """A session by its id; one that was booked is read back from the journal after a restart."""
@@ -338,7 +414,7 @@ class Till:
             sale.clock.wall_ms,
             sale.basket,
             card=sale.card,
-            rewards=[redemption.reward for redemption in sale.settlement.redemptions],
+            rewards=[Choice.of(redemption) for redemption in sale.settlement.redemptions],
             state=SessionState.VOIDED if voided else SessionState.BOOKED,
             entry=sale,
         )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
+from typing import Any
 
 from loyalty.basket import Basket
+from loyalty.errors import RewardRefused
+from loyalty.facts import Facts
 from loyalty.ledger import Clock, Entry, EntryKind, chain
 from loyalty.settlement import Settlement
 from sync.errors import StoreError
@@ -32,6 +35,14 @@ class Draft:
     basket: Basket
     settlement: Settlement
     reverses: str | None = None
+    facts: Facts | None = None
+    original: str | None = None
+    reason: str | None = None
+    approver: str | None = None
+
+
+class CouponUsed(RewardRefused):
+    """A single-use code comes a second time to this till."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,57 +84,72 @@ class Journal:
         Appending a session's sale (or its void) again returns the entry that is there.
 
         Raises:
+            CouponUsed: a single-use code of the sale was used here before; nothing was written.
+            StoreFull, StoreError: nothing was written.
+        """
+        return self.append_all([draft])[0]
+
+    def append_all(self, drafts: Sequence[Draft]) -> list[Entry]:
+        """Append `drafts` in order, all of them or none: an exchange is a return and a sale in one transaction.
+
+        Raises:
+            CouponUsed: a single-use code was used here before; nothing was written.
             StoreFull, StoreError: nothing was written.
         """
         with self._store.transaction() as connection:
-            existing = connection.execute(
-                "SELECT raw FROM journal WHERE session = ? AND kind = ?", (draft.session, draft.kind)
-            ).fetchone()
-            if existing:
-                return Entry.decode(existing[0])
-            epoch, seq, digest = connection.execute("SELECT epoch, seq, digest FROM head").fetchone()
-            sign = -1 if draft.kind is EntryKind.VOID else 1
-            entry = Entry(
-                terminal=self._terminal.terminal,
-                epoch=epoch,
-                seq=seq + 1,
-                id=draft.id,
-                kind=draft.kind,
-                session=draft.session,
-                clock=draft.clock,
-                business_date=draft.business_date,
-                card=draft.card,
-                account=draft.account,
-                programme=draft.programme,
-                programme_version=draft.programme_version,
-                tier=draft.tier,
-                basket=draft.basket,
-                settlement=draft.settlement,
-                points=sign * draft.settlement.points_delta,
-                reverses=draft.reverses,
-            )
-            raw = entry.encode()
-            head = chain(digest, raw)
-            connection.execute(
-                "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    epoch,
-                    entry.seq,
-                    entry.id,
-                    entry.session,
-                    entry.kind,
-                    entry.business_date.isoformat(),
-                    entry.card,
-                    entry.account,
-                    entry.points,
-                    sign * draft.settlement.points_earned,
-                    sign * draft.settlement.points_spent,
-                    raw,
-                    head,
-                ),
-            )
-            connection.execute("UPDATE head SET seq = ?, digest = ?", (entry.seq, head))
+            return [self._append(connection, draft) for draft in drafts]
+
+    def _append(self, connection: Any, draft: Draft) -> Entry:
+        existing = connection.execute(
+            "SELECT raw FROM journal WHERE session = ? AND kind = ?", (draft.session, draft.kind)
+        ).fetchone()
+        if existing:
+            return Entry.decode(existing[0])
+        epoch, seq, digest = connection.execute("SELECT epoch, seq, digest FROM head").fetchone()
+        sign = -1 if draft.kind is EntryKind.VOID else 1
+        made = {place.name: getattr(draft, place.name) for place in fields(Draft)}
+        entry = Entry(
+            terminal=self._terminal.terminal,
+            epoch=epoch,
+            seq=seq + 1,
+            points=sign * draft.settlement.points_delta,
+            **made,
+        )
+        raw = entry.encode()
+        head = chain(digest, raw)
+        connection.execute(
+            "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                epoch,
+                entry.seq,
+                entry.id,
+                entry.session,
+                entry.kind,
+                entry.business_date.isoformat(),
+                entry.card,
+                entry.account,
+                entry.points,
+                sign * draft.settlement.points_earned,
+                sign * draft.settlement.points_spent,
+                raw,
+                head,
+                entry.original,
+            ),
+        )
+        connection.execute("UPDATE head SET seq = ?, digest = ?", (entry.seq, head))
+        self._use_coupons(connection, entry)
         return entry
+
+    def _use_coupons(self, connection: Any, entry: Entry) -> None:
+        """Note the single-use codes of a sale; a void frees them."""
+        if entry.kind is EntryKind.VOID:
+            connection.execute("DELETE FROM coupon_use WHERE sale = ?", (entry.reverses,))
+        for redemption in entry.settlement.redemptions if entry.kind is EntryKind.SALE else ():
+            if redemption.coupon is None:
+                continue
+            if connection.execute("SELECT 1 FROM coupon_use WHERE code = ?", (redemption.coupon,)).fetchone():
+                raise CouponUsed("coupon_used", "this coupon was used at this till before")
+            connection.execute("INSERT INTO coupon_use VALUES (?, ?)", (redemption.coupon, entry.id))
 
     def head(self) -> Head:
         """Where the journal stands.
@@ -175,6 +201,24 @@ class Journal:
         """The sale (or void) of a session, if it was booked here."""
         row = self._store.row("SELECT raw FROM journal WHERE session = ? AND kind = ?", (session, kind))
         return Entry.decode(row[0]) if row else None
+
+    def returns_of(self, sale: str) -> list[Entry]:
+        """The returns booked here of the sale with this entry id, oldest first."""
+        rows = self._store.rows("SELECT raw FROM journal WHERE original = ? ORDER BY epoch, seq", (sale,))
+        return [Entry.decode(row[0]) for row in rows]
+
+    def coupon_used(self, code: str) -> bool:
+        """Whether a single-use code was used at this till."""
+        return self._store.row("SELECT 1 FROM coupon_use WHERE code = ?", (code,)) is not None
+
+    def earned_on(self, business_date: date, card: str) -> int:
+        """Points a card earned at this till on a business date, for the daily cap; voids take back, returns do not."""
+        row = self._store.row(
+            "SELECT COALESCE(SUM(earned), 0) FROM journal WHERE card = ? AND business_date = ? "
+            "AND kind IN ('sale', 'void')",
+            (card, business_date.isoformat()),
+        )
+        return max(0, int(row[0])) if row else 0
 
     def spent_on(self, business_date: date, card: str | None = None) -> int:
         """Points redeemed at this till on a business date, by one card token or by all; voids give back."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from loyalty.errors import ProgrammeError
+from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
 from sync.errors import OtherVersion
 from sync.store import Store
@@ -14,9 +16,10 @@ from sync.wire import AccountBalance, AccountChange, CardChange, ChangesPage, Pr
 
 # A page that was read before this till's last batch must not take back what the batch's answer already stated.
 _UPSERT_ACCOUNT = """
-    INSERT INTO account VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (account) DO UPDATE SET
         first_name = excluded.first_name, tier = excluded.tier, points = excluded.points,
+        counters = excluded.counters, first_purchase = excluded.first_purchase,
         includes_epoch = excluded.includes_epoch, includes_seq = excluded.includes_seq
     WHERE (excluded.includes_epoch, excluded.includes_seq) >= (includes_epoch, includes_seq)"""
 _UPSERT_CARD = """
@@ -48,6 +51,14 @@ class Holder:
     def balance(self) -> int:
         """The points to show: confirmed plus queued here."""
         return self.confirmed + self.queued
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is counted of a member (stamp cards, challenges, limits), and whether they never bought anything yet."""
+
+    counters: Mapping[str, int]
+    first_purchase: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,23 @@ class Mirror:
             "SELECT COALESCE(SUM(points), 0) FROM journal WHERE card = ? AND account IS NULL", (card,)
         )
         return Holder(card, None, None, None, False, 0, int(orphans[0]) if orphans else 0)
+
+    def standing(self, holder: Holder) -> Standing:
+        """How far a member is: what head office counted, and what this till's own entries added since."""
+        known = self._store.row(
+            "SELECT counters, first_purchase, includes_epoch, includes_seq FROM account WHERE account = ?",
+            (holder.account,),
+        )
+        counters: Counter[str] = Counter(json.loads(known[0]) if known else {})
+        rows = self._store.rows(
+            "SELECT raw FROM journal WHERE (account = ? OR (card = ? AND account IS NULL)) AND (epoch, seq) > (?, ?)",
+            (holder.account, holder.card, *(known[2:] if known else (0, 0))),
+        )
+        for row in rows:
+            entry = Entry.decode(row[0])
+            for progress in entry.settlement.counters:
+                counters[progress.counter] += -progress.count if entry.kind is EntryKind.VOID else progress.count
+        return Standing(dict(counters), bool(known and known[1]) and not rows)
 
     def programme(self) -> Programme | None:
         """The programme in force: the highest published version; None before the first contact."""
@@ -133,6 +161,8 @@ class Mirror:
                                 change.points,
                                 page.epoch,
                                 page.includes_seq,
+                                json.dumps(change.counters),
+                                change.first_purchase,
                             ),
                         )
                     case CardChange():
@@ -160,9 +190,12 @@ class Mirror:
         """Take over balances that head office stated with this till's entries up to `seq` included."""
         with self._store.transaction() as connection:
             connection.executemany(
-                """UPDATE account SET points = ?, includes_epoch = ?, includes_seq = ?
+                """UPDATE account SET points = ?, counters = ?, first_purchase = 0, includes_epoch = ?, includes_seq = ?
                    WHERE account = ? AND (includes_epoch, includes_seq) <= (?, ?)""",
-                [(balance.points, epoch, seq, balance.account, epoch, seq) for balance in balances],
+                [
+                    (balance.points, json.dumps(balance.counters), epoch, seq, balance.account, epoch, seq)
+                    for balance in balances
+                ],
             )
 
     def heard(self, now_ms: int, server_time_ms: int) -> None:

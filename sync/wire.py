@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 import zstandard
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 PROTOCOL = 1
 PROTOCOL_HEADER = "Spaarpunt-Protocol"
@@ -41,6 +41,10 @@ class WireError(Exception):
 
 class TooLarge(WireError):
     """A body that is, or unpacks to, more than the protocol allows."""
+
+
+def _is_empty(value: object) -> bool:
+    return not value
 
 
 class Message(BaseModel):
@@ -165,6 +169,8 @@ class AccountBalance(Message):
 
     account: str
     points: StrictInt
+    counters: dict[str, StrictInt] = Field(default={}, exclude_if=_is_empty)
+    """What stamp cards, challenges and limits have counted of the account, as of the same moment."""
 
 
 class BatchAnswer(Message):
@@ -189,6 +195,10 @@ class AccountChange(Message):
     first_name: str | None
     tier: str
     points: StrictInt
+    counters: dict[str, StrictInt] = Field(default={}, exclude_if=_is_empty)
+    """What stamp cards, challenges and limits have counted of the account; left out when nothing is."""
+    first_purchase: StrictBool = Field(default=False, exclude_if=_is_empty)
+    """Nothing is booked to the account yet."""
 
 
 class CardChange(Message):

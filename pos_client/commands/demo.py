@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pos_client.commands.common import EXIT_PROBLEM, fail
 from pos_client.demo.morning import Figures, Morning
+from pos_client.demo.shops import SHOPS
 from pos_client.demo.world import DemoError, World, free_port
 from pos_client.plugin.client import PluginProblem
 
@@ -21,12 +22,20 @@ from pos_client.plugin.client import PluginProblem
 @click.option("--headless", is_flag=True, help="End after the table; exit code 0 only if every figure agrees.")
 @click.option("--json", "as_json", is_flag=True, help="With --headless: the last line is one JSON object.")
 @click.option(
+    "--programme",
+    "name",
+    type=click.Choice(tuple(SHOPS)),
+    default="bakery",
+    show_default=True,
+    help="The sample programme, and a shop that goes with it.",
+)
+@click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the demo's databases and logs; it must be empty or new. Default: a temporary one.",
 )
 @click.pass_context
-def demo(context: click.Context, headless: bool, as_json: bool, data: Path | None) -> None:
+def demo(context: click.Context, *, headless: bool, as_json: bool, name: str, data: Path | None) -> None:
     """Play one shop morning: head office, a till, scanners, a cut line, a kill -9, and the proof of the day.
 
     Everything is real: PostgreSQL, the encrypted till database, bytes on ptys and pipes, pictures of QR codes, signed
@@ -38,7 +47,7 @@ def demo(context: click.Context, headless: bool, as_json: bool, data: Path | Non
         raise click.UsageError(f"{data} is not empty: name a new folder")
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="spaarpunt-demo-", ignore_cleanup_errors=True) as temporary:
-        world = World(data or Path(temporary))
+        world = World(data or Path(temporary), SHOPS[name])
         try:
             figures, problems = _play(world, console)
             if as_json:
@@ -59,7 +68,7 @@ def _play(world: World, console: Console) -> tuple[Figures, list[str]]:
 
     say("head office starts, with its own PostgreSQL")
     world.start_head_office()
-    say("it publishes the bakery's programme and loads 1 000 members")
+    say(f"it publishes the programme of {world.shop.name} and loads 1 000 members")
     world.fill_head_office()
     say(f"the till is enrolled as {world.enrol_till()}")
     world.start_till()

@@ -16,9 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from loyalty.errors import ProgrammeError
-from loyalty.programme import Programme
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option, pass_config
 from pos_client.config import Config
+from pos_client.programme_tools.reading import Unreadable, read_programme
 from sync.hq.database import Database
 from sync.hq.enrolment import new_code, revoke
 from sync.hq.errors import HqError
@@ -110,13 +110,13 @@ def programme_group() -> None:
 @json_option
 @on_database
 def publish_command(_: Config, database: Database, file: Path, as_json: bool) -> None:
-    """Publish a programme FILE (TOML). Its version must be above the last; tills hear of it within a minute."""
+    """Publish a programme FILE (TOML or JSON). Its version must be above the last; tills hear of it within a minute."""
     try:
-        programme = Programme.from_toml(file.read_text(encoding="utf-8"))
+        programme = read_programme(str(file))
     except ProgrammeError as error:
         fail(f"{file} is no programme: " + "; ".join(error.problems))
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file} cannot be read: {error}")
+    except Unreadable as error:
+        fail(str(error))
     with database.connection() as conn:
         publish(conn, programme)
     emit(

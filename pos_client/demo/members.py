@@ -81,11 +81,17 @@ def members() -> list[DemoMember]:
     ]
 
 
-def write_csv(path: Path) -> int:
-    """Write the members as `spaarpunt hq members import` reads them; returns the sum of their opening points."""
+def write_csv(path: Path, tiers: tuple[str, str]) -> int:
+    """Write the members as `spaarpunt hq members import` reads them; returns the sum of their opening points.
+
+    Args:
+        tiers: what ordinary and silver members have in the programme.
+    """
     people = members()
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["card_number", "first_name", "tier", "points"])
-        writer.writerows([person.card, person.first_name, person.tier, person.points] for person in people)
+        writer.writerows(
+            [person.card, person.first_name, tiers[person.tier == "zilver"], person.points] for person in people
+        )
     return sum(person.points for person in people)

@@ -11,6 +11,7 @@ from typing import Any
 
 from loyalty.basket import Basket
 from pos_client.demo.members import DemoMember, members
+from pos_client.demo.shops import Taken
 from pos_client.demo.world import DemoError, World
 from pos_client.plugin.client import EventStream, PluginProblem, TillClient
 from pos_client.plugin.messages import EventAnswer
@@ -99,16 +100,9 @@ class Ears:
         raise DemoError(f"expected event '{kind}' within {EVENT_S} s, and it did not come")
 
 
-BREAD, PIE, COFFEE, DEPOSIT = (
-    {"sku": "MEERGRANEN", "text": "Meergranen", "category": "brood", "gross_minor": 300},
-    {"sku": "APPELTAART", "text": "Appeltaart", "category": "taart", "gross_minor": 1440},
-    {"sku": "KOFFIE", "text": "Koffie", "category": "dranken", "gross_minor": 275},
-    {"sku": "STATIEGELD", "text": "Statiegeld fles", "category": "statiegeld", "gross_minor": 25, "eligible": False},
-)
 # A published test number of a card scheme, with the tracks a bank card carries.
 BANK_NUMBER = "4111111111111111"
 BANK_STRIPE = "%B4111111111111111^DEMO/BANKPAS^29121010000000000?;4111111111111111=29121010000000000?"
-_REWARDS = {"koffie": (250, 250), "vijf-euro": (500, 500)}
 
 
 class Morning:
@@ -119,6 +113,7 @@ class Morning:
         self._say = say
         self._tally = Tally()
         self._people = members()
+        self._shop = world.shop
         assert world.client is not None
         self._listen(world.client)
 
@@ -133,37 +128,42 @@ class Morning:
             DemoError, PluginProblem: something did not happen as it should.
         """
         world, people = self._world, self._people
+        small, middle, large, deposit = self._shop.small, self._shop.middle, self._shop.large, self._shop.deposit
         self._say("[bold]The shop opens, the line is up[/]")
-        self._sell(people[0], [BREAD, BREAD, BREAD, PIE])
-        self._sell(people[1], [BREAD, COFFEE])
-        self._sell(people[2], [PIE, DEPOSIT])
-        self._show_phone(people[3], [COFFEE, COFFEE])
+        self._sell(people[0], [small, small, small, large])
+        self._sell(people[1], [small, middle])
+        self._sell(people[2], [large, deposit])
+        self._show_phone(people[3], [middle, middle])
         self._bank_card()
         self._client.sync()
         self._say(f"head office holds {world.hq_status()['entries']} entries")
 
         world.line.cut()
         self._say("[bold]The line to head office is cut[/]")
-        self._sell(people[5], [PIE, PIE])
-        self._sell(people[30], [PIE], reward="vijf-euro")
-        self._sell(people[7], [BREAD])
+        self._sell(people[5], [large, large])
+        self._sell(people[30], [large], reward=self._shop.first)
+        self._sell(people[7], [small])
+        if self._shop.card:
+            self._sell(people[12], [middle] * 10)
         self._say(f"offline: {self._client.status().queue_length} sales wait in the journal")
         refused = self._client.status().payment_cards_refused
         world.kill_till()
         self._say("[bold red]kill -9[/] of the till, between two customers")
         self._listen(world.start_till())
         self._say(f"the till is back: {self._client.status().queue_length} sales wait in the journal, as before")
-        self._sell(people[8], [PIE, BREAD])
+        self._sell(people[8], [large, small])
         self._bank_card_number()
-        self._void(people[9], [COFFEE, BREAD])
-        self._sell(people[60], [BREAD, COFFEE], reward="koffie")
-        self._show_phone(people[10], [BREAD, PIE, COFFEE])
+        self._void(people[9], [middle, small])
+        self._sell(people[60], [middle, middle], reward=self._shop.second)
+        if self._shop.card:
+            self._sell(people[12], [middle, large], reward=self._shop.card)
+        self._show_phone(people[10], [small, large, middle])
 
         world.line.mend()
         self._say("[bold]The line is back[/]")
         report = self._client.sync().report
         self._say(f"sent {report.sent} entries: booked {report.booked}, parked {report.parked}")
-        self._sell(people[11], [BREAD, BREAD])
+        self._sell(people[11], [small, small])
         night = world.run("sync", "nightly", "--json", expect=(0, 1))
         self._say(f"the proof of the day {'agrees' if night['agrees'] else 'DIFFERS'}")
         return self._figures(night, refused), self._tally
@@ -192,14 +192,15 @@ class Morning:
             self._client.redeem(session, reward)
         booked = self._client.commit(session)
         assert booked.member is not None
-        points, cost = _points(member, goods, reward)
+        points, cost = self._points(member, goods, reward)
         before = self._tally.expected.get(member.card, member.points)
         self._tally.sales += 1
         self._tally.entries += 1
         self._tally.points += points - cost
         self._tally.expected[member.card] = before + points - cost
         offline = "" if booked.offline.online else ", [yellow]offline[/]"
-        spent = f" − {cost} ({reward})" if reward else ""
+        price = f" − {cost}" if cost else ""
+        spent = f"{price} ({reward})" if reward else ""
         self._say(f"{member.first_name} {how}: + {points}{spent} = {booked.member.balance.total} points{offline}")
         return session
 
@@ -215,6 +216,11 @@ class Morning:
         self._tally.points = points
         self._tally.expected[member.card] = before
         self._say(f"{member.first_name} changes their mind: voided, {before} points again")
+
+    def _points(self, member: DemoMember, goods: list[dict[str, Any]], reward: str | None) -> tuple[int, int]:
+        """Points earned and spent by the programme as a customer reads it: worked out here, apart from the engine."""
+        taken = self._shop.rewards[reward] if reward else Taken(0, 0)
+        return self._shop.earns(member, goods, taken.off_minor), taken.points
 
     def _bank_card(self) -> None:
         self._world.wedge.swipe(BANK_STRIPE)
@@ -252,10 +258,3 @@ class Morning:
         self._client.void(session)
         assert member is not None
         return member.balance.total
-
-
-def _points(member: DemoMember, goods: list[dict[str, Any]], reward: str | None) -> tuple[int, int]:
-    """Points earned and spent by the programme as a customer reads it: worked out here, apart from the engine."""
-    cost, off = _REWARDS[reward] if reward else (0, 0)
-    euros = (sum(good["gross_minor"] for good in goods if good.get("eligible", True)) - off) // 100
-    return euros + (euros // 2 if member.tier == "zilver" else 0), cost

@@ -14,12 +14,11 @@ from nicegui import run, ui
 from drivers.errors import DriverError
 from loyalty.basket import Basket
 from pos_client.demo.members import DemoMember, members
-from pos_client.demo.morning import BANK_STRIPE, BREAD, COFFEE, PIE
+from pos_client.demo.morning import BANK_STRIPE
 from pos_client.demo.world import DemoError, World
 from pos_client.plugin.client import PluginProblem, TillClient
 from sync.serving import signals_return
 
-_GOODS = {"Meergranen € 3,00": BREAD, "Appeltaart € 14,40": PIE, "Koffie € 2,75": COFFEE}
 _STYLE = """
 body { font-family: system-ui, sans-serif; background: #f6f6f4; color: #1c1c1a; }
 h2 { font-size: 16px; font-weight: 600; margin: 16px 0 8px; }
@@ -77,8 +76,10 @@ class Panel:
 
     def _sale(self) -> None:
         with _section("The till's own software"):
-            for name, good in _GOODS.items():
-                _button(name, functools.partial(self._add, good))
+            shop = self._world.shop
+            for good in (shop.small, shop.large, shop.middle, shop.deposit):
+                price = f"{good['gross_minor'] // 100},{good['gross_minor'] % 100:02d}"
+                _button(f"{good['text']} € {price}", functools.partial(self._add, good))
             _button("Pay and book", self._book)
             _button("Start over", self._start_over)
 

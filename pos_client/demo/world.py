@@ -16,6 +16,7 @@ import tenacity
 from drivers.simulated import VirtualCamera, VirtualSerialScanner, VirtualWedge
 from pos_client.demo.members import FORMATS, write_csv
 from pos_client.demo.network import Line
+from pos_client.demo.shops import Shop
 from pos_client.plugin.client import PluginProblem, TillClient
 from pos_client.samples import sample
 
@@ -31,8 +32,9 @@ class DemoError(Exception):
 class World:
     """Head office, line, till and devices in one folder. Close it to stop everything."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, shop: Shop) -> None:
         self.folder = folder
+        self.shop = shop
         folder.mkdir(parents=True, exist_ok=True)
         self.hq_port, self.till_port = free_port(), free_port()
         devices = folder / "devices"
@@ -98,15 +100,15 @@ source = "{self.camera.path}"
 
     def fill_head_office(self) -> None:
         """Publish the sample programme and load the members."""
-        programme, people = self.folder / "bakery.toml", self.folder / "members.csv"
-        programme.write_text(sample("bakery"), encoding="utf-8")
+        programme, people = self.folder / f"{self.shop.sample}.toml", self.folder / "members.csv"
+        programme.write_text(sample(self.shop.sample), encoding="utf-8")
         self.run("hq", "programme", "publish", str(programme))
-        self.opening_points = write_csv(people)
+        self.opening_points = write_csv(people, self.shop.tiers)
         self.run("hq", "members", "import", str(people))
 
     def enrol_till(self) -> str:
         """Enrol the till with a one-time code; returns the terminal id."""
-        code = self.run("hq", "code", "--store", "de-molen", "--name", "Bakkerij De Molen", "--json")["code"]
+        code = self.run("hq", "code", "--store", self.shop.store, "--name", self.shop.name, "--json")["code"]
         return str(self.run("enrol", code, "--json")["terminal"])
 
     def start_till(self, *, wait_for_devices: bool = True) -> TillClient:

@@ -8,6 +8,7 @@ from typing import overload
 from loyalty.basket import Basket
 from loyalty.ledger import Entry
 from loyalty.programme import Programme
+from loyalty.programme_rewards import kind_of
 from loyalty.redemption import discounts_by_line
 from loyalty.settlement import Settlement
 from pos_client import __version__
@@ -41,8 +42,10 @@ def quote_answer(runtime: Runtime, quote: Quote) -> messages.QuoteAnswer:
             messages.Reward(
                 id=option.reward.id,
                 name=option.reward.name.get(language),
-                cost_points=option.reward.cost_points,
-                discount_minor=option.reward.discount_minor,
+                kind=kind_of(option.reward),
+                cost_points=option.cost_points,
+                cost_stamps=option.cost_stamps,
+                discount_minor=option.value_minor,
                 available=option.available and open_now,
                 code=option.code if open_now else "session_closed",
             )
@@ -110,7 +113,6 @@ def _member(runtime: Runtime, holder: Holder, programme: Programme) -> messages.
 
 def _settlement(settlement: Settlement, basket: Basket, programme: Programme, language: str) -> messages.Settlement:
     # A booked sale may be of an older programme version: a rule or reward that is gone shows its id.
-    names = {part.id: part.name.get(language) for part in (*programme.earn, *programme.rewards)}
     taken = discounts_by_line(settlement.redemptions)
     return messages.Settlement(
         currency=basket.currency,
@@ -121,7 +123,7 @@ def _settlement(settlement: Settlement, basket: Basket, programme: Programme, la
         components=tuple(
             messages.Component(
                 rule=part.rule,
-                name=names.get(part.rule, part.rule),
+                name=programme.name_of(part.rule, language),
                 kind=part.kind,
                 base=part.base,
                 points=part.points,
@@ -135,7 +137,7 @@ def _settlement(settlement: Settlement, basket: Basket, programme: Programme, la
         redemptions=tuple(
             messages.Redeemed(
                 reward=taken_reward.reward,
-                name=names.get(taken_reward.reward, taken_reward.reward),
+                name=programme.name_of(taken_reward.reward, language),
                 points=taken_reward.points,
                 discount_minor=taken_reward.discount_minor,
             )

@@ -135,8 +135,13 @@ class Reward(Answer):
 
     id: str
     name: str
+    kind: str
+    """amount_off, percent_off, free_item, points, pay_with_points, voucher, gift_card or cash_back."""
     cost_points: int
+    cost_stamps: int
+    """Stamps of the stamp card that it costs; 0 for what costs points or nothing."""
     discount_minor: int
+    """What it is worth on this basket in minor units; 0 when that cannot be said yet."""
     available: bool
     code: str | None
 
@@ -171,7 +176,7 @@ class EntryAnswer(Answer):
 
     id: str
     seq: int
-    kind: Literal["sale", "void"]
+    kind: Literal["sale", "void", "return", "adjustment"]
     points: int
     business_date: date
     reverses: str | None

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from loyalty.credentials import CredentialRefused
 from loyalty.errors import BasketError, CardFormatError, LoyaltyError, RewardRefused
 from pos_client.plugin.messages import InvalidPart, Problem
 from pos_client.reckoning import TillError
@@ -44,17 +45,34 @@ STATUS: Mapping[str, int] = {
     "session_closed": 409,
     "no_card": 409,
     "no_programme": 503,
+    "sale_returned": 409,
     "basket_invalid": 422,
     # The card.
     "card_unknown_format": 422,
     "card_blocked": 409,
     "payment_card": 422,
+    "credential_malformed": 422,
+    "credential_no_key": 409,
+    "credential_expired": 409,
+    "credential_future": 409,
+    "credential_wrong_code": 409,
+    "credential_replayed": 409,
     # The reward: what the quote shows beside it, or which limit is in the way.
     "unknown_reward": 422,
     "points_short": 409,
     "basket_too_small": 409,
     "limit_per_basket": 409,
     "currency": 409,
+    "limit_per_member": 409,
+    "out_of_stock": 409,
+    "not_for_member": 409,
+    "not_now": 409,
+    "stamps_short": 409,
+    "coupon_needed": 409,
+    "coupon_invalid": 422,
+    "coupon_unknown": 422,
+    "coupon_used": 409,
+    "credential_needed": 409,
     "balance": 409,
     "card_cap": 409,
     "till_cap": 409,
@@ -84,7 +102,7 @@ _CODES: Sequence[tuple[type[Exception], str]] = (
     (OtherVersion, "head_office_version"),
     (TransportError, "head_office_failed"),
 )
-"""The first that fits counts. `TillError` and `RewardRefused` carry their own code."""
+"""The first that fits counts. `TillError`, `RewardRefused` and `CredentialRefused` carry their own code."""
 
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "wrong_content_type"}
 _MAX_PARTS = 20
@@ -106,7 +124,7 @@ def respond(
 
 def explain(error: Exception) -> tuple[str, str]:
     """The code and the detail for a domain or store error."""
-    if isinstance(error, (TillError, RewardRefused)):
+    if isinstance(error, (TillError, RewardRefused, CredentialRefused)):
         return error.code, str(error)
     if isinstance(error, CardFormatError):
         # The error's own text ends with four characters of what came: it may be a mistyped bank card.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+SAMPLES = ("bakery", "supermarket", "fashion")
+"""Stamps; per euro with categories and offers; tiers and returns."""
+
 
 def sample(name: str) -> str:
     """The text of the sample programme `name`, such as "bakery".

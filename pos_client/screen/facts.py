@@ -55,7 +55,10 @@ def read_facts(runtime: Runtime) -> Facts:
         rewards = quote.rewards
     elif holder and programme:
         verdict = till.reckoning.verdict(holder)
-        rewards = options(programme, Basket(currency=programme.currency), (), holder.balance, verdict)
+        known = till.reckoning.facts(programme, holder, now, rotating=till.waiting_rotating)
+        tier = programme.tier(holder.tier or "").id
+        nothing = Basket(currency=programme.currency)
+        rewards = options(programme, nothing, (), holder.balance, verdict, tier=tier, facts=known)
     state = runtime.agent.state
     return Facts(
         store_name=runtime.terminal.store_name,

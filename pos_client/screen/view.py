@@ -203,18 +203,19 @@ def _reward(words: Words, facts: Facts, option: RewardOption, *, key: str, taken
     if taken:
         note = _("Chosen") if taken == 1 else _("Chosen {count} times").format(count=taken)
     elif option.code is not None:
-        note = _why_not(words, facts, option, option.code, spent)
-    return RewardRow(reward.id, key, reward.name.get(words.language), words.points(reward.cost_points), note, state)
+        note = _why_not(words, facts, option, option.code)
+    cost = words.points(option.cost_points) if option.cost_points else ""
+    if option.cost_stamps:
+        cost = _("{count} stamps").format(count=words.points(option.cost_stamps))
+    return RewardRow(reward.id, key, reward.name.get(words.language), cost, note, state)
 
 
-def _why_not(words: Words, facts: Facts, option: RewardOption, code: str, spent: int) -> str:
+def _why_not(words: Words, facts: Facts, option: RewardOption, code: str) -> str:
     assert facts.programme is not None
     assert facts.holder is not None
     # A card that is not known here has no points either, but more of them would not help.
     told = code if facts.holder.known else "card_unknown"
-    return words.why_not(
-        told, option.reward, facts.programme, option.reward.cost_points - (facts.holder.balance - spent)
-    )
+    return words.why_not(told, option, facts.programme)
 
 
 def _lines(words: Words, quote: Quote) -> tuple[LineRow, ...]:
@@ -227,9 +228,9 @@ def _lines(words: Words, quote: Quote) -> tuple[LineRow, ...]:
 
     rows = [item(line) for line in quote.basket.lines]
     for redemption in quote.settlement.redemptions:
-        reward = quote.programme.reward(redemption.reward)
-        name = reward.name.get(words.language) if reward else redemption.reward
-        rows.append(LineRow(name, words.money(-redemption.discount_minor, currency), "reward"))
+        name = quote.programme.name_of(redemption.reward, words.language)
+        off = redemption.discount_minor + redemption.cash_minor
+        rows.append(LineRow(name, words.money(-off, currency), "reward"))
     if len(rows) > MAX_LINES:
         hidden = len(rows) - MAX_LINES + 1
         rows = [LineRow(_("{count} earlier lines").format(count=hidden), "", "more"), *rows[hidden:]]
@@ -244,9 +245,9 @@ def _earns_detail(words: Words, quote: Quote) -> str:
     components = quote.settlement.accrual.components
     if len(components) < 2:
         return ""
-    names = {rule.id: rule.name.get(words.language) for rule in quote.programme.earn}
+    programme, language = quote.programme, words.language
     return " + ".join(
-        words.points(part.points) + (f" {names.get(part.rule, part.rule)}" if part.kind == "bonus" else "")
+        words.points(part.points) + (f" {programme.name_of(part.rule, language)}" if part.kind == "bonus" else "")
         for part in components
     )
 
@@ -289,7 +290,7 @@ def _standing(words: Words, facts: Facts, quote: Quote | None) -> Message | None
 def _notice(words: Words, facts: Facts, notice: Notice, quote: Quote | None) -> Message:
     option = next((option for option in facts.rewards if option.reward.id == notice.reward), None)
     if option is not None and facts.programme is not None and facts.holder is not None:
-        why = _why_not(words, facts, option, notice.code, quote.settlement.points_spent if quote else 0)
+        why = _why_not(words, facts, option, notice.code)
         return Message("warn", f"{option.reward.name.get(words.language)}: {why}")
     return _say(words, notice.code)
 

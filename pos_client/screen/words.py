@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 
-from loyalty.programme import AmountOff, Programme
+from loyalty.programme import Programme
+from loyalty.redemption import RewardOption
 from pos_client.i18n import Translator, mark, translator
 
 _LOCALES = {"nl": "nl_NL", "en": "en_GB"}
@@ -28,10 +29,20 @@ NOTICES: dict[str, tuple[Mood, str]] = {
     "blocked": ("stop", mark("Blocked: please refer to the service desk")),
     "card_blocked": ("stop", mark("Blocked: please refer to the service desk")),
     "unreadable": ("warn", mark("The card could not be read: please present it again")),
+    "credential_malformed": ("warn", mark("The code could not be read: please present it again")),
+    "credential_no_key": ("warn", mark("This till cannot check codes on a phone: please scan the card")),
+    "credential_expired": ("warn", mark("This code is too old: please show the newest one")),
+    "credential_future": ("warn", mark("The phone's clock is ahead: please set it automatically")),
+    "credential_wrong_code": ("stop", mark("This code is not right: please show the newest one")),
+    "credential_replayed": ("warn", mark("This code has been used: please wait for the next one")),
     "undone": ("info", mark("Undone: the booking has been reversed")),
     "no_card": ("warn", mark("Scan or swipe the card first")),
     "no_programme": ("warn", mark("This till has to reach head office once before it can save points")),
     "unknown_session": ("warn", mark("This sale is no longer known: please start it again")),
+    "sale_returned": ("warn", mark("Goods of this sale came back before: please return the rest")),
+    "coupon_invalid": ("warn", mark("This code is mistyped: please type it again")),
+    "coupon_unknown": ("warn", mark("This coupon is not valid here")),
+    "coupon_used": ("warn", mark("This coupon was used before")),
     "session_closed": ("warn", mark("This sale is already closed: please start a new one")),
     "too_late": ("warn", mark("Too late to undo: please use a return")),
     "store_full": ("stop", mark("The disk is full: nothing was booked. Free some space and book again")),
@@ -52,6 +63,11 @@ REASONS = {
     "policy_never": mark("only with a connection"),
     "card_unknown": mark("card not known yet"),
     "card_blocked": mark("card is blocked"),
+    "no_such_goods": mark("no such goods on the receipt"),
+    "limit_per_member": mark("had {times} times, the most there is"),
+    "out_of_stock": mark("none left"),
+    "stamps_short": mark("{short} stamps to go"),
+    "credential_needed": mark("only with the code on the phone"),
     "no_session": mark("enter the articles first"),
 }
 """Why a reward cannot be given, by `RewardOption.code`, to stand beside it."""
@@ -116,18 +132,21 @@ class Words:
     def _local(self, at_ms: int) -> datetime:
         return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._zone)
 
-    def why_not(self, code: str, reward: AmountOff, programme: Programme, short: int) -> str:
+    def why_not(self, code: str, option: RewardOption, programme: Programme) -> str:
         """Why a reward cannot be given now, for the cashier to say.
 
         Args:
             code: from `RewardOption.code`.
-            short: points that are missing.
         """
         policy = programme.offline
+        amount = max(option.reward.minimum_basket_minor, option.value_minor)
+        if code == "basket_too_small" and not amount:
+            code = "no_such_goods"
         return self.translate(REASONS.get(code, OTHER_REASON)).format(
-            short=self.points(short),
-            amount=self.money(reward.discount_minor, programme.currency),
-            count=reward.limit_per_basket,
+            short=self.points(option.short),
+            amount=self.money(amount, programme.currency),
+            count=option.reward.limit_per_basket,
+            times=option.reward.limit_per_member,
             card_cap=self.points(policy.per_card_day_points),
             till_cap=self.points(policy.per_till_day_points),
         )

@@ -18,6 +18,13 @@ _SETTLED = "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 """Rows of transactions below the oldest one still open: no row can appear among or before them any more."""
 
 
+COUNTERS = (
+    "coalesce((SELECT jsonb_object_agg(name, count) FROM counter c WHERE c.account_id = b.account_id AND count <> 0), "
+    "'{}')"
+)
+"""What is counted of the account of a balance `b`, as a JSON object."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Cursor:
     """The last row read: a place in the order (transaction, position). The start is before every row."""
@@ -96,12 +103,15 @@ def _states(conn: Connection, names: Sequence[tuple[str, str]]) -> tuple[Change,
     last = {name: place for place, name in enumerate(names)}
     keys = {subject: [key for kind, key in last if kind == subject] for subject in ("account", "card", "programme")}
     found: list[tuple[int, Change]] = []
-    for account, first_name, tier, points in conn.execute(
-        "SELECT a.account_id, a.first_name, a.tier, coalesce(b.points, 0) FROM account a "
-        "LEFT JOIN balance b USING (account_id) WHERE a.account_id = ANY(%s)",
+    for account, first_name, tier, points, counters, first in conn.execute(
+        f"SELECT a.account_id, a.first_name, a.tier, coalesce(b.points, 0), {COUNTERS}, "
+        "NOT EXISTS (SELECT FROM ledger l WHERE l.account_id = a.account_id AND l.kind IN ('sale', 'opening')) "
+        "FROM account a LEFT JOIN balance b USING (account_id) WHERE a.account_id = ANY(%s)",
         (keys["account"],),
     ):
-        change = AccountChange(account=account, first_name=first_name, tier=tier, points=points)
+        change = AccountChange(
+            account=account, first_name=first_name, tier=tier, points=points, counters=counters, first_purchase=first
+        )
         found.append((last["account", account], change))
     for token, account, blocked in conn.execute(
         "SELECT token, account_id, blocked FROM card WHERE token = ANY(%s)", (keys["card"],)

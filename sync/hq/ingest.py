@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
 
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from loyalty.ledger import GENESIS, chain
-from loyalty.programme import Programme
-from sync.hq.changes import newest_cursor
+from sync.hq.changes import COUNTERS, newest_cursor
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
+from sync.hq.knowledge import count, learn
 from sync.hq.programmes import Programmes
-from sync.hq.verdicts import Booking, Knowledge, Parking, Received, judge, receive
+from sync.hq.verdicts import Parking, Received, judge, receive
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
 
 NEXT_POLL_S = 15
@@ -29,7 +28,7 @@ ATTEMPTS = 6
 
 _COLUMNS = (
     "seq, digest, business_date, points_earned, points_spent, account_id, parked, code, text, raw, "
-    "entry_id, kind, card, points, programme_version, reverses"
+    "entry_id, kind, card, points, programme_version, reverses, original"
 )
 
 
@@ -86,7 +85,7 @@ def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence
     results = [before[seq] for seq in range(batch.from_seq, min(batch.to_seq, stream.durable_to) + 1)]
     verdicts: list[tuple[Received, str | None, Parking | None]] = []
     if fresh:
-        known = _learn(conn, programmes, fresh)
+        known = learn(conn, programmes, fresh)
         verdicts = [(received, *judge(received, known)) for received in fresh]
         _store(conn, batch, verdicts)
     durable_to = max(stream.durable_to, batch.to_seq)
@@ -165,59 +164,6 @@ def _check_chain(batch: Batch, raws: Sequence[bytes], stream: _Stream, before: d
     return digests
 
 
-def _learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received]) -> Knowledge:
-    """Fetch in a handful of statements all that judging these entries needs."""
-    entries = [received.entry for received in fresh if received.entry is not None]
-    cards = _pairs(conn, "SELECT token, account_id FROM card WHERE token = ANY(%s)", [entry.card for entry in entries])
-    named = list({entry.account for entry in entries if entry.account is not None})
-    accounts = _pairs(conn, "SELECT account_id, account_id FROM account WHERE account_id = ANY(%s)", named)
-    published: dict[int, Programme] = {}
-    for version in {entry.programme_version for entry in entries}:
-        if (programme := programmes.get(conn, version)) is not None:
-            published[version] = programme
-    known = Knowledge(cards, frozenset(accounts), published, {}, set())
-    wanted = [
-        (account, entry_id)
-        for received in fresh
-        if received.entry is not None and (account := known.account_of(received.entry)) is not None
-        for entry_id in (received.entry_id, received.reverses)
-        if entry_id is not None
-    ]
-    voided = [pair for pair in wanted if pair[1] in {received.reverses for received in fresh}]
-    if voided:
-        # Two terminals may void the same sale at once: the accounts are locked, in order, before their ledger is read.
-        conn.execute(
-            "SELECT 1 FROM balance WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE",
-            ([account for account, _ in wanted],),
-        )
-    known.booked.update(_bookings(conn, wanted))
-    known.voided.update(_voided(conn, voided))
-    return known
-
-
-def _pairs(conn: Connection, statement: str, keys: Sequence[str]) -> dict[str, str]:
-    return dict(conn.execute(statement, (list(keys),)).fetchall())
-
-
-def _bookings(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], Booking]:
-    rows = conn.execute(
-        "SELECT l.account_id, l.entry_id, l.kind, l.points_earned, l.points_spent, "
-        "'terminal ' || l.terminal_id || ', epoch ' || l.epoch || ', number ' || l.seq "
-        "FROM unnest(%s::text[], %s::uuid[]) AS w (account_id, entry_id) JOIN ledger l USING (account_id, entry_id)",
-        ([account for account, _ in wanted], [entry_id for _, entry_id in wanted]),
-    )
-    return {(account, entry_id): Booking(*rest) for account, entry_id, *rest in rows}
-
-
-def _voided(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
-    rows = conn.execute(
-        "SELECT account_id, reverses FROM unnest(%s::text[], %s::uuid[]) AS w (account_id, reverses) "
-        "JOIN ledger l USING (account_id, reverses)",
-        ([account for account, _ in wanted], [entry_id for _, entry_id in wanted]),
-    )
-    return set(rows)
-
-
 def _store(conn: Connection, batch: Batch, verdicts: Sequence[tuple[Received, str | None, Parking | None]]) -> None:
     """Write the verdicts: one COPY, then statements over all of them at once."""
     with conn.cursor().copy(f"COPY incoming ({_COLUMNS}) FROM STDIN") as copy:
@@ -243,12 +189,13 @@ def _store(conn: Connection, batch: Batch, verdicts: Sequence[tuple[Received, st
     )
     conn.execute(
         "INSERT INTO ledger (account_id, entry_id, kind, terminal_id, epoch, seq, digest, raw, card, business_date, "
-        "points, points_earned, points_spent, programme_version, reverses) "
+        "points, points_earned, points_spent, programme_version, reverses, original) "
         "SELECT account_id, entry_id, kind, %(terminal)s, %(epoch)s, seq, digest, raw, card, business_date, "
-        "points, points_earned, points_spent, programme_version, reverses "
+        "points, points_earned, points_spent, programme_version, reverses, original "
         "FROM incoming WHERE NOT parked ORDER BY account_id, entry_id",
         stream,
     )
+    count(conn, [(received, account) for received, account, parking in verdicts if account and parking is None])
     conn.execute("INSERT INTO feed (subject, key) SELECT DISTINCT 'account', account_id FROM incoming WHERE NOT parked")
     last = verdicts[-1][0]
     conn.execute(
@@ -259,11 +206,17 @@ def _store(conn: Connection, batch: Batch, verdicts: Sequence[tuple[Received, st
 
 def _row(received: Received, account: str | None, parking: Parking | None) -> tuple[object, ...]:
     entry = received.entry
-    ledger: tuple[object, ...] = (None,) * 6
+    ledger: tuple[object, ...] = (None,) * 7
     if parking is None and entry is not None:
         ledger = (
-            received.entry_id, entry.kind.value, entry.card, entry.points, entry.programme_version, received.reverses,
-        )  # fmt: skip
+            received.entry_id,
+            entry.kind.value,
+            entry.card,
+            entry.points,
+            entry.programme_version,
+            received.reverses,
+            received.original,
+        )
     return (
         received.seq,
         received.digest,
@@ -291,9 +244,12 @@ def _again(seq: int, before: _Before) -> Result:
 
 def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ...]:
     rows = conn.execute(
-        "SELECT account_id, points FROM balance WHERE account_id = ANY(%s) ORDER BY account_id", (accounts,)
+        f"SELECT account_id, points, {COUNTERS} FROM balance b WHERE account_id = ANY(%s) ORDER BY account_id",
+        (accounts,),
     )
-    return tuple(AccountBalance(account=account, points=points) for account, points in rows)
+    return tuple(
+        AccountBalance(account=account, points=points, counters=counters) for account, points, counters in rows
+    )
 
 
 def _keep_evidence(conn: Connection, batch: Batch, reason: str) -> None:

@@ -12,7 +12,9 @@ from uuid import UUID
 from loyalty.errors import LoyaltyError
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
-from loyalty.settlement import settle
+from loyalty.redemption import Choice
+from loyalty.returns import quantities, take_back
+from loyalty.settlement import Settlement, settle
 
 MAX_POINTS = 10**12
 """Points in one entry: a hundred times the dearest basket at a hundred points a cent; more is not a sale."""
@@ -35,6 +37,11 @@ class Code(StrEnum):
     ID_TWICE = "id_twice"
     VOID_UNKNOWN = "void_unknown"
     VOID_TWICE = "void_twice"
+    VOID_RETURNED = "void_returned"
+    RETURN_UNKNOWN = "return_unknown"
+    RETURN_VOIDED = "return_voided"
+    RETURN_REFUSED = "return_refused"
+    COUPON_USED = "coupon_used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ class Received:
     entry: Entry | None = None
     entry_id: UUID | None = None
     reverses: UUID | None = None
+    original: UUID | None = None
     fault: Parking | None = None
 
     @property
@@ -97,6 +105,12 @@ class Knowledge:
     """By account and entry id."""
     voided: set[tuple[str, UUID]]
     """Account and id of entries that were taken back."""
+    sales: dict[tuple[str, UUID], Entry] = field(default_factory=dict)
+    """By account and entry id: booked sales that a return in the batch may belong to."""
+    returned: dict[tuple[str, UUID], list[Entry]] = field(default_factory=dict)
+    """By account and id of the sale: its booked returns."""
+    coupons: dict[str, UUID] = field(default_factory=dict)
+    """Single-use codes of the batch that were used before, with the id of the sale."""
 
     def account_of(self, entry: Entry) -> str | None:
         """The account to book to: the one the card points to now, else the one the till named, if there is such."""
@@ -116,8 +130,8 @@ def receive(seq: int, raw: bytes, digest: bytes, *, terminal: str, epoch: int, t
         entry = Entry.decode(raw)
     except LoyaltyError as error:
         return Received(seq, raw, digest, _date_within(raw, today), fault=_park(Code.UNREADABLE, str(error)))
-    entry_id, reverses = _uuid(entry.id), _uuid(entry.reverses)
-    if wrong := _unsound(entry, entry_id, reverses):
+    entry_id, reverses, original = _uuid(entry.id), _uuid(entry.reverses), _uuid(entry.original)
+    if wrong := _unsound(entry, entry_id, reverses, original):
         return Received(seq, raw, digest, entry.business_date, fault=_park(Code.UNREADABLE, wrong))
     fault = None
     if (entry.terminal, entry.epoch, entry.seq) != (terminal, epoch, seq):
@@ -126,7 +140,7 @@ def receive(seq: int, raw: bytes, digest: bytes, *, terminal: str, epoch: int, t
             f"expected terminal {terminal}, epoch {epoch}, number {seq}; "
             f"the entry says {entry.terminal[:MAX_NAME]}, {entry.epoch}, {entry.seq}",
         )
-    return Received(seq, raw, digest, entry.business_date, entry, entry_id, reverses, fault)
+    return Received(seq, raw, digest, entry.business_date, entry, entry_id, reverses, original, fault)
 
 
 def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | None]:
@@ -141,13 +155,40 @@ def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | N
         return None, _park(Code.UNKNOWN_CARD, "the card belongs to no member here: link it to one")
     if before := known.booked.get((account, received.entry_id)):
         return account, _park(Code.ID_TWICE, f"an entry with this id is booked already, as {before.where}")
-    parking = _judge_void(received, account, known) if entry.kind is EntryKind.VOID else _judge_sale(entry, known)
+    match entry.kind:
+        case EntryKind.SALE:
+            parking = _judge_sale(entry, known)
+        case EntryKind.VOID:
+            parking = _judge_void(received, account, known)
+        case EntryKind.RETURN:
+            parking = _judge_return(received, entry, account, known)
+        case EntryKind.ADJUSTMENT:
+            parking = None  # a manager answers for it, by name: there is nothing to compute it from
     if parking is None:
-        where = f"terminal {entry.terminal}, epoch {entry.epoch}, number {entry.seq}"
-        known.booked[account, received.entry_id] = Booking(entry.kind, received.earned, received.spent, where)
-        if received.reverses is not None:
-            known.voided.add((account, received.reverses))
+        _remember(received, entry, account, known)
     return account, parking
+
+
+def _remember(received: Received, entry: Entry, account: str, known: Knowledge) -> None:
+    """Let the entries that follow in the batch know of one that is booked."""
+    assert received.entry_id is not None
+    where = f"terminal {entry.terminal}, epoch {entry.epoch}, number {entry.seq}"
+    known.booked[account, received.entry_id] = Booking(entry.kind, received.earned, received.spent, where)
+    if entry.kind is EntryKind.SALE:
+        known.sales[account, received.entry_id] = entry
+        known.coupons.update((code, received.entry_id) for code in coupons_of(entry))
+    if received.reverses is not None:
+        known.voided.add((account, received.reverses))
+        freed = [code for code, sale in known.coupons.items() if sale == received.reverses]
+        for code in freed:
+            del known.coupons[code]
+    if received.original is not None:
+        known.returned.setdefault((account, received.original), []).append(entry)
+
+
+def coupons_of(entry: Entry) -> list[str]:
+    """The single-use codes that a sale used."""
+    return [redemption.coupon for redemption in entry.settlement.redemptions if redemption.coupon is not None]
 
 
 def _judge_sale(entry: Entry, known: Knowledge) -> Parking | None:
@@ -157,20 +198,46 @@ def _judge_sale(entry: Entry, known: Knowledge) -> Parking | None:
             Code.UNKNOWN_PROGRAMME,
             f"programme '{entry.programme}' version {entry.programme_version} was never published here",
         )
-    rewards = [redemption.reward for redemption in entry.settlement.redemptions]
+    for code in coupons_of(entry):
+        if code in known.coupons:
+            return _park(Code.COUPON_USED, f"the coupon …{code[-4:]} was used before, on sale {known.coupons[code]}")
+    wanted = [Choice.of(redemption) for redemption in entry.settlement.redemptions]
     try:
-        expected = settle(programme, entry.basket, entry.tier, rewards)
+        expected = settle(programme, entry.basket, entry.tier, wanted, entry.known_facts)
     except ValueError as error:  # every domain error, and amounts so contradictory that they cannot be split
         return _park(Code.ACCRUAL_DIFFERS, f"cannot be computed again: {error}")
-    if expected == entry.settlement:
+    return _compare(expected, entry.settlement)
+
+
+def _compare(ours: Settlement, theirs: Settlement) -> Parking | None:
+    if ours == theirs:
         return None
-    ours, theirs = expected, entry.settlement
     return _park(
         Code.ACCRUAL_DIFFERS,
         f"expected {ours.points_earned} points earned and {ours.points_spent} spent, "
         f"got {theirs.points_earned} and {theirs.points_spent}"
         + (", on other rules or lines" if ours.points_delta == theirs.points_delta else ""),
     )
+
+
+def _judge_return(received: Received, entry: Entry, account: str, known: Knowledge) -> Parking | None:
+    assert received.original is not None
+    key = (account, received.original)
+    sale = known.sales.get(key)
+    if sale is None:
+        return _park(
+            Code.RETURN_UNKNOWN, f"the sale it returns from, {received.original}, is not booked to this member"
+        )
+    if key in known.voided:
+        return _park(Code.RETURN_VOIDED, f"the sale {received.original} was taken back whole")
+    back = quantities([entry])
+    try:
+        expected = take_back(sale, quantities(known.returned.get(key, ())), back)
+    except ValueError as error:
+        return _park(Code.RETURN_REFUSED, str(error))
+    if expected.basket != entry.basket:
+        return _park(Code.ACCRUAL_DIFFERS, "the lines are not those of the sale, or were paid differently")
+    return _compare(expected.settlement, entry.settlement)
 
 
 def _judge_void(received: Received, account: str, known: Knowledge) -> Parking | None:
@@ -180,6 +247,8 @@ def _judge_void(received: Received, account: str, known: Knowledge) -> Parking |
         return _park(Code.VOID_UNKNOWN, f"the sale that it takes back, {received.reverses}, is not booked here")
     if (account, received.reverses) in known.voided:
         return _park(Code.VOID_TWICE, f"the sale {received.reverses} was taken back before")
+    if known.returned.get((account, received.reverses)):
+        return _park(Code.VOID_RETURNED, f"goods of the sale {received.reverses} came back before: return the rest")
     if (received.earned, received.spent) != (-sale.earned, -sale.spent):
         return _park(
             Code.ACCRUAL_DIFFERS,
@@ -189,12 +258,13 @@ def _judge_void(received: Received, account: str, known: Knowledge) -> Parking |
     return None
 
 
-def _unsound(entry: Entry, entry_id: UUID | None, reverses: UUID | None) -> str | None:
+def _unsound(entry: Entry, entry_id: UUID | None, reverses: UUID | None, original: UUID | None) -> str | None:
     """What of an entry cannot be stored or looked up, in words; None for a sound one."""
     if entry_id is None:
         return "id: expected a UUID"
-    if entry.reverses is not None and reverses is None:
-        return "reverses: expected a UUID"
+    for name, text, found in (("reverses", entry.reverses, reverses), ("original", entry.original, original)):
+        if text is not None and found is None:
+            return f"{name}: expected a UUID"
     if not re.fullmatch(r"[0-9a-f]{32}", entry.card):
         return "card: expected a token of 32 hex digits"
     if entry.account is not None and not re.fullmatch(rf"[!-~]{{1,{MAX_NAME}}}", entry.account):

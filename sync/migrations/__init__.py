@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlite_utils.migrations import Migrations
 
-from sync.migrations import m001_first
+from sync.migrations import m001_first, m002_programme_engine
 
 migrations = Migrations("till")
 migrations(name="m001_first")(m001_first.apply)
+migrations(name="m002_programme_engine")(m002_programme_engine.apply)

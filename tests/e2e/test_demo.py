@@ -6,10 +6,15 @@ import json
 import subprocess
 import sys
 
+import pytest
 
-def test_the_morning_agrees_on_every_figure() -> None:
+from pos_client.samples import SAMPLES
+
+
+@pytest.mark.parametrize("programme", SAMPLES)
+def test_the_morning_agrees_on_every_figure(programme: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pos_client", "demo", "--headless", "--json"],
+        [sys.executable, "-m", "pos_client", "demo", "--headless", "--json", "--programme", programme],
         capture_output=True,
         text=True,
         check=False,

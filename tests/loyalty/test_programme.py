@@ -12,9 +12,10 @@ from loyalty.errors import ProgrammeError
 from loyalty.money import Rounding
 from loyalty.offline import OfflineMode
 from loyalty.programme import Multiplier, PerAmount, Programme
-from tests.loyalty.build import amount_off, document, multiplier, per_amount, programme
+from tests.loyalty.build import TEXT, amount_off, document, multiplier, per_amount, programme
 
 SAMPLES = Path(__file__).parents[2] / "pos_client" / "samples"
+SCHEMA = Path(__file__).parents[2] / "docs" / "programme.schema.json"
 GOOD = document(per_amount(1, 100), multiplier(50, "silver"), rewards=(amount_off("five", 500, 500),))
 
 
@@ -37,8 +38,14 @@ def test_the_samples_are_programmes(sample: Path) -> None:
     read = Programme.from_toml(sample.read_text(encoding="utf-8"))
     assert read.earn
     assert read.rewards
-    # What head office publishes and a till stores is the same document again.
+    # What head office publishes and a till stores is the same document again, and so is its JSON form.
     assert Programme.from_document(read.model_dump(mode="json")) == read
+    assert Programme.from_json(read.model_dump_json()) == read
+
+
+def test_the_json_schema_in_the_documents_is_that_of_the_code() -> None:
+    """Write it anew with the command in docs/programmes.md when a field was added."""
+    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == Programme.model_json_schema()
 
 
 def test_there_is_a_sample() -> None:
@@ -71,13 +78,13 @@ def test_defaults() -> None:
         ("earn", [], "earn", "at least 1"),
         ("earn.0.kind", "per_moon", "earn.0", "'per_amount'"),
         ("earn.0.kind", ..., "earn.0", "discriminator"),
-        ("earn.0.per_minor", 0, "earn.0.per_amount.per_minor", "greater than 0"),
-        ("earn.0.per_minor", 99.5, "earn.0.per_amount.per_minor", "valid integer"),
-        ("earn.0.points", -1, "earn.0.per_amount.points", "greater than 0"),
-        ("earn.0.rounding", "up", "earn.0.per_amount.rounding", "'floor' or 'half_up'"),
-        ("earn.0.bonus", 2, "earn.0.per_amount.bonus", "not permitted"),
-        ("earn.1.percent", 1001, "earn.1.multiplier.percent", "less than or equal to 1000"),
-        ("earn.1.percent", True, "earn.1.multiplier.percent", "valid integer"),
+        ("earn.0.per_minor", 0, "earn.0.per_minor", "greater than 0"),
+        ("earn.0.per_minor", 99.5, "earn.0.per_minor", "valid integer"),
+        ("earn.0.points", -1, "earn.0.points", "greater than 0"),
+        ("earn.0.rounding", "up", "earn.0.rounding", "'floor' or 'half_up'"),
+        ("earn.0.extra", 2, "earn.0.extra", "not permitted"),
+        ("earn.1.percent", 1001, "earn.1.percent", "less than or equal to 1000"),
+        ("earn.1.percent", True, "earn.1.percent", "valid integer"),
         ("rewards.0.cost_points", 0, "rewards.0.cost_points", "greater than 0"),
         ("rewards.0.discount_minor", 10**9 + 1, "rewards.0.discount_minor", "less than or equal"),
         ("rewards.0.limit_per_basket", 21, "rewards.0.limit_per_basket", "less than or equal to 20"),
@@ -110,7 +117,7 @@ def test_every_problem_is_named_at_once() -> None:
         Programme.from_document(wrong)
     assert [problem.split(":")[0] for problem in caught.value.problems] == [
         "version",
-        "earn.1.multiplier.percent",
+        "earn.1.percent",
         "rewards.0.cost_points",
     ]
 
@@ -118,17 +125,60 @@ def test_every_problem_is_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
-        ("tiers.1.id", "basic", "expected distinct tier ids, got ['basic'] twice"),
-        ("earn.1.id", "base", "expected distinct earn rule ids, got ['base'] twice"),
-        ("rewards", [amount_off("a", 1, 1), amount_off("a", 2, 2)], "expected distinct reward ids, got ['a'] twice"),
-        ("earn.1.tiers", ["silver", "bronze"], "earn rule 'bonus' names tiers ['bronze']; known are ['basic',"),
+        ("tiers.1.id", "basic", "tiers: expected distinct tier ids, got ['basic'] twice"),
+        ("earn.1.id", "base", "earn: expected distinct earn rule ids, got ['base'] twice"),
+        ("rewards", [amount_off("a", 1, 1), amount_off("a", 2, 2)], "rewards: expected distinct reward ids, got ['a']"),
+        ("earn.1.tiers", ["silver", "bronze"], "earn.1.tiers: expected tiers of this programme, ['basic', 'silver',"),
+        ("rewards.0.id", "base", "rewards.0.id: expected another name, 'base' is used in earn"),
+        ("earn.0.id", "return", "earn.0.id: expected another name, 'return' is used in entries that no rule made"),
+        ("tiers.1.threshold", 100, "tier_policy: expected one beside thresholds"),
+        ("tier_policy", {"by": "points"}, "tiers.1.threshold: expected more than the 0 of the tier below, got 0"),
+        (
+            "caps",
+            {"per_basket_points": 9, "per_card_day_points": 5},
+            "caps.per_basket_points: expected at most per_card",
+        ),
+        (
+            "coupons",
+            [
+                {"id": "x", "name": TEXT, "code_prefix": "AB", "gives": {"kind": "points", "points": 5}},
+                {"id": "y", "name": TEXT, "code_prefix": "ABC", "gives": {"kind": "points", "points": 5}},
+            ],
+            "coupons.1.code_prefix: expected one that does not begin with that of coupons.0, 'AB', got 'ABC'",
+        ),
     ],
 )
 def test_names_within_the_document_hold(path: str, value: Any, text: str) -> None:
     with pytest.raises(ProgrammeError) as caught:
         Programme.from_document(broken(path, value))
-    assert caught.value.problems[0].startswith("programme: ")
-    assert text in str(caught.value)
+    assert any(problem.startswith(text) for problem in caught.value.problems), caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        ("earn.1.percnt", 20, "earn.1.percnt: Extra inputs are not permitted: did you mean 'percent'?"),
+        ("earn.0.kind", ..., "earn.0: Unable to extract tag using discriminator 'kind': add 'kind', which says what"),
+        ("name.en", ..., "name.en: Field required: add 'en'"),
+        ("earn.0.valid_from", 20260401, "earn.0.valid_from: expected a date such as 2026-04-01, got a number"),
+        ("earn.0.hours", ["22:00-02:00"], "earn.0.hours: expected hours within one day, got '22:00-02:00'"),
+        (
+            "rewards.0",
+            {"kind": "pay_with_points", "id": "p", "name": TEXT, "cost_points": 3, "value_minor": 10, "step_minor": 5},
+            "rewards.0: expected a step that costs whole points, got step_minor 5 at 3 points for 10",
+        ),
+        (
+            "coupons",
+            [{"id": "x", "name": TEXT, "gives": {"kind": "points", "points": 5}}],
+            "coupons.0: expected a code_prefix, segments, tiers or a limit_per_member",
+        ),
+        ("expiry", {"end_of_year": True}, "expiry: expected after_months beside end_of_year"),
+    ],
+)
+def test_a_problem_says_what_to_change(path: str, value: Any, problem: str) -> None:
+    with pytest.raises(ProgrammeError) as caught:
+        Programme.from_document(broken(path, value))
+    assert caught.value.problems[0].startswith(problem), caught.value.problems
 
 
 def test_not_toml() -> None:
@@ -136,6 +186,10 @@ def test_not_toml() -> None:
         Programme.from_toml("format = 1\nid = x\n")
     with pytest.raises(ProgrammeError, match="format: Field required"):
         Programme.from_toml("")
+    with pytest.raises(ProgrammeError, match=r"not valid JSON: .*line 1"):
+        Programme.from_json("{")
+    with pytest.raises(ProgrammeError, match="programme: Input should be a valid dictionary"):
+        Programme.from_json("[]")
 
 
 def test_look_ups() -> None:

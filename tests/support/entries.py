@@ -13,8 +13,11 @@ import uuid6
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from loyalty.basket import Basket, Line
+from loyalty.facts import Facts
 from loyalty.ledger import GENESIS, Clock, Entry, EntryKind, chain
 from loyalty.programme import Programme
+from loyalty.redemption import Choice
+from loyalty.returns import take_back
 from loyalty.settlement import settle
 from sync.signing import ENROL_KEY_ID, SignedMessage, sign
 from sync.wire import (
@@ -109,15 +112,17 @@ class Chain:
         *,
         account: str | None = None,
         tier: str = "basic",
-        rewards: Sequence[str] = (),
+        rewards: Sequence[str | Choice] = (),
         day: date = DAY,
         rules: Programme | None = None,
+        goods: Basket | None = None,
+        facts: Facts | None = None,
         **changed: Any,
     ) -> Entry:
-        """Append a sale of `amounts_minor` to card token `card`; `changed` overrides fields of the entry."""
+        """Append a sale of `amounts_minor`, or of `goods`, to card token `card`; `changed` overrides entry fields."""
         rules = rules or programme()
-        goods = basket(*amounts_minor)
-        settlement = settle(rules, goods, tier, rewards)
+        goods = basket(*amounts_minor) if goods is None else goods
+        settlement = settle(rules, goods, tier, rewards, facts or Facts())
         made: dict[str, Any] = {
             "kind": EntryKind.SALE,
             "card": card,
@@ -129,8 +134,22 @@ class Chain:
             "basket": goods,
             "settlement": settlement,
             "points": settlement.points_delta,
+            "facts": facts,
         }
         return self._append(**{**made, **changed})
+
+    def returned(self, sale: Entry, back: Mapping[str, int], before: Mapping[str, int] | None = None) -> Entry:
+        """Append the return of `back` from `sale`, after `before` came back already as far as this till knows."""
+        made = take_back(sale, before or {}, back)
+        kept = sale.model_dump(include={"business_date", "card", "account", "programme", "programme_version", "tier"})
+        return self._append(
+            **kept,
+            kind=EntryKind.RETURN,
+            original=sale.id,
+            basket=made.basket,
+            settlement=made.settlement,
+            points=made.settlement.points_delta,
+        )
 
     def void(self, sale: Entry, **changed: Any) -> Entry:
         """Append the void of `sale`."""
