@@ -39,19 +39,17 @@ class Goods:
 
     def of(self, shelf: int) -> list[int]:
         """Minor units of each line on a shelf."""
-        try:
-            return self._of[shelf]
-        except KeyError:
+        found = self._of.get(shelf)
+        if found is None:
             found = self._of[shelf] = [self.amounts[line] for line in self.shelves[shelf]]
-            return found
+        return found
 
     def sum_of(self, shelf: int) -> int:
         """Minor units of a whole shelf."""
-        try:
-            return self._sums[shelf]
-        except KeyError:
+        found = self._sums.get(shelf)
+        if found is None:
             found = self._sums[shelf] = sum(self.of(shelf))
-            return found
+        return found
 
     def plain_total(self, basket: Basket) -> int:
         """Minor units of everything eligible before rewards."""

@@ -6,12 +6,12 @@ functions are pure: they return new lots.
 
 from __future__ import annotations
 
-import calendar
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from loyalty.programme_members import Expiry
+from loyalty.tiers import months_later
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def lot_of(entry_id: str, points: int, earned_on: date, expiry: Expiry) -> Lot:
     """The lot of an accrual, with its dates by the programme."""
     expires_on = None
     if expiry.after_months is not None:
-        expires_on = _months_later(earned_on, expiry.after_months)
+        expires_on = months_later(earned_on, expiry.after_months)
         if expiry.end_of_year:
             expires_on = date(expires_on.year, 12, 31)
     return Lot(entry_id, points, earned_on + timedelta(days=expiry.vesting_days), expires_on)
@@ -169,8 +169,3 @@ def _with(lots: Sequence[Lot], debt: int, *more: Lot) -> Lots:
     kept = [lot for lot in (*lots, *more) if lot.points or lot.filled]
     kept.sort(key=lambda lot: (lot.expires_on or date.max, lot.vests_on, lot.id))
     return Lots(tuple(kept), debt)
-
-
-def _months_later(day: date, months: int) -> date:
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))

@@ -25,9 +25,13 @@ def window(policy: TierPolicy, today: date) -> tuple[date, date]:
     """The days that count today, both included: this calendar year, or the months up to today."""
     if policy.window == "calendar":
         return date(today.year, 1, 1), date(today.year, 12, 31)
-    year, month = divmod(today.year * 12 + today.month - 1 - policy.months, 12)
-    last = calendar.monthrange(year, month + 1)[1]
-    return date(year, month + 1, min(today.day, last)) + timedelta(days=1), today
+    return months_later(today, -policy.months) + timedelta(days=1), today
+
+
+def months_later(day: date, months: int) -> date:
+    """The same day so many months later (earlier when negative), or the last of that month when it has no such day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
 
 
 def qualifying(policy: TierPolicy, history: Iterable[Activity], today: date) -> int:

@@ -41,7 +41,8 @@ _INCOMING = """
 CREATE TEMPORARY TABLE incoming (
     seq bigint, digest bytea, business_date date, points_earned bigint, points_spent bigint, account_id text,
     parked boolean, code text, text text, raw bytea, entry_id uuid, kind text, card text, points bigint,
-    programme_version integer, reverses uuid, original uuid
+    programme_version integer, reverses uuid, original uuid,
+    paid_minor bigint
 ) ON COMMIT DELETE ROWS
 """
 

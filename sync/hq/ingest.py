@@ -16,7 +16,8 @@ from sync.hq.changes import COUNTERS, newest_cursor
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
 from sync.hq.knowledge import count, learn
-from sync.hq.programmes import Programmes
+from sync.hq.nightly import upgrade
+from sync.hq.programmes import Programmes, newest
 from sync.hq.verdicts import Parking, Received, judge, receive
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
 
@@ -28,7 +29,7 @@ ATTEMPTS = 6
 
 _COLUMNS = (
     "seq, digest, business_date, points_earned, points_spent, account_id, parked, code, text, raw, "
-    "entry_id, kind, card, points, programme_version, reverses, original"
+    "entry_id, kind, card, points, programme_version, reverses, original, paid_minor"
 )
 
 
@@ -189,13 +190,17 @@ def _store(conn: Connection, batch: Batch, verdicts: Sequence[tuple[Received, st
     )
     conn.execute(
         "INSERT INTO ledger (account_id, entry_id, kind, terminal_id, epoch, seq, digest, raw, card, business_date, "
-        "points, points_earned, points_spent, programme_version, reverses, original) "
+        "points, points_earned, points_spent, programme_version, reverses, original, paid_minor) "
         "SELECT account_id, entry_id, kind, %(terminal)s, %(epoch)s, seq, digest, raw, card, business_date, "
-        "points, points_earned, points_spent, programme_version, reverses, original "
-        "FROM incoming WHERE NOT parked ORDER BY account_id, entry_id",
+        "points, points_earned, points_spent, programme_version, reverses, original, paid_minor "
+        "FROM incoming WHERE NOT parked ORDER BY account_id, seq",
         stream,
     )
-    count(conn, [(received, account) for received, account, parking in verdicts if account and parking is None])
+    booked = [(received, account) for received, account, parking in verdicts if account and parking is None]
+    count(conn, booked)
+    programme = newest(conn)
+    if programme is not None and programme.tier_policy is not None:
+        upgrade(conn, programme, sorted({account for _, account in booked}), datetime.now(UTC).date())
     conn.execute("INSERT INTO feed (subject, key) SELECT DISTINCT 'account', account_id FROM incoming WHERE NOT parked")
     last = verdicts[-1][0]
     conn.execute(
@@ -206,7 +211,7 @@ def _store(conn: Connection, batch: Batch, verdicts: Sequence[tuple[Received, st
 
 def _row(received: Received, account: str | None, parking: Parking | None) -> tuple[object, ...]:
     entry = received.entry
-    ledger: tuple[object, ...] = (None,) * 7
+    ledger: tuple[object, ...] = (None,) * 8
     if parking is None and entry is not None:
         ledger = (
             received.entry_id,
@@ -216,6 +221,7 @@ def _row(received: Received, account: str | None, parking: Parking | None) -> tu
             entry.programme_version,
             received.reverses,
             received.original,
+            received.sign * entry.settlement.payable_minor,
         )
     return (
         received.seq,

@@ -232,7 +232,9 @@ def rich_programmes(draw: st.DrawFn) -> Programme:
     return programme(
         *earn,
         rewards=tuple(
-            {"name": TEXT, "id": f"reward-{number}", "limit_per_basket": 2} | reward | draw(conditions())
+            {"name": TEXT, "id": f"reward-{number}", "limit_per_basket": 2}
+            | reward
+            | (draw(conditions()) if number else {})
             for number, reward in enumerate(rewards)
         ),
         caps=caps,
@@ -300,7 +302,8 @@ def take_some(rules: Programme, goods: Basket, tier: str, facts: Facts, wanted: 
     """As many of the wanted benefits as can be had, as choices."""
     taken: list[Choice] = []
     for name in wanted:
-        choice = Choice(reward=name, code=CODE if name == "code" else None)
+        amount = 150 if name == "reward-0" else None  # three steps of paying with points
+        choice = Choice(reward=name, amount_minor=amount, code=CODE if name == "code" else None)
         try:
             redeem(rules, goods, [*taken, choice], tier=tier, facts=facts)
         except RewardRefused:

@@ -238,6 +238,7 @@ def test_points_as_part_payment_in_steps() -> None:
     rules = reward("pay_with_points", value_minor=100, step_minor=50)
     (paid,) = redeem(rules, SHOP, [Choice(reward="r", amount_minor=1250)])
     assert (paid.points, paid.discount_minor) == (1250, 1250)
+    assert redeem(rules, SHOP, [Choice.of(paid)]) == (paid,)  # what head office asks for to compute it again
     # What was paid with points earns nothing: € 26.02 − € 12.50 = € 13.52 → 13.
     assert settle(rules, SHOP, "basic", [Choice(reward="r", amount_minor=1250)]).points_earned == 13
     with pytest.raises(RewardRefused, match="basket too small"):

@@ -14,6 +14,7 @@ from loyalty.facts import UNKNOWN, Facts
 from loyalty.ledger import Entry, EntryKind
 from loyalty.lots import Lot, Lots, earn, give_back, spend, take_back
 from loyalty.programme import Programme
+from loyalty.redemption import Choice, redeem
 from loyalty.returns import Returned, quantities, spent_by_line
 from loyalty.returns import take_back as return_goods
 from loyalty.settlement import settle
@@ -45,6 +46,8 @@ def test_lines_and_components_sum_to_the_total(
     sale = settle(rules, goods, tier, take_some(rules, goods, tier, facts, wanted), facts)
     assert sum(part.points for part in sale.accrual.components) == sale.points_earned == sale.accrual.points
     assert sum(share.points for share in sale.accrual.lines) == sale.points_earned >= 0
+    again = [Choice.of(redemption) for redemption in sale.redemptions]
+    assert redeem(rules, goods, again, tier=tier, facts=facts) == sale.redemptions
     for redemption in sale.redemptions:
         assert sum(part.discount_minor for part in redemption.lines) == redemption.discount_minor
     for progress in sale.counters:

@@ -39,7 +39,8 @@ class Piece:
 
 
 def pieces() -> Iterator[Piece]:
-    title, piece, header = "", Piece("", ""), []
+    header: list[str] = []
+    title, piece = "", Piece("", "")
     for part in re.split(r"(^```toml\n.*?^```$)", TEXT, flags=re.MULTILINE | re.DOTALL):
         if part.startswith("```toml\n"):
             if piece.toml:
