@@ -6,7 +6,6 @@ Also what is plugged in: serial ports, HID devices, input nodes and cameras, for
 from __future__ import annotations
 
 import errno
-import re
 import socket
 import sys
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ import serial
 from serial.tools import list_ports
 
 from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceMissing, DriverError
+from drivers.hid_source import enumerate_hid
+from drivers.usb_ids import USB_ID, usb_name
 
-__all__ = ["USB_ID", "Plugged", "find_port", "is_network", "open_port", "plugged_in", "why_not_opened"]
+__all__ = ["MAX_BAUDRATE", "Plugged", "find_port", "is_network", "open_port", "plugged_in", "why_not_opened"]
 
 # Fastest rate a USB-CDC scanner is set to; the driver of the port has the last word.
 MAX_BAUDRATE = 4_000_000
-USB_ID = re.compile(r"(?P<vid>[0-9A-Fa-f]{4}):(?P<pid>[0-9A-Fa-f]{4})(?::(?P<serial>.+))?")
 # pyserial's URL handlers that lead to a scanner over a network: a raw TCP port, or a port server of RFC 2217.
 _NETWORK = ("socket://", "rfc2217://")
 # A scanner whose network cable is drawn says nothing: probes after 10 s of silence find out within half a minute.
@@ -105,12 +105,6 @@ def plugged_in() -> list[Plugged]:
     return sorted([*_serial(), *_hid(), *_nodes()], key=lambda each: (each.kind, each.path))
 
 
-def usb_name(vid: int, pid: int, number: str | None) -> str:
-    """Return `VID:PID` or `VID:PID:SERIAL` as a configuration takes it."""
-    ids = f"{vid:04x}:{pid:04x}"
-    return f"{ids}:{number}" if number else ids
-
-
 def _serial() -> list[Plugged]:
     stable = _stable("/dev/serial/by-id")
     return [
@@ -127,8 +121,6 @@ def _serial() -> list[Plugged]:
 
 
 def _hid() -> list[Plugged]:
-    from drivers.hid_device import enumerate_hid
-
     return [
         Plugged(
             "hid",
