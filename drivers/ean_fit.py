@@ -34,7 +34,7 @@ _BLURS = (0.35, 0.6, 0.9, 1.25)
 # Samples of a profile for each pixel, so that the nearest one is near enough.
 _DENSE = 3
 # Where the bars may begin, and where they may end: this many edges each.
-_MOST_EDGES = 10
+_MOST_EDGES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,10 @@ def fit_profile(profile: Floats, first: float, last: float) -> Fit | None:
     soft = _smooth(profile, 0.5 * module)
     slope = np.diff(soft)
     reach = 0.3 * (last - first)
-    begins = _edges(-slope, first - reach, first + reach)
-    ends = _edges(slope, last - reach, last + reach)
+    quiet = 5 * module
+    begins = _edges(-slope, soft, first - reach, first + reach, quiet)
+    backwards = _edges(slope[::-1], soft[::-1], profile.size - 1 - last - reach, profile.size - 1 - last + reach, quiet)
+    ends = profile.size - 1 - backwards
     begins, ends = (grid.ravel() for grid in np.meshgrid(begins, ends))
     fits = (ends - begins) > 0.5 * (last - first)
     if not fits.any():
@@ -124,7 +126,11 @@ def _best_valid(first: int, places: list[Floats]) -> list[tuple[float, str]]:
 
 
 # Each row bends the ruler: begin and end in modules, lean (one side nearer), bulge (round a bottle) as parts of the width.
-_COARSE = np.array([[0, 0, lean, bulge] for lean in (-0.24, -0.12, 0, 0.12, 0.24) for bulge in (0, 0.3, 0.6)], np.float32)
+_COARSE = np.array(
+    [[0, 0, lean / 20, 0] for lean in range(-6, 7)]
+    + [[0, 0, lean / 20, bulge] for lean in range(-2, 3) for bulge in (-0.15, -0.3, -0.45, -0.6)],
+    np.float32,
+)
 _FINER = (
     np.array([[b, e, q, c] for b in (-0.8, 0, 0.8) for e in (-0.8, 0, 0.8) for q in (-0.06, 0, 0.06) for c in (-0.15, 0, 0.15)], np.float32),
     np.array([[b, e, q, c] for b in (-0.4, 0, 0.4) for e in (-0.4, 0, 0.4) for q in (-0.03, 0, 0.03) for c in (-0.07, 0, 0.07)], np.float32),
@@ -139,12 +145,15 @@ def _smooth(profile: Floats, deviation: float) -> Floats:
     return np.asarray(np.convolve(padded, kernel / kernel.sum(), mode="valid"), np.float32)
 
 
-def _edges(rise: Floats, low: float, high: float) -> Floats:
-    """Return where `rise` peaks between `low` and `high`: at most `_MOST_EDGES`, the steepest."""
+def _edges(rise: Floats, soft: Floats, low: float, high: float, quiet: float) -> Floats:
+    """Return where `rise` peaks between `low` and `high` after `quiet` pixels without bars: the quietest few."""
     peak = (rise[1:-1] > rise[:-2]) & (rise[1:-1] >= rise[2:]) & (rise[1:-1] > 0.12 * max(float(rise.max()), 1e-3))
     at = np.nonzero(peak)[0] + 1
-    at = at[(at >= low) & (at <= high)]
-    return np.asarray(at[np.argsort(-rise[at])[:_MOST_EDGES]] + 0.5, np.float32)
+    at = at[(at >= max(low, 2)) & (at <= high)]
+    contrast = float(np.percentile(soft, 95) - np.percentile(soft, 5)) + 1e-3
+    before = [soft[max(0, int(x - quiet)) : max(1, int(x - 0.15 * quiet))] for x in at]
+    unrest = np.array([np.ptp(piece) / contrast for piece in before], np.float32)
+    return np.asarray(at[np.argsort(unrest)[:_MOST_EDGES]] + 0.5, np.float32)
 
 
 def _spread(shapes: Floats, around: Floats, module: float) -> Floats:

@@ -98,7 +98,7 @@ class HidDevice:
             if self._reader is None:
                 self._reader = build_reader(self._layout(reports))
             if report and self.tap is not None:
-                self.tap.raw(reports.descriptorrecord() + record(REPORT, report), received_at)
+                self.tap.raw(reports.descriptor_record() + record(REPORT, report), received_at)
             frames = self._reader.feed(report) if report else self._reader.gap()
             # A crash report may print what a frame of ours holds: it must not be the last card.
             del report

@@ -27,13 +27,13 @@ _TERMINATOR = "\r"
 _FIXED = {_TAB: "\t", _ENTER: _TERMINATOR, _KEYPAD_ENTER: _TERMINATOR}
 # The keypad, which some readers use for digits: the code of its first key of each row, then the row.
 _KEYPAD = {
-    first + step: char
-    for first, row in ((71, "789-456+1230."), (98, "/"), (55, "*"))
-    for step, char in enumerate(row)
+    first + step: char for first, row in ((71, "789-456+1230."), (98, "/"), (55, "*")) for step, char in enumerate(row)
 }
 # Alt and digits of the keypad type the character of that number, whatever the layout ("keypad emulation" in scanners'
 # manuals). Only ASCII means the same everywhere.
 _LAST_ASCII = 0x7F
+# GS1's separator, which readers send as Ctrl and the key that types `]` on a US keyboard, whatever the layout.
+_GS, _US_BRACKET = "\x1d", 27
 
 
 class Keys:
@@ -60,25 +60,31 @@ class Keys:
             return self._modifier(code, value)
         if value != _DOWN:
             return ""
-        if self._held & {_LEFT_ALT} and code in _KEYPAD:
+        if _LEFT_ALT in self._held and code in _KEYPAD:
             # Four digits are more than any ASCII number has.
             self._number = (self._number + _KEYPAD[code])[-4:]
             return ""
         if code in _FIXED or code in _KEYPAD:
             return self._take_dead() + (_FIXED.get(code) or _KEYPAD[code])
         if self._held & {_LEFT_CTRL, _RIGHT_CTRL}:
-            char = self._layout.keys.get((code, PLAIN), "")
-            return chr(ord(char) & 0x1F) if char and ("a" <= char <= "z" or char in "[\\]") else ""
+            return self._control(code)
+        return self._character(code)
+
+    def _character(self, code: int) -> str:
         level = ALTGR if _RIGHT_ALT in self._held else SHIFT if self._held & {_LEFT_SHIFT, _RIGHT_SHIFT} else PLAIN
         char = self._layout.keys.get((code, level), "")
-        if not char:
-            return ""
-        if self._dead:
+        if char and self._dead:
             return self._take_dead() + ("" if char == " " else char)
         if (code, level) in self._layout.dead:
             self._dead = char
             return ""
         return char
+
+    def _control(self, code: int) -> str:
+        char = self._layout.keys.get((code, PLAIN), "")
+        if code == _US_BRACKET:
+            return _GS
+        return chr(ord(char) & 0x1F) if "a" <= char <= "z" else ""
 
     def _modifier(self, code: int, value: int) -> str:
         if value != _UP:
@@ -123,9 +129,8 @@ def _strokes(char: str, stroke: tuple[int, int] | None, layout: str) -> list[tup
     if stroke is None and char < " " and chr(ord(char) | 0x60).isalpha():
         control = layout_named(layout).stroke(chr(ord(char) | 0x60))
         return [(control[0], _LEFT_CTRL)] if control else []
-    if stroke is None and char == "\x1d":
-        # GS is Ctrl and the key of `]`, which only a US keyboard has at hand.
-        return [(27, _LEFT_CTRL)]
+    if char == _GS:
+        return [(_US_BRACKET, _LEFT_CTRL)]
     if stroke is None:
         raise ValueError(f"expected characters of the {layout} keyboard, got one that it has not")
     code, level = stroke

@@ -55,7 +55,7 @@ class TillConfig(_Section):
     def _known_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"expected an IANA time zone such as 'Europe/Amsterdam', got '{value}'") from error
         return value
 

@@ -12,7 +12,7 @@ from loyalty.errors import LoyaltyError, RewardRefused
 from loyalty.offline import Verdict, assess
 from loyalty.programme import Programme
 from loyalty.redemption import options, redeem
-from loyalty.settlement import settle
+from loyalty.settlement import Settlement, settle
 from pos_client.session import Quote, Session, SessionState
 from sync.journal import Journal
 from sync.mirror import Holder, Mirror
@@ -104,17 +104,21 @@ class Reckoning:
         """
         return self._mirror.find(CardNumber.parse(label, self._formats).token(self._card_key))
 
+    def settlement(self, session: Session, holder: Holder | None) -> tuple[str, Settlement]:
+        """Tier and settlement of `session`. Takes rewards off that no longer fit, and names them."""
+        if session.entry is not None:
+            # What was booked stands, whatever programme was published since.
+            return session.entry.tier, session.entry.settlement
+        programme = self.programme()
+        _drop_unfit(session, programme)
+        tier = programme.tier(holder.tier or "").id if holder else programme.tiers[0].id
+        return tier, settle(programme, session.basket, tier, session.rewards)
+
     def quote(self, session: Session) -> Quote:
         """What `session` comes to now. Takes rewards off that no longer fit, and names them."""
         programme = self.programme()
         holder = self._mirror.find(session.card) if session.card else None
-        if session.entry is not None:
-            # What was booked stands, whatever programme was published since.
-            tier, settlement = session.entry.tier, session.entry.settlement
-        else:
-            _drop_unfit(session, programme)
-            tier = programme.tier(holder.tier or "").id if holder else programme.tiers[0].id
-            settlement = settle(programme, session.basket, tier, session.rewards)
+        tier, settlement = self.settlement(session, holder)
         verdict = self.verdict(holder) if holder else None
         rewards = (
             options(programme, session.basket, settlement.redemptions, holder.balance, verdict)

@@ -111,6 +111,12 @@ class Till:
             )
             return holder
 
+    def forget_card(self) -> None:
+        """The card that was presented before a sale is not wanted after all."""
+        with self._lock:
+            self._waiting = None
+            self._bus.publish(EventKind.SESSION_CHANGED, {"session": None, "payable_minor": 0})
+
     def refuse_card(self, code: str) -> None:
         """A card that may not be used (a payment card, or one that would not read): tell the cashier, keep nothing."""
         self._bus.publish(EventKind.CARD_REFUSED, {"code": code})
@@ -198,6 +204,18 @@ class Till:
             session.rewards.append(reward_id)
             return self._changed(session)
 
+    def unredeem(self, session_id: str, reward_id: str) -> Quote:
+        """Take a chosen reward off this sale again; one that is not chosen changes nothing.
+
+        Raises:
+            TillError: `unknown_session`, `session_closed`.
+        """
+        with self._lock:
+            session = self._open(session_id)
+            if reward_id in session.rewards:
+                session.rewards.remove(reward_id)
+            return self._changed(session)
+
     def commit(self, session_id: str) -> Booked:
         """Book the sale. When this returns it is on the disk.
 
@@ -209,33 +227,34 @@ class Till:
             StoreFull, StoreError: nothing was booked.
         """
         with self._lock:
-            if self._journal.find(session=session_id, kind=EntryKind.VOID):
+            entries = self._journal.find_all(session=session_id)
+            if EntryKind.VOID in entries:
                 raise TillError("session_closed", "this sale was booked and then voided: open a new session")
-            if done := self._journal.find(session=session_id):
+            if done := entries.get(EntryKind.SALE):
                 return Booked(done, self._mirror.find(done.card).balance)
             session = self._open(session_id)
-            quote = self.reckoning.quote(session)
-            if quote.holder is None or quote.verdict is None:
+            if session.card is None:
                 raise TillError("no_card", "nothing to book without a card: void the session, or scan the card first")
-            spent = quote.settlement.points_spent
-            if spent > quote.verdict.limit:
+            holder = self._mirror.find(session.card)
+            tier, settlement = self.reckoning.settlement(session, holder)
+            verdict = self.reckoning.verdict(holder)
+            if settlement.points_spent > verdict.limit:
                 raise RewardRefused(
-                    str(quote.verdict.reason), f"{spent} points asked, {quote.verdict.limit} allowed now"
+                    str(verdict.reason), f"{settlement.points_spent} points asked, {verdict.limit} allowed now"
                 )
-            holder = quote.holder
             entry = self._journal.append(
                 self._draft(
                     session.id,
                     EntryKind.SALE,
                     card=holder.card,
                     account=holder.account,
-                    tier=quote.tier,
-                    basket=quote.basket,
-                    settlement=quote.settlement,
+                    tier=tier,
+                    basket=session.basket,
+                    settlement=settlement,
                 )
             )
             session.state, session.entry = SessionState.BOOKED, entry
-            balance = self._mirror.find(entry.card).balance
+            balance = holder.balance + entry.points
             self._bus.publish(EventKind.SALE_BOOKED, _booked(session.id, entry.points, balance))
         self._on_booked()
         return Booked(entry, balance)
@@ -247,15 +266,17 @@ class Till:
             TillError: `unknown_session`; StoreFull, StoreError: nothing was booked.
         """
         with self._lock:
-            if done := self._journal.find(session=session_id, kind=EntryKind.VOID):
+            entries = self._journal.find_all(session=session_id)
+            if done := entries.get(EntryKind.VOID):
                 return Booked(done, self._mirror.find(done.card).balance)
-            sale = self._journal.find(session=session_id)
+            sale = entries.get(EntryKind.SALE)
             session = self._sessions.get(session_id)
             if sale is None:
                 if session is None:
                     raise TillError("unknown_session", "no such session to void")
                 session.state = SessionState.VOIDED
                 self._leave(session)
+                self._bus.publish(EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": 0})
                 return None
             entry = self._journal.append(
                 replace(
@@ -328,10 +349,11 @@ class Till:
         """A session by its id; one that was booked is read back from the journal after a restart."""
         if session := self._sessions.get(session_id):
             return session
-        sale = self._journal.find(session=session_id)
+        entries = self._journal.find_all(session=session_id)
+        sale = entries.get(EntryKind.SALE)
         if sale is None:
             return None
-        voided = self._journal.find(session=session_id, kind=EntryKind.VOID) is not None
+        voided = EntryKind.VOID in entries
         return Session(
             session_id,
             sale.clock.wall_ms,

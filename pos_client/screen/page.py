@@ -60,7 +60,7 @@ def _words(language: str) -> dict[str, str]:
         "rewards": _("Rewards"),
         "undo": _("Undo"),
         "receipt": _("Receipt"),
-        "saves": _("Saves"),
+        "saves": _("Earns"),
         "redeems": _("Redeems"),
         "to_pay": _("To pay"),
         "keys": _("Keys"),

@@ -93,7 +93,9 @@ def _bars(pattern: str, chance: Generator, caption: str) -> Gray:
     quiet = int(chance.integers(7, 14))
     line = np.array([255] * quiet + [0 if char == "1" else 255 for char in pattern] + [255] * quiet, np.uint8)
     high = int(chance.integers(22, 60)) * _MODULE
-    drawn = np.vstack([np.tile(np.repeat(line, _MODULE), (high, 1)), np.full((11 * _MODULE, line.size * _MODULE), 255, np.uint8)])
+    drawn = np.vstack(
+        [np.tile(np.repeat(line, _MODULE), (high, 1)), np.full((11 * _MODULE, line.size * _MODULE), 255, np.uint8)]
+    )
     drawn = np.vstack([np.full((2 * _MODULE, drawn.shape[1]), 255, np.uint8), drawn])
     size = drawn.shape[1] / (26.0 * max(len(caption), 8))
     cv2.putText(drawn, caption, (quiet * _MODULE, drawn.shape[0] - 2 * _MODULE), cv2.FONT_HERSHEY_SIMPLEX, size, 0, 3)
@@ -111,7 +113,9 @@ def _code128_label(chance: Generator) -> tuple[str, Gray]:
         (
             lambda: f"SP{_digits(chance, 8)}",
             lambda: _digits(chance, int(chance.integers(6, 18))),
-            lambda: "".join(_pick(chance, tuple("ABCDEFGHJKLMNPQRSTUVWXYZ0123456789-")) for _ in range(chance.integers(5, 14))),
+            lambda: "".join(
+                _pick(chance, tuple("ABCDEFGHJKLMNPQRSTUVWXYZ0123456789-")) for _ in range(chance.integers(5, 14))
+            ),
         ),
     )()
     return text, _bars(Code128(text).build()[0], chance, text)
@@ -135,7 +139,15 @@ def _text_block(chance: Generator) -> Gray:
     page = np.full((500, 800), 245, np.uint8)
     for row in range(30, 490, int(chance.integers(22, 48))):
         line = "".join(_pick(chance, tuple("abcdefghilmnoprstuvI|l1 ")) for _ in range(60))
-        cv2.putText(page, line, (5, row), cv2.FONT_HERSHEY_PLAIN, float(chance.uniform(0.9, 2.2)), 20, int(chance.integers(1, 4)))
+        cv2.putText(
+            page,
+            line,
+            (5, row),
+            cv2.FONT_HERSHEY_PLAIN,
+            float(chance.uniform(0.9, 2.2)),
+            20,
+            int(chance.integers(1, 4)),
+        )
     return page
 
 
@@ -355,14 +367,24 @@ def _background(chance: Generator, width: int, height: int) -> Gray:
         style = chance.random()
         if style < 0.5:
             word = "".join(_pick(chance, tuple("ABCDEHILMNORST abceilmnort0123456789")) for _ in range(14))
-            cv2.putText(scene, word, place, cv2.FONT_HERSHEY_DUPLEX, float(chance.uniform(0.4, 2)), shade, int(chance.integers(1, 4)))
+            cv2.putText(
+                scene,
+                word,
+                place,
+                cv2.FONT_HERSHEY_DUPLEX,
+                float(chance.uniform(0.4, 2)),
+                shade,
+                int(chance.integers(1, 4)),
+            )
         elif style < 0.8:
             end = (place[0] + int(chance.integers(20, 300)), place[1] + int(chance.integers(20, 200)))
             cv2.rectangle(scene, place, end, shade, -1)
         else:
             step = int(chance.integers(4, 18))
             for offset in range(0, int(chance.integers(60, 250)), step):
-                cv2.line(scene, (place[0] + offset, place[1]), (place[0] + offset, place[1] + 90), shade, max(1, step // 3))
+                cv2.line(
+                    scene, (place[0] + offset, place[1]), (place[0] + offset, place[1] + 90), shade, max(1, step // 3)
+                )
     return scene
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import sqlcipher3.dbapi2 as sqlcipher
 
+from loyalty.ledger import EntryKind
 from sync.errors import StoreError, StoreFull, StoreTaken, StoreUnusable
 from sync.store import Store, connect, read_key
 from tests.sync.build import KEY, account, card, draft, enrolled, hear
@@ -141,7 +142,7 @@ def test_a_wrong_key_leaves_every_byte_as_it_was(tmp_path: Path) -> None:
             attempt(tmp_path / "till.db", bytes(32))
     assert contents(tmp_path) == before
     store, journal = enrolled(tmp_path / "till.db")
-    assert journal.find(session=sale.session) == sale
+    assert journal.find_all(session=sale.session).get(EntryKind.SALE) == sale
     store.close()
 
 
