@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("checkout", "scan_to_screen")
+NAMES = ("checkout", "recognition", "scan_to_screen")
 """Each is a module of this package with `measure() -> list[Result]`."""
 
 

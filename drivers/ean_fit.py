@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-__all__ = ["Fit", "Reading", "decide", "fit_profile", "modules_of"]
+__all__ = ["Fit", "Reading", "decide", "fit_profile", "doubt_of", "looks_like", "modules_of"]
 
 # GS1 General Specifications 5.2.1.2: number set A; B is C read backwards, C is A with bars and spaces exchanged.
 _SET_A = ("0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111", "0111011", "0110111", "0001011")
@@ -93,6 +93,29 @@ def fit_profile(profile: Floats, first: float, last: float) -> Fit | None:
     return _refine(profile, _best(profile, _spread(shape, _COARSE, module), _BLURS[1], 3), module)
 
 
+def looks_like(text: str, profile: Floats, first: float, last: float) -> bool:
+    """Say whether the bars of `profile` (w,) between `first` and `last` pixels look like an EAN-13 `text`.
+
+    They do where, with the ruler laid well, no other digit looks much more likely at any of the twelve places.
+    """
+    return doubt_of(text, profile, first, last) <= _MOST_DOUBT
+
+
+def doubt_of(text: str, profile: Floats, first: float, last: float) -> float:
+    """Say by how much another digit looks likelier than the one of `text` at the worst place; below 0: none does."""
+    shapes = _spread(np.array([[first, last, 0, 0]], np.float32), _NEARBY, (last - first) / _MODULES)
+    left, right, _ = _likeness(profile, shapes, _BLURS[1])
+    sets = [int(name == "B") for name in _PARITY[int(text[0])]]
+    doubts = []
+    for place in range(12):
+        likeness = left[:, place].reshape(-1, 20).copy() if place < 6 else right[:, place - 6].copy()
+        digit = int(text[1 + place]) + (10 * sets[place] if place < 6 else 0)
+        said = likeness[:, digit].copy()
+        likeness[:, digit] = -1
+        doubts.append(likeness.max(axis=1) - said)
+    return float(np.max(doubts, axis=0).min())
+
+
 def decide(fits: list[Fit]) -> Reading:
     """Return what all `fits`, of bands of one code read the same way, say together."""
     left = np.mean([fit.left for fit in fits], axis=0)
@@ -131,6 +154,9 @@ _COARSE = np.array(
     + [[0, 0, lean / 20, bulge] for lean in range(-2, 3) for bulge in (-0.15, -0.3, -0.45, -0.6)],
     np.float32,
 )
+# Around ends that an engine gave: it reads on whole pixels.
+_NEARBY = np.array([[b, e, q, 0] for b in (-0.6, 0, 0.6) for e in (-0.6, 0, 0.6) for q in (-0.06, 0, 0.06)], np.float32)
+_MOST_DOUBT = 0.1
 _FINER = (
     np.array([[b, e, q, c] for b in (-0.8, 0, 0.8) for e in (-0.8, 0, 0.8) for q in (-0.06, 0, 0.06) for c in (-0.15, 0, 0.15)], np.float32),
     np.array([[b, e, q, c] for b in (-0.4, 0, 0.4) for e in (-0.4, 0, 0.4) for q in (-0.03, 0, 0.03) for c in (-0.07, 0, 0.07)], np.float32),

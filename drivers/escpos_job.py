@@ -6,6 +6,8 @@ themselves are python-escpos's.
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -48,7 +50,7 @@ class Barcode:
     """A one-dimensional code, drawn by the printer, with its text below."""
 
     data: str
-    symbology: Literal["EAN-13", "EAN-8", "CODE-39", "CODABAR", "ITF"] = "EAN-13"
+    symbology: Literal["EAN-13", "EAN-8", "CODE-128", "CODE-39", "CODABAR", "ITF"] = "EAN-13"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,10 @@ def compose(parts: Sequence[Part], profile: str = "default") -> bytes:
         ) from None
     paper.hw("INIT")
     try:
-        for part in parts:
-            _print(paper, part)
+        # python-escpos prints remarks on standard output, which is for answers.
+        with contextlib.redirect_stdout(io.StringIO()):
+            for part in parts:
+                _print(paper, part)
     except Error as error:
         raise ValueError(f"this cannot be printed: {type(error).__name__}") from None
     return bytes(paper.output)
@@ -106,11 +110,21 @@ def _print(paper: Any, part: Part) -> None:
         case Text():
             if len(part.text) > MAX_TEXT:
                 raise ValueError(f"expected at most {MAX_TEXT} characters in one text, got {len(part.text)}")
-            paper.set(align=part.align, bold=part.bold, double_height=part.double, double_width=part.double, normal_textsize=not part.double)
+            paper.set(
+                align=part.align,
+                bold=part.bold,
+                double_height=part.double,
+                double_width=part.double,
+                normal_textsize=not part.double,
+            )
             paper.text(part.text)
         case Barcode():
             paper.set(align="center")
-            paper.barcode(part.data, _BARCODES[part.symbology], function_type="A")
+            if part.symbology == "CODE-128":
+                # Code set B holds all of ASCII that is printed; function B is the one that knows Code 128.
+                paper.barcode("{B" + part.data, "CODE128", function_type="B")
+            else:
+                paper.barcode(part.data, _BARCODES[part.symbology], function_type="A")
         case QrCode():
             if part.size not in _QR_SIZES:
                 raise ValueError(f"expected a module size from 1 to 16 dots, got {part.size}")
@@ -122,12 +136,10 @@ def _print(paper: Any, part: Part) -> None:
             paper.cashdraw(part.pin)
 
 
-class _Request(IntEnum):
-    """The n of DLE EOT n."""
-
-    PRINTER = 1
-    OFFLINE_CAUSE = 2
-    PAPER = 4
+# The n of DLE EOT n.
+_REQUESTS = {"printer": 1, "cause": 2, "paper": 4}
+# Bits 0, 1, 4 and 7 of every real-time status byte are fixed: that tells it from anything else on the line.
+_FIXED_MASK, _FIXED = 0x93, 0x12
 
 
 class Trouble(IntEnum):
@@ -141,25 +153,21 @@ class Trouble(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class PrinterStatus:
-    """What the printer said of itself; None where it said nothing."""
+    """What the printer said of itself. Whether the drawer's pin 3 is high when open depends on the drawer."""
 
     trouble: Trouble | None
     paper_low: bool
-    drawer_open: bool
+    drawer_pin_high: bool
 
 
 def status_request(which: Literal["printer", "cause", "paper"]) -> bytes:
     """Return DLE EOT n, which a printer answers with one byte even when it is offline."""
-    number = {"printer": _Request.PRINTER, "cause": _Request.OFFLINE_CAUSE, "paper": _Request.PAPER}[which]
-    return bytes([0x10, 0x04, number])
+    return bytes([0x10, 0x04, _REQUESTS[which]])
 
 
-def read_status(printer: bytes, cause: bytes, paper: bytes, drawer_open_level: int = 1) -> PrinterStatus | None:
-    """Return what three answers say; None when one is missing or is no status byte (its fixed bits are wrong).
-
-    `drawer_open_level` is the level of pin 3 with the drawer open; it depends on the drawer.
-    """
-    if not all(len(answer) == 1 and answer[0] & 0x93 == 0x12 for answer in (printer, cause, paper)):
+def read_status(printer: bytes, cause: bytes, paper: bytes) -> PrinterStatus | None:
+    """Return what three answers say; None when one is missing or is no status byte (its fixed bits are wrong)."""
+    if not all(len(answer) == 1 and answer[0] & _FIXED_MASK == _FIXED for answer in (printer, cause, paper)):
         return None
     first, second, third = printer[0], cause[0], paper[0]
     trouble = None
@@ -171,4 +179,4 @@ def read_status(printer: bytes, cause: bytes, paper: bytes, drawer_open_level: i
         trouble = Trouble.ERROR
     elif first & 0x08:
         trouble = Trouble.OFFLINE
-    return PrinterStatus(trouble, bool(third & 0x0C), (first >> 2 & 1) == drawer_open_level)
+    return PrinterStatus(trouble, bool(third & 0x0C), bool(first & 0x04))

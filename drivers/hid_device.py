@@ -15,6 +15,7 @@ from drivers.framing import FrameError
 from drivers.guard import CardPattern
 from drivers.hid_reports import (
     MAGTEK,
+    MAGTEK_REPORT_BYTES,
     TYPICAL_SCANNER,
     HidLayout,
     MsrLayout,
@@ -96,7 +97,7 @@ class HidDevice:
             if not report and (self._reader is None or not self._reader.unfinished):
                 continue
             if self._reader is None:
-                self._reader = build_reader(self._layout(reports))
+                self._reader = build_reader(self._layout(reports, len(report)))
             if report and self.tap is not None:
                 self.tap.raw(reports.descriptor_record() + record(REPORT, report), received_at)
             frames = self._reader.feed(report) if report else self._reader.gap()
@@ -128,13 +129,15 @@ class HidDevice:
             raise RuntimeError(f"{self.name}: claim comes first")
         return self._reports
 
-    def _layout(self, reports: Reports) -> ScannerLayout | MsrLayout:
+    def _layout(self, reports: Reports, size: int) -> ScannerLayout | MsrLayout:
         if self._settings.layout is HidLayout.SCANNER:
             return TYPICAL_SCANNER
         if self._settings.layout is HidLayout.MAGTEK:
             return MAGTEK
         stated = layout_of(reports.descriptor())
-        if stated is None and isinstance(self._found, HidInterface) and self._found.vid == MAGTEK_VENDOR:
+        of_magtek = isinstance(self._found, HidInterface) and self._found.vid == MAGTEK_VENDOR
+        if stated is None and (of_magtek or size == MAGTEK_REPORT_BYTES):
+            # Its descriptor has a usage page of its own; no other reader sends reports of that size.
             stated = MAGTEK
         if stated is None:
             raise BadDeviceSettings(

@@ -100,7 +100,9 @@ class _LineFile:
             if error.errno == errno.EBUSY:
                 raise DeviceBusy("the printer is taken", port, "close the other program that prints") from None
             if error.errno in (errno.EACCES, errno.EPERM):
-                raise DeviceDenied("no permission for the printer", port, "add the till's user to the group lp") from None
+                raise DeviceDenied(
+                    "no permission for the printer", port, "add the till's user to the group lp"
+                ) from None
             raise DeviceMissing("no such printer", port, "plug it in and switch it on") from None
 
     def write(self, data: bytes) -> None:
@@ -180,4 +182,3 @@ class _Usb:
 
     def close(self) -> None:
         self._printer.close()
-

@@ -36,6 +36,7 @@ def recognise_frame(
     patterns: Sequence[CardPattern],
     received_at: int,
     encoding: str = "utf-8",
+    *,
     reader: ReaderSettings = FACTORY,
 ) -> Event:
     """Turn one frame of a scanner or a wedge into its event, and wipe the frame. Never raises.
@@ -70,10 +71,11 @@ def recognise_symbol(device: str, symbol: Symbol, patterns: Sequence[CardPattern
 def recognise_typed(
     device: str, text: str, patterns: Sequence[CardPattern], received_at: int, reader: ReaderSettings = FACTORY
 ) -> Event:
-    """Turn a number that a person typed into its event. Never raises. `received_at` as in `DataEvent`.
+    """Turn what was typed into a field into its event: by a person, or by a reader that types. Never raises.
 
-    Spaces and hyphens between groups do not count, and small letters are taken for capitals; the label is a card
-    number of ours without them, or else the text as typed. `device` names the field it was typed in.
+    A person's spaces and hyphens between groups do not count, and small letters are taken for capitals; the label is a
+    card number of ours without them, or else the text as typed. A swipe and an AIM identifier mean what they mean in
+    `recognise_frame`. `device` names the field; `received_at` is as in `DataEvent`.
     """
 
     def read() -> Event:
@@ -82,8 +84,13 @@ def recognise_typed(
             return ErrorEvent(device, "empty", "nothing was typed: type the number on the card")
         if len(typed) > MAX_FRAME_BYTES:
             return frame_error_event(device, FrameError(FrameFault.TOO_LONG))
+        aim, data = split_aim(typed.encode())
+        if aim is not None:
+            return _scan(device, Symbol(scan_data_type(aim), aim, data.decode(), data), patterns, received_at)
+        if tracks.looks_like_swipe(typed):
+            return _swipe(device, data, typed, patterns, received_at)
         number = match_loyalty(typed.upper(), patterns)
-        if number is None and (classify_digits(typed, patterns) == "payment" or _disguised(typed)):
+        if number is None and (classify_digits(typed, ()) == "payment" or _disguised(typed)):
             return PaymentCardRefused(device, BANK_CARD_TEXT)
         label = number or typed
         return DataEvent(device, "typed", label.encode(), label, ScanDataType.UNKNOWN, None, None, received_at)
@@ -139,7 +146,7 @@ def _swipe(device: str, data: bytes, text: str, patterns: Sequence[CardPattern],
         own = match_loyalty(raw, patterns)
         if own is not None:
             numbers[number] = own
-        elif classify_digits(raw, patterns) == "payment":
+        elif classify_digits(raw, ()) == "payment":
             payment.add(number)
     if numbers:
         # A card of ours that carries a bank's track as well: what is the bank's is dropped, and with it the raw text.
@@ -154,7 +161,7 @@ def _swipe(device: str, data: bytes, text: str, patterns: Sequence[CardPattern],
         return DataEvent(
             device, "swipe", data if clean else label.encode(), label, ScanDataType.MSR, None, kept, received_at
         )
-    if payment or classify_digits(text, patterns) == "payment":
+    if payment or classify_digits(text, ()) == "payment":
         return PaymentCardRefused(device, BANK_CARD_TEXT)
     stray = any(error.track == 0 for error in swipe.errors)
     if stray or not swipe.present():

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from drivers.decode import Image
+    from drivers.engines import Corners, Image
 
-__all__ = ["BANDS", "Patch", "Profile", "find_patches"]
+__all__ = ["BANDS", "Patch", "Profile", "find_patches", "lines_across"]
 
 Profile = NDArray[np.float32]
 
@@ -50,6 +50,36 @@ class Patch:
     box: tuple[int, int, int, int]
     first: float
     last: float
+
+
+def lines_across(gray: Image, corners: Corners) -> tuple[list[Profile], float, float]:
+    """Return five profiles across the symbol with these `corners`, and where in them its bars begin and end, in pixels.
+
+    `corners` are top left, top right, bottom right and bottom left, as the symbol is read.
+    """
+    top_left, top_right, bottom_right, bottom_left = np.array(corners, np.float32)
+    width = max(float(np.linalg.norm(top_right - top_left)), float(np.linalg.norm(bottom_right - bottom_left)), 1.0)
+    count = int(np.clip(1.5 * width, 300, _PATCH_WIDTH))
+    part = np.linspace(-_MARGIN / 2, 1 + _MARGIN / 2, count, dtype=np.float32)[:, None]
+    profiles = []
+    for height in (0.2, 0.35, 0.5, 0.65, 0.8):
+        start = top_left + (bottom_left - top_left) * height
+        end = top_right + (bottom_right - top_right) * height
+        profiles.append(_sampled(gray, start + (end - start) * part))
+    scale = (count - 1) / (1 + _MARGIN)
+    return profiles, _MARGIN / 2 * scale, (1 + _MARGIN / 2) * scale
+
+
+def _sampled(gray: Image, points: NDArray[np.float32]) -> Profile:
+    """Return the brightness of `gray` at `points` (n, 2), x and y, between pixels too; beyond the edge, the edge's."""
+    height, width = gray.shape
+    x, y = np.clip(points[:, 0], 0, width - 1.001), np.clip(points[:, 1], 0, height - 1.001)
+    left, top = x.astype(np.int32), y.astype(np.int32)
+    right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    across, down = x - left, y - top
+    upper = gray[top, left] * (1 - across) + gray[top, right] * across
+    lower = gray[below, left] * (1 - across) + gray[below, right] * across
+    return np.asarray(upper * (1 - down) + lower * down, np.float32)
 
 
 def find_patches(gray: Image) -> list[Patch]:

@@ -41,7 +41,12 @@ _UNREADABLE = "E"
 # ISO/IEC 7811-6: the longest track with start sentinel, end sentinel and LRC.
 _LONGEST: dict[TrackNumber, int] = {1: 79, 2: 40, 3: 107}
 # ISO/IEC 7811-6: six bits from 0x20 on track 1, four bits from 0x30 on tracks 2 and 3.
-_ALPHABET: dict[TrackNumber, range] = {1: range(0x20, 0x60), 2: range(0x30, 0x40), 3: range(0x30, 0x40)}
+_LOWEST: dict[TrackNumber, int] = {1: 0x20, 2: 0x30, 3: 0x30}
+_IN_ALPHABET: dict[TrackNumber, re.Pattern[str]] = {
+    1: re.compile(r"[ -_]*"),
+    2: re.compile(r"[0-?]*"),
+    3: re.compile(r"[0-?]*"),
+}
 # A track 3 is told from a track 2 by its sentinel; the LRC is always computed over the one on the card.
 _CARD_SENTINEL: dict[TrackNumber, str] = {1: "%", 2: ";", 3: ";"}
 
@@ -109,7 +114,7 @@ def lrc(track: str, number: TrackNumber) -> str:
 
     `lrc(";0001234567?", 2)` is `"4"`.
     """
-    base = _ALPHABET[number].start
+    base = _LOWEST[number]
     return chr(base + reduce(xor, (ord(char) - base for char in track), 0))
 
 
@@ -154,7 +159,9 @@ def parse(text: str) -> Tracks:
         after = end + 1
         fault = _fault_in(data, number, start)
         if fault is not TrackFault.UNREADABLE:
-            sent, used = _lrc_sent(text, after, _expected_lrcs(data, number, start) if fault is None else "")
+            # Computed only where one may have been sent: most readers send none.
+            expected = _expected_lrcs(data, number, start) if fault is None and after < len(text) else ""
+            sent, used = _lrc_sent(text, after, expected)
             after += used
             if fault is None and sent is False:
                 fault = TrackFault.LRC
@@ -172,15 +179,14 @@ def _fault_in(data: str, number: TrackNumber, start: str) -> TrackFault | None:
     # Two sentinels and the LRC take their places on the stripe as well.
     if len(data) > _LONGEST[number] - 3:
         return TrackFault.TOO_LONG
-    alphabet = _ALPHABET[1 if start in _SEVEN_BIT_STARTS else number]
-    if any(ord(char) not in alphabet for char in data):
+    if _IN_ALPHABET[1 if start in _SEVEN_BIT_STARTS else number].fullmatch(data) is None:
         return TrackFault.ALPHABET
     return None
 
 
 def _expected_lrcs(data: str, number: TrackNumber, start: str) -> str:
     """Return the check characters that agree: one, or two where the start sentinel leaves the encoding open."""
-    five_bit = all(ord(char) in _ALPHABET[2] for char in data)
+    five_bit = _IN_ALPHABET[2].fullmatch(data) is not None
     expected = lrc(f"{_CARD_SENTINEL[number]}{data}{_END}", number) if number == 1 or five_bit else ""
     return expected + (lrc(f"%{data}{_END}", 1) if start in _SEVEN_BIT_STARTS else "")
 

@@ -18,6 +18,7 @@ _COMMANDS = {
     "demo": "pos_client.commands.demo:demo",
     "enrol": "pos_client.commands.enrol:enrol",
     "hq": "pos_client.commands.hq:hq",
+    "interpret": "pos_client.commands.interpret:interpret",
     "sync": "pos_client.commands.sync:sync_group",
     "till": "pos_client.commands.till:till",
 }

@@ -7,7 +7,9 @@ import os
 import re
 import stat
 import subprocess
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -251,14 +253,11 @@ except sync.store.StoreUnusable as error:
 
 
 @pytest.fixture
-def passable(tmp_path: Path) -> Path:
-    """A folder that a user without rights can reach."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder == Path(folder.anchor) or folder.stat().st_uid != os.geteuid():
-            break
-        if "pytest" in folder.name or folder == tmp_path:
-            folder.chmod(0o755)
-    return tmp_path
+def passable() -> Iterator[Path]:
+    """A folder that a user without rights can reach: pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="spaarpunt-open-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 def test_a_read_only_folder_is_one_clear_line(passable: Path) -> None:
