@@ -26,7 +26,7 @@ REPEATS = 200
 
 PATTERNS = (CardPattern("spaarpas", "2910", 13), CardPattern("sleutelhanger", "SP", 12), CardPattern("pas", "9528", 16))
 SCANS: dict[str, bytes] = {
-    "EAN-13 card": b"]E02910000000012\r",
+    "EAN-13 card": b"]E02910000000017\r",
     "EAN-13 article": b"]E04006381333931\r\n",
     "EAN-8": b"]E496385074\r",
     "EAN-13 without AIM": b"8712345678906\r",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-__all__ = ["Fit", "Reading", "decide", "fit_profile", "doubt_of", "looks_like", "modules_of"]
+__all__ = ["Fit", "Reading", "decide", "doubt_of", "fit_profile", "modules_of"]
 
 # GS1 General Specifications 5.2.1.2: number set A; B is C read backwards, C is A with bars and spaces exchanged.
 _SET_A = ("0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111", "0111011", "0110111", "0001011")
@@ -50,6 +50,11 @@ class Fit:
     first: float
     last: float
     quality: float
+
+    @property
+    def ahead(self) -> bool:
+        """False where the code stands on its head."""
+        return self.first < self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +96,6 @@ def fit_profile(profile: Floats, first: float, last: float) -> Fit | None:
     begins, ends = np.concatenate([begins[fits], ends[fits]]), np.concatenate([ends[fits], begins[fits]])
     shape = np.array([[begin, end, 0.0, 0.0] for begin, end in zip(begins, ends, strict=True)], np.float32)
     return _refine(profile, _best(profile, _spread(shape, _COARSE, module), _BLURS[1], 3), module)
-
-
-def looks_like(text: str, profile: Floats, first: float, last: float) -> bool:
-    """Say whether the bars of `profile` (w,) between `first` and `last` pixels look like an EAN-13 `text`.
-
-    They do where, with the ruler laid well, no other digit looks much more likely at any of the twelve places.
-    """
-    return doubt_of(text, profile, first, last) <= _MOST_DOUBT
 
 
 def doubt_of(text: str, profile: Floats, first: float, last: float) -> float:
@@ -156,7 +153,6 @@ _COARSE = np.array(
 )
 # Around ends that an engine gave: it reads on whole pixels.
 _NEARBY = np.array([[b, e, q, 0] for b in (-0.6, 0, 0.6) for e in (-0.6, 0, 0.6) for q in (-0.06, 0, 0.06)], np.float32)
-_MOST_DOUBT = 0.1
 _FINER = (
     np.array([[b, e, q, c] for b in (-0.8, 0, 0.8) for e in (-0.8, 0, 0.8) for q in (-0.06, 0, 0.06) for c in (-0.15, 0, 0.15)], np.float32),
     np.array([[b, e, q, c] for b in (-0.4, 0, 0.4) for e in (-0.4, 0, 0.4) for q in (-0.03, 0, 0.03) for c in (-0.07, 0, 0.07)], np.float32),

@@ -132,8 +132,10 @@ def classify_label(text: str, aim: str | None, label: Gs1 | None, patterns: Iter
         payment = False
     elif label.add_on:
         payment = _in_payment_range(text) and _is_pan(text)
-    elif label.elements and label.key and (aim is not None or not text.isdigit()):
-        payment = _holds_pan(gs1.unverified(label, text))
+    elif label.elements:
+        # Without a key, or where only we say that it is GS1's, the rule for digits holds as well.
+        vouched = label.key and (aim is not None or not text.isdigit())
+        payment = _holds_pan(gs1.unverified(label, text)) or (not vouched and _is_payment(text))
     else:
         payment = _is_payment(text)
     return "payment" if payment else "unknown"
@@ -239,7 +241,7 @@ def _is_payment(text: str) -> bool:
         return True
     whole = text.translate(_SEPARATORS)
     if whole.isdigit():
-        return _is_pan(whole)
+        return _is_pan(whole) or _holds_pan(text)
     if _TRACK_2_BANK.search(_compact(text)):
         return True
     if text[:1] != _TRACK_1 and text[:1] not in _OTHER_TRACKS:

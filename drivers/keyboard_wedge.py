@@ -25,11 +25,13 @@ from drivers import tracks
 from drivers.device import Sink
 from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceLost, DeviceMissing, DriverError
 from drivers.events import ErrorEvent, Event
-from drivers.framing import FrameError, Framer, wipe
+from drivers.framing import FrameError, wipe
 from drivers.guard import CardPattern
 from drivers.keymap import EV_KEY, EV_SYN, EVENT, SYN_DROPPED, Keys
 from drivers.layouts import layout_named
+from drivers.reader import FACTORY, ReaderSettings
 from drivers.recognise import frame_error_event, recognise_frame
+from drivers.swipes import SwipeFramer
 from drivers.tap import Tap
 
 if TYPE_CHECKING:
@@ -57,12 +59,14 @@ class WedgeSettings:
     """Where a wedge types: an evdev node (`/dev/input/by-id/…-event-kbd`), or a FIFO or file of input_event records.
 
     `layout` is the keyboard layout that the *reader* is programmed for (see `layouts`); `grab` False leaves the typing
-    to other programs as well, for a keyboard with a reader built in. Raises BadDeviceSettings.
+    to other programs as well, for a keyboard with a reader built in; `reader` is what it puts around what it reads.
+    Raises BadDeviceSettings.
     """
 
     path: str
     layout: str = "us"
     grab: bool = True
+    reader: ReaderSettings = FACTORY
 
     def __post_init__(self) -> None:
         layout_named(self.layout)
@@ -78,9 +82,10 @@ class KeyboardWedge:
         self._path = settings.path
         self._layout = settings.layout
         self._grab = settings.grab
+        self._reader = settings.reader
         self.tap: Tap | None = None
         self._patterns = tuple(patterns)
-        self._framer = Framer()
+        self._framer = SwipeFramer()
         self._keys = Keys(settings.layout)
         # When the last character came, and the longest wait within this frame, by the records' own clock.
         self._last_us: int | None = None
@@ -253,7 +258,7 @@ class KeyboardWedge:
                 log.debug("wedge_typed_by_hand", device=self.name)
                 continue
             else:
-                event = recognise_frame(self.name, frame, self._patterns, received_at)
+                event = recognise_frame(self.name, frame, self._patterns, received_at, reader=self._reader)
             if self.tap is not None:
                 self.tap.event(event)
             sink(event)

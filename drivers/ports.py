@@ -19,7 +19,7 @@ from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceMi
 from drivers.hid_source import enumerate_hid
 from drivers.usb_ids import USB_ID, usb_name
 
-__all__ = ["MAX_BAUDRATE", "Plugged", "find_port", "is_network", "open_port", "plugged_in", "why_not_opened"]
+__all__ = ["MAX_BAUDRATE", "Plugged", "find_port", "is_network", "names", "open_port", "plugged_in", "why_not_opened"]
 
 # Fastest rate a USB-CDC scanner is set to; the driver of the port has the last word.
 MAX_BAUDRATE = 4_000_000
@@ -98,6 +98,21 @@ def why_not_opened(error: OSError | ValueError, port: str, baudrate: int) -> Dri
         )
     # pyserial gives no number where the path opened but is no serial port (termios refuses it).
     return BadDeviceSettings("not a serial port", port, "correct `port`: /dev/serial/by-id lists the serial devices")
+
+
+def names(wanted: str, plugged: Plugged) -> bool:
+    """Say whether `wanted`, out of a configuration, is this thing: by USB ids, by path, or by camera index."""
+    ids, own = USB_ID.fullmatch(wanted), USB_ID.fullmatch(plugged.usb)
+    if ids is not None:
+        return (
+            own is not None
+            and (ids["vid"].lower(), ids["pid"].lower()) == (own["vid"], own["pid"])
+            and ids["serial"] in (None, own["serial"])
+        )
+    path = f"/dev/video{wanted}" if wanted.isdecimal() else wanted
+    if is_network(path):
+        return False
+    return path == plugged.path or Path(path).resolve() == Path(plugged.path).resolve()
 
 
 def plugged_in() -> list[Plugged]:

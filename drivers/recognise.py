@@ -47,7 +47,7 @@ def recognise_frame(
     """
 
     def read() -> Event:
-        if reader is FACTORY:
+        if reader == FACTORY:
             aim, data = split_aim(frame)
             text = data.decode(encoding, errors="replace")
         else:

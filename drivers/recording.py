@@ -22,6 +22,7 @@ from drivers.errors import BadDeviceSettings
 from drivers.events import DataEvent, Event, ScanDataType
 from drivers.guard import CardPattern, match_loyalty
 from drivers.hid_device import HidSettings
+from drivers.hid_reports import MAGTEK, MAGTEK_REPORT_BYTES, MsrLayout, ScannerLayout, build_reader, layout_of
 from drivers.hid_source import DESCRIPTOR, RECORD, record
 from drivers.keyboard_wedge import WedgeSettings
 from drivers.keymap import EV_KEY, EVENT, Keys
@@ -52,6 +53,7 @@ _BLANKS = bytes(
 _DIGIT_KEYS = {*range(2, 12), 71, 72, 73, 75, 76, 77, 79, 80, 81, 82}
 _LETTER_KEYS = {*range(16, 26), *range(30, 39), *range(44, 51)}
 _SIGN_KEYS = {12, 13, 26, 27, 39, 40, 41, 43, 51, 52, 53, 86}
+_SHIFT_KEYS = {42, 54}
 _KEY_0, _KEY_X = 11, 45
 
 RecordedSettings = SerialSettings | WedgeSettings | HidSettings
@@ -135,10 +137,7 @@ class Recorder:
             case WedgeSettings(layout=layout):
                 return _blank_keys(chunk, us=layout in ("us", "nl"))
             case HidSettings():
-                return b"".join(
-                    record(kind, data if kind == DESCRIPTOR else data[:1] + data[1:].translate(_BLANKS))
-                    for kind, data in _records(chunk)
-                )
+                return _blank_reports(chunk)
             case SerialSettings(protocol=LineProtocol.SSI):
                 return _blank_packets(chunk)
             case SerialSettings():
@@ -158,9 +157,13 @@ class Recording:
         try:
             match self.kind:
                 case "serial":
-                    marks = {name: bytes.fromhex(self.settings[name]) for name in ("prefix", "suffix")}
-                    protocol = LineProtocol(self.settings["protocol"])
-                    return SerialSettings(path, encoding=self.settings["encoding"], protocol=protocol, **marks)
+                    return SerialSettings(
+                        path,
+                        encoding=self.settings["encoding"],
+                        protocol=LineProtocol(self.settings["protocol"]),
+                        prefix=bytes.fromhex(self.settings["prefix"]),
+                        suffix=bytes.fromhex(self.settings["suffix"]),
+                    )
                 case "wedge":
                     return WedgeSettings(path, layout=self.settings["layout"])
                 case _:
@@ -245,16 +248,37 @@ def _records(chunk: bytes) -> list[tuple[bytes, bytes]]:
 def _blank_keys(chunk: bytes, *, us: bool) -> bytes:
     """Blank the keys. On other layouts digits stand on other keys, and signs are blanked with them."""
     out = bytearray()
+    shifted = False
     for seconds, micros, kind, code, value in EVENT.iter_unpack(chunk):
-        if kind == EV_KEY and us and code in _DIGIT_KEYS:
+        if kind == EV_KEY and code in _SHIFT_KEYS:
+            shifted = value != 0
+            blank = code
+        elif kind == EV_KEY and us and code in _DIGIT_KEYS:
             # With shift they are the sentinels' row: `%` and `^` stand on 5 and 6.
-            blank = code if code in (6, 7) else _KEY_0
+            blank = code if shifted else _KEY_0
         elif kind == EV_KEY and code in _LETTER_KEYS | (set() if us else _DIGIT_KEYS | _SIGN_KEYS):
             blank = _KEY_X
         else:
             blank = code
         out += EVENT.pack(seconds, micros, kind, blank, value)
     return bytes(out)
+
+
+def _blank_reports(chunk: bytes) -> bytes:
+    """Blank what can be card data in each report, by its layout; all but the first byte where that is not known."""
+    layout: ScannerLayout | MsrLayout | None = None
+    out = b""
+    for kind, data in _records(chunk):
+        blanked = bytearray(data)
+        if kind == DESCRIPTOR:
+            layout = layout_of(data)
+        else:
+            known = layout or (MAGTEK if len(data) == MAGTEK_REPORT_BYTES else None)
+            spans = build_reader(known).data_spans(data) if known else [(1, len(data))]
+            for first, end in spans:
+                blanked[first:end] = data[first:end].translate(_BLANKS)
+        out += record(kind, bytes(blanked))
+    return out
 
 
 def _blank_packets(chunk: bytes) -> bytes:

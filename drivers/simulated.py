@@ -20,7 +20,7 @@ from drivers.errors import DeviceBusy, DeviceLost, DeviceMissing
 from drivers.keymap import type_text
 
 if TYPE_CHECKING:
-    from drivers.decode import Image
+    from drivers.engines import Image
 
 __all__ = ["VirtualCamera", "VirtualPipe", "VirtualSerialScanner", "VirtualWedge"]
 

@@ -16,6 +16,7 @@ _COMMANDS = {
     "balance": "pos_client.commands.balance:balance",
     "config": "pos_client.commands.config:config_group",
     "demo": "pos_client.commands.demo:demo",
+    "devices": "pos_client.commands.devices:devices_group",
     "enrol": "pos_client.commands.enrol:enrol",
     "hq": "pos_client.commands.hq:hq",
     "interpret": "pos_client.commands.interpret:interpret",

@@ -123,6 +123,10 @@ class WedgeDevice(_Section):
     path: Path
     layout: Literal["us", "nl", "be-azerty", "de", "fr", "tr"] = "us"
     grab: bool = True
+    prefix: Mark = ""
+    suffix: Mark = ""
+    track_prefix: Mark = ""
+    track_suffix: Mark = ""
 
 
 class HidReader(_Section):

@@ -9,6 +9,7 @@ from drivers.hid_device import HidSettings
 from drivers.hid_reports import HidLayout
 from drivers.keyboard_wedge import WedgeSettings
 from drivers.line import LineProtocol
+from drivers.reader import ReaderSettings
 from drivers.receipt_printer import PrinterSettings
 from drivers.serial_scanner import SerialSettings
 from pos_client.config import CameraDevice, Config, DeviceConfig, HidReader, PrinterDevice, SerialDevice, WedgeDevice
@@ -31,7 +32,13 @@ def settings_for(device: DeviceConfig) -> DeviceSettings:
                 suffix=device.suffix.encode("latin-1"),
             )
         case WedgeDevice():
-            return WedgeSettings(path=str(device.path), layout=device.layout, grab=device.grab)
+            reader = ReaderSettings(
+                prefix=device.prefix,
+                suffix=device.suffix,
+                track_prefix=device.track_prefix,
+                track_suffix=device.track_suffix,
+            )
+            return WedgeSettings(path=str(device.path), layout=device.layout, grab=device.grab, reader=reader)
         case HidReader():
             return HidSettings(device=device.device, layout=HidLayout(device.layout))
         case CameraDevice():
