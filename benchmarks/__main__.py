@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("checkout", "recognition", "scan_to_screen")
+NAMES = ("camera_loop", "checkout", "decoding", "devices", "recognition", "scan_to_screen")
 """Each is a module of this package with `measure() -> list[Result]`."""
 
 

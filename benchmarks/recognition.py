@@ -14,10 +14,9 @@ from biip import ParseError
 from biip import parse as biip_parse
 
 from benchmarks.result import Result
-from drivers.framing import FrameError
+from drivers.framing import FrameError, Framer
 from drivers.guard import CardPattern
 from drivers.recognise import recognise_frame
-from drivers.swipes import SwipeFramer
 
 TARGET_US = 50.0
 """The most that a scan may take on average: the floor is what we promised, not what could be."""
@@ -63,9 +62,9 @@ def measure() -> list[Result]:
 
 
 def _ours(scan: bytes) -> None:
-    framer = SwipeFramer()
+    framer = Framer()
     for _ in range(REPEATS):
-        for frame in [*framer.feed(scan), *framer.gap()]:
+        for frame in framer.feed(scan):
             if isinstance(frame, FrameError):
                 raise TypeError("expected a whole scan")
             recognise_frame("bench", frame, PATTERNS, 0)

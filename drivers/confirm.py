@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_printed"]
 
+_EAN_13 = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.EAN13])
 # By how much another digit may look likelier: nothing where the look alone decides, some where another reading agrees.
 # A wrong number of the hard set's has 0.08 and more, one of two wrong digits mostly beyond 0.3.
 _NO_DOUBT = 0.0
@@ -39,7 +40,9 @@ def is_printed(gray: Image, text: str, corners: Corners, box: Box) -> bool:
             return True
     near = _cut(gray, box)
     again = zxingcpp.read_barcodes(
-        near, formats=zxingcpp.BarcodeFormat.EAN13, binarizer=zxingcpp.Binarizer.GlobalHistogram
+        near,
+        formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.EAN13]),
+        binarizer=zxingcpp.Binarizer.GlobalHistogram,
     )
     if min(doubts) <= _SOME_DOUBT and {each.text for each in again} == {text}:
         return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivers.confirm import is_printed
-from drivers.engines import FORMATS, LINEAR, by_pyzbar, by_zxing
+from drivers.engines import FORMATS, by_pyzbar, by_zxing
 from drivers.errors import BadDeviceSettings
 from drivers.events import ScanDataType
 from drivers.hard import tries

@@ -109,6 +109,10 @@ def _line(
         return [
             Finding("is-ssi", False, 'the scanner sends SSI packets: set `protocol = "ssi"`, or the scanner to RS-232')
         ]
+    texts = [event.scan_data_label for event in events if isinstance(event, DataEvent)]
+    disguised = [finding for text in texts if (finding := _disguised(text, patterns))][:1]
+    if disguised:
+        return disguised
     noise = sum(not (0x20 <= byte < 0x7F or byte in _USUAL_CONTROLS) for byte in data)
     if not is_ssi and noise > len(data) * _NOISE_SHARE:
         return [
@@ -125,8 +129,7 @@ def _line(
         ]
     if any(isinstance(event, ErrorEvent) and event.code in _CUT for event in events):
         return [_suffix(settings, data)]
-    texts = [event.scan_data_label for event in events if isinstance(event, DataEvent)]
-    return [finding for text in texts if (finding := _disguised(text, patterns))][:1]
+    return []
 
 
 def _suffix(settings: SerialSettings, data: bytes) -> Finding:

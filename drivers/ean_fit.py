@@ -1,6 +1,6 @@
 """Reads an EAN-13 that is too blurred for edges: which digits, drawn as blurred as this, look most like the profile.
 
-After Gallo and Manduchi, "Reading 1D barcodes with mobile phones using deformable templates" (IEEE PAMI 33, 2011). Pure.
+After Gallo and Manduchi, "Reading 1D barcodes with mobile phones using deformable templates" (IEEE PAMI, 2011). Pure.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LEFT, _RIGHT = 3, 50
 
 # Samples per module: bars as narrow as a module keep their shape, and one profile stays a few kilobytes.
 _FINE = 3
-# A digit is compared with one module more on each side, which is known: all left digits end in a bar, begin with a space.
+# A digit is compared with one module more on each side, which is known: left digits end in a bar, begin with a space.
 _AROUND = 1
 # Blurs tried, as the deviation of a Gaussian in modules.
 _BLURS = (0.35, 0.6, 0.9, 1.25)
@@ -42,7 +42,7 @@ class Fit:
     """How a profile fits: `left` (6, 2, 10) and `right` (6, 10) are likenesses, -1 to 1, of each digit at each place.
 
     `first` and `last` are where the bars begin and end, in pixels of the profile; `quality` is the mean likeness of the
-    likeliest digits and of the guards.
+    likeliest digits and of the guards, `guards` that of the worst of the three guards.
     """
 
     left: Floats
@@ -50,6 +50,7 @@ class Fit:
     first: float
     last: float
     quality: float
+    guards: float
 
     @property
     def ahead(self) -> bool:
@@ -59,11 +60,17 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The likeliest number whose check digit is right; `margin` is its likeness above the next such number's."""
+    """The likeliest number whose check digit is right.
+
+    `margin` is its likeness above the next such number's, `shortfall` below that of the likeliest digits without regard
+    to the check; `quality` and `guards` as in `Fit`.
+    """
 
     text: str
     margin: float
+    shortfall: float
     quality: float
+    guards: float
 
 
 def modules_of(text: str) -> NDArray[np.uint8]:
@@ -119,13 +126,21 @@ def decide(fits: list[Fit]) -> Reading:
     right = np.mean([fit.right for fit in fits], axis=0)
     # Best total for each check sum so far, modulo 10, for each first digit; then the same with what it consists of.
     best: list[tuple[float, str]] = []
+    likeliest = -12.0
     for first, parity in enumerate(_PARITY):
         places = [left[place, int(name == "B")] for place, name in enumerate(parity)] + list(right)
         best += _best_valid(first, places)
+        likeliest = max(likeliest, float(sum(place.max() for place in places)))
     best.sort(reverse=True)
     score, text = best[0]
     runner_up = next((other for other, number in best if number != text), -12.0)
-    return Reading(text, float(score - runner_up), float(np.mean([fit.quality for fit in fits])))
+    return Reading(
+        text,
+        float(score - runner_up),
+        float(likeliest - score),
+        float(np.mean([fit.quality for fit in fits])),
+        float(np.mean([fit.guards for fit in fits])),
+    )
 
 
 def _best_valid(first: int, places: list[Floats]) -> list[tuple[float, str]]:
@@ -145,7 +160,7 @@ def _best_valid(first: int, places: list[Floats]) -> list[tuple[float, str]]:
     return ways[0]
 
 
-# Each row bends the ruler: begin and end in modules, lean (one side nearer), bulge (round a bottle) as parts of the width.
+# Each row bends the ruler: begin, end in modules; lean (one side nearer), bulge (round a bottle) as parts of the width.
 _COARSE = np.array(
     [[0, 0, lean / 20, 0] for lean in range(-6, 7)]
     + [[0, 0, lean / 20, bulge] for lean in range(-2, 3) for bulge in (-0.15, -0.3, -0.45, -0.6)],
@@ -154,9 +169,36 @@ _COARSE = np.array(
 # Around ends that an engine gave: it reads on whole pixels.
 _NEARBY = np.array([[b, e, q, 0] for b in (-0.6, 0, 0.6) for e in (-0.6, 0, 0.6) for q in (-0.06, 0, 0.06)], np.float32)
 _FINER = (
-    np.array([[b, e, q, c] for b in (-0.8, 0, 0.8) for e in (-0.8, 0, 0.8) for q in (-0.06, 0, 0.06) for c in (-0.15, 0, 0.15)], np.float32),
-    np.array([[b, e, q, c] for b in (-0.4, 0, 0.4) for e in (-0.4, 0, 0.4) for q in (-0.03, 0, 0.03) for c in (-0.07, 0, 0.07)], np.float32),
-    np.array([[b, e, q, c] for b in (-0.2, 0, 0.2) for e in (-0.2, 0, 0.2) for q in (-0.015, 0, 0.015) for c in (-0.03, 0, 0.03)], np.float32),
+    np.array(
+        [
+            [b, e, q, c]
+            for b in (-0.8, 0, 0.8)
+            for e in (-0.8, 0, 0.8)
+            for q in (-0.06, 0, 0.06)
+            for c in (-0.15, 0, 0.15)
+        ],
+        np.float32,
+    ),
+    np.array(
+        [
+            [b, e, q, c]
+            for b in (-0.4, 0, 0.4)
+            for e in (-0.4, 0, 0.4)
+            for q in (-0.03, 0, 0.03)
+            for c in (-0.07, 0, 0.07)
+        ],
+        np.float32,
+    ),
+    np.array(
+        [
+            [b, e, q, c]
+            for b in (-0.2, 0, 0.2)
+            for e in (-0.2, 0, 0.2)
+            for q in (-0.015, 0, 0.015)
+            for c in (-0.03, 0, 0.03)
+        ],
+        np.float32,
+    ),
 )
 
 
@@ -198,9 +240,9 @@ def _refine(profile: Floats, shapes: Floats, module: float) -> Fit:
         left, right, guards = _likeness(profile, nearest, blur)
         scores = _quality(left, right, guards)
         best = int(np.argmax(scores))
-        options.append((float(scores[best]), best, left[best], right[best]))
-    quality, best, left, right = max(options, key=lambda option: option[0])
-    return Fit(left, right, float(nearest[best, 0]), float(nearest[best, 1]), quality)
+        options.append((float(scores[best]), best, left[best], right[best], float(guards[best].min())))
+    quality, best, left, right, guard = max(options, key=lambda option: option[0])
+    return Fit(left, right, float(nearest[best, 0]), float(nearest[best, 1]), quality, guard)
 
 
 def _quality(left: Floats, right: Floats, guards: Floats) -> Floats:
@@ -230,7 +272,11 @@ def _likeness(profile: Floats, shapes: Floats, blur: float) -> tuple[Floats, Flo
     right = windows(_RIGHT) @ templates.right.T
     guards = [
         (_unit(dark[:, offset + start * _FINE : offset + end * _FINE]) @ shape)
-        for start, end, shape in ((-_QUIET, 4, templates.start), (44, 51, templates.middle), (91, 95 + _QUIET, templates.end))
+        for start, end, shape in (
+            (-_QUIET, 4, templates.start),
+            (44, 51, templates.middle),
+            (91, 95 + _QUIET, templates.end),
+        )
     ]
     return left.reshape(len(shapes), 6, 2, 10), right, np.stack(guards, axis=1)
 

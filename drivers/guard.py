@@ -236,11 +236,16 @@ def _is_pan(digits: str) -> bool:
 
 
 def _is_payment(text: str) -> bool:
-    text = _plain(text)
+    if text.isascii() and text.isprintable():
+        return _reads_as_payment(text)
+    return any(_reads_as_payment(reading) for reading in _readings(text))
+
+
+def _reads_as_payment(text: str) -> bool:
     if text[:2].upper() == "%B":
         return True
     whole = text.translate(_SEPARATORS)
-    if whole.isdigit():
+    if whole.isascii() and whole.isdigit():
         return _is_pan(whole) or _holds_pan(text)
     if _TRACK_2_BANK.search(_compact(text)):
         return True
@@ -269,15 +274,14 @@ def _holds_pan(text: str) -> bool:
     return False
 
 
-def _plain(text: str) -> str:
-    """Return `text` as the rules read it: digits of any script as 0–9, no control or invisible characters.
+def _readings(text: str) -> tuple[str, str]:
+    """Return `text` with digits of any script as 0–9, and control and invisible characters left out, or as a space.
 
-    An input method types full-width digits, an encoding gone wrong puts NUL between them. GS stays: it ends a field.
+    An input method types full-width digits; an encoding gone wrong puts NUL between digits, and GS ends a field.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        str(unicodedata.decimal(char)) if char.isdecimal() else " " if char.isspace() or char == gs1.GS else char
-        for char in text
-        if char == gs1.GS or unicodedata.category(char) not in ("Cc", "Cf")
+    digits = [str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text]
+    hidden = [char.isspace() or unicodedata.category(char) in ("Cc", "Cf") for char in digits]
+    return (
+        "".join(char for char, hide in zip(digits, hidden, strict=True) if not hide or char == gs1.GS),
+        "".join(" " if hide else char for char, hide in zip(digits, hidden, strict=True)),
     )

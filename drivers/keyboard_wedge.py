@@ -12,6 +12,7 @@ import errno
 import os
 import select
 import stat
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from drivers import tracks
 from drivers.device import Sink
 from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceLost, DeviceMissing, DriverError
 from drivers.events import ErrorEvent, Event
-from drivers.framing import FrameError, wipe
+from drivers.framing import FrameError, Framer, wipe
 from drivers.guard import CardPattern
 from drivers.keymap import EV_KEY, EV_SYN, EVENT, SYN_DROPPED, Keys
 from drivers.layouts import layout_named
@@ -85,7 +86,7 @@ class KeyboardWedge:
         self._reader = settings.reader
         self.tap: Tap | None = None
         self._patterns = tuple(patterns)
-        self._framer = SwipeFramer()
+        self._framer = SwipeFramer() if settings.reader.line_per_track else Framer()
         self._keys = Keys(settings.layout)
         # When the last character came, and the longest wait within this frame, by the records' own clock.
         self._last_us: int | None = None
@@ -99,6 +100,10 @@ class KeyboardWedge:
 
     def open(self) -> None:
         """Look at what the path is. Raises DeviceMissing, DeviceDenied or BadDeviceSettings."""
+        if sys.platform == "win32":
+            raise BadDeviceSettings(
+                "Windows lets no program take a keyboard for itself", self._path, "set the reader to USB-CDC or HID-POS"
+            )
         try:
             self._mode = Path(self._path).stat().st_mode
         except OSError as error:

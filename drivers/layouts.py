@@ -194,11 +194,12 @@ def _recovered(char: str, shown: Layout, meant: Layout) -> str:
     if stroke is not None:
         return meant.keys.get(stroke, char)
     apart = unicodedata.normalize("NFD", char)
-    if len(apart) != 2 or apart[1] not in _MARKS:
+    if apart[-1] not in _MARKS:
         return char
-    accents = [shown.struck(mark) for mark in _MARKS[apart[1]]]
+    accents = [shown.struck(mark) for mark in _MARKS[apart[-1]]]
     accent = next((each for each in accents if each in shown.dead), None)
-    base = shown.struck(apart[0])
+    # The letter may have a mark of its own, which stays on it: `ü` is a key of a German keyboard.
+    base = shown.struck(unicodedata.normalize("NFC", apart[:-1]))
     if accent is None or base is None:
         return char
     return meant.keys.get(accent, "") + meant.keys.get(base, "")

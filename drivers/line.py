@@ -10,7 +10,6 @@ from typing import NamedTuple, Protocol
 
 from drivers import ssi
 from drivers.framing import FrameError, FrameFault, Framer, FrameShape
-from drivers.swipes import SwipeFramer
 
 __all__ = ["Line", "LineProtocol", "Taken", "build_line"]
 
@@ -66,8 +65,7 @@ def build_line(protocol: LineProtocol, shape: FrameShape) -> Line:
 
 class _Framed:
     def __init__(self, shape: FrameShape, *, answers: bool) -> None:
-        # A scanner that waits for an answer is not kept waiting for the next track of a swipe.
-        self._framer = Framer(shape=shape) if answers else SwipeFramer(Framer(shape=shape))
+        self._framer = Framer(shape=shape)
         self._answers = answers
 
     @property

@@ -67,9 +67,12 @@ def find_port(port: str) -> str:
     return str(found[0].device)
 
 
-def open_port(path: str, baudrate: int, timeout_s: float) -> serial.SerialBase:
+def open_port(path: str, baudrate: int, timeout_s: float, write_timeout_s: float) -> serial.SerialBase:
     """Open a serial port exclusively, or connect to a network one. Raises OSError or ValueError, as pyserial does."""
     port: serial.SerialBase = serial.serial_for_url(path, baudrate=baudrate, timeout=timeout_s, exclusive=True)
+    if not path.startswith("rfc2217://"):
+        # pyserial's RFC 2217 client refuses one; it hands what is written to the system, which has buffers.
+        port.write_timeout = write_timeout_s
     if path.startswith("socket://"):
         with socket.fromfd(port.fileno(), socket.AF_INET, socket.SOCK_STREAM) as same:
             same.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -46,8 +46,7 @@ def open_printer_port(port: str, baudrate: int) -> PrinterPort:
         return _LineFile(port)
     path = find_port(port)
     try:
-        opened = open_port(path, baudrate, _ANSWER_S)
-        opened.write_timeout = WRITE_S
+        opened = open_port(path, baudrate, _ANSWER_S, WRITE_S)
     except (OSError, ValueError) as error:
         raise why_not_opened(error, port, baudrate) from None
     return _Serial(port, opened)

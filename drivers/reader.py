@@ -22,7 +22,8 @@ class ReaderSettings:
     `prefix` and `suffix` stand around a whole scan or swipe, `track_prefix` and `track_suffix` around each track of a
     swipe, outside its sentinels and LRC. `layout` is the till's keyboard layout where the reader's text came through
     the operating system (typed, or a serial port fed by keyboard software), `reader_layout` the one that the reader is
-    programmed for; both are names of `drivers.layouts.LAYOUTS`. Raises BadDeviceSettings.
+    programmed for; both are names of `drivers.layouts.LAYOUTS`. `line_per_track` is for readers that end each track
+    with a CR of its own (see `drivers.swipes`). Raises BadDeviceSettings.
     """
 
     prefix: str = ""
@@ -31,6 +32,7 @@ class ReaderSettings:
     track_suffix: str = ""
     layout: str = "us"
     reader_layout: str = "us"
+    line_per_track: bool = False
 
     def __post_init__(self) -> None:
         layout_named(self.layout)

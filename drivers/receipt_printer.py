@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 # A till prints one receipt a customer; more waiting than this means nobody looks at the printer.
 MAX_JOBS = 16
 # How soon a new roll or a closed cover shows on the screen.
-POLL_S = 2.0
+POLL_S = 1.0
 
 _TROUBLE = {
     Trouble.PAPER_OUT: "the printer is out of paper: put in a new roll",

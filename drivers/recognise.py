@@ -118,16 +118,17 @@ def _contained(device: str, read: Callable[[], Event]) -> Event:
 
 
 def _scan(device: str, symbol: Symbol, patterns: Sequence[CardPattern], received_at: int) -> Event:
-    label = gs1.understand(symbol.text, symbol.aim)
-    number = match_label(symbol.text, label, patterns)
+    # Codabar's start and stop characters, A to D, are sent by some scanners: they are the symbol's, not the number's.
+    text = symbol.text.strip("ABCDabcd") if symbol.kind is ScanDataType.CODABAR else symbol.text
+    label = gs1.understand(text, symbol.aim)
+    number = match_label(text, label, patterns)
     if number is None and (
-        classify_label(symbol.text, symbol.aim, label, ()) == "payment"
-        or (symbol.aim is None and _disguised(symbol.text))
+        classify_label(text, symbol.aim, label, ()) == "payment" or (symbol.aim is None and _disguised(text))
     ):
         return PaymentCardRefused(device, BANK_CARD_TEXT)
-    # Of a GSRN or a Digital Link the till wants the number within; of anything else, the text as it stands.
-    text = number if number is not None and label is not None and label.elements else symbol.text
-    return DataEvent(device, "scan", symbol.data, text, symbol.kind, symbol.aim, None, received_at, label)
+    return DataEvent(
+        device, "scan", symbol.data, number or symbol.text, symbol.kind, symbol.aim, None, received_at, label
+    )
 
 
 def _disguised(text: str) -> bool:

@@ -22,11 +22,20 @@ from drivers.errors import BadDeviceSettings
 from drivers.events import DataEvent, Event, ScanDataType
 from drivers.guard import CardPattern, match_loyalty
 from drivers.hid_device import HidSettings
-from drivers.hid_reports import MAGTEK, MAGTEK_REPORT_BYTES, MsrLayout, ScannerLayout, build_reader, layout_of
+from drivers.hid_reports import (
+    MAGTEK,
+    MAGTEK_REPORT_BYTES,
+    HidLayout,
+    MsrLayout,
+    ScannerLayout,
+    build_reader,
+    layout_of,
+)
 from drivers.hid_source import DESCRIPTOR, RECORD, record
 from drivers.keyboard_wedge import WedgeSettings
 from drivers.keymap import EV_KEY, EVENT, Keys
 from drivers.line import LineProtocol
+from drivers.reader import ReaderSettings
 from drivers.serial_scanner import SerialSettings
 
 __all__ = ["RecordedSettings", "Recorder", "Recording", "read_recording"]
@@ -121,7 +130,12 @@ class Recorder:
             if not isinstance(event, DataEvent):
                 return False
             passed.append(event)
-        kept = [event.scan_data.decode("latin-1") for event in passed if self._is_no_card_of_others(event)]
+        # The digit of an AIM identifier stands right before the data's own.
+        kept = [
+            (event.aim or "") + event.scan_data.decode("latin-1")
+            for event in passed
+            if self._is_no_card_of_others(event)
+        ]
         return bool(passed) and all(
             any(run in data for data in kept) for run in _RUN.findall(_text(self._settings, chunks))
         )
@@ -165,9 +179,10 @@ class Recording:
                         suffix=bytes.fromhex(self.settings["suffix"]),
                     )
                 case "wedge":
-                    return WedgeSettings(path, layout=self.settings["layout"])
+                    reader = ReaderSettings(**self.settings["reader"])
+                    return WedgeSettings(path, layout=self.settings["layout"], reader=reader)
                 case _:
-                    return HidSettings(path, layout=self.settings["layout"])
+                    return HidSettings(path, layout=HidLayout(self.settings["layout"]))
         except (KeyError, TypeError, ValueError):
             raise BadDeviceSettings("the recording's first line is damaged", self.kind, "record it again") from None
 

@@ -221,6 +221,15 @@ class VirtualCamera:
             self._timer.daemon = True
             self._timer.start()
 
+    def show_noise(self) -> None:
+        """Hold something before the camera that is no code: a picture of noise."""
+        import numpy as np
+
+        picture = np.random.default_rng().integers(0, 256, (self._HEIGHT, self._WIDTH), np.uint8)
+        with self._lock:
+            self._put_away()
+            self._publish(picture)
+
     def blank(self) -> None:
         """Nothing before the camera."""
         with self._lock:

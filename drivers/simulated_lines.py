@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
+import threading
 import time
 
 from drivers import ssi
@@ -18,8 +18,7 @@ ANSWER_S = 2.0
 _TRIES = 3
 _RETRANSMITTED = 0x01
 _SEND_WAIT_S = 2.0
-# A till that was killed and started again may have left one dead connection behind; more is a defect.
-_BACKLOG = 4
+_ACCEPT_S = 0.5
 
 
 class VirtualSsiScanner(VirtualSerialScanner):
@@ -51,13 +50,17 @@ class VirtualSsiScanner(VirtualSerialScanner):
 class VirtualTcpScanner:
     """A scanner with a TCP port on this machine. `port` is what `SerialSettings.port` takes.
 
-    Starts plugged in. As with a real one, the till connects to it; what it sends while no till is connected is lost.
+    Starts plugged in. As with a real one, the till connects to it; the newest connection is the one that counts, and
+    what it sends while no till is connected is lost.
     """
 
     def __init__(self, number: int = 0) -> None:
         self._number = number
-        self._listener: socket.socket | None = None
+        self._lock = threading.Lock()
+        self._connected = threading.Condition(self._lock)
         self._peer: socket.socket | None = None
+        self._wake: tuple[socket.socket, socket.socket] | None = None
+        self._thread: threading.Thread | None = None
         self.plug()
 
     @property
@@ -67,17 +70,26 @@ class VirtualTcpScanner:
 
     def plug(self) -> None:
         """Switch on. Does nothing when on."""
-        if self._listener is None:
-            self._listener = socket.create_server(("127.0.0.1", self._number), backlog=_BACKLOG)
-            self._listener.setblocking(False)
-            self._number = self._listener.getsockname()[1]
+        if self._thread is not None:
+            return
+        listener = socket.create_server(("127.0.0.1", self._number))
+        self._number = listener.getsockname()[1]
+        self._wake = socket.socketpair()
+        self._thread = threading.Thread(
+            target=self._accept, args=(listener, self._wake[0]), name="virtual-tcp-scanner", daemon=True
+        )
+        self._thread.start()
 
     def unplug(self) -> None:
         """Switch off: the connection breaks and nothing answers any more."""
-        for each in (self._peer, self._listener):
-            if each is not None:
-                each.close()
-        self._peer = self._listener = None
+        if self._thread is None or self._wake is None:
+            return
+        self._wake[1].send(b"x")
+        self._thread.join()
+        for end in self._wake:
+            end.close()
+        self._thread = self._wake = None
+        self._take(None)
 
     def scan(self, text: str, aim: str = "]E0", suffix: bytes = b"\r") -> None:
         """Send one scan. Raises what `send` raises."""
@@ -85,35 +97,41 @@ class VirtualTcpScanner:
 
     def send(self, data: bytes) -> None:
         """Send bytes as they are. Raises DeviceLost when off, DeviceMissing when no till is connected, DeviceBusy."""
-        if self._listener is None:
+        if self._thread is None:
             raise DeviceLost("the simulated scanner is off", self.port, "switch it on")
-        self._take_newest(self._listener)
-        if self._peer is None:
-            raise DeviceMissing("no till is connected to the simulated scanner", self.port, "start the till")
-        self._peer.settimeout(_SEND_WAIT_S)
-        try:
-            self._peer.sendall(data)
-        except TimeoutError:
-            raise DeviceBusy("nobody reads the simulated scanner", self.port, "start the till") from None
-        except OSError:
-            self._peer.close()
-            self._peer = None
-            raise DeviceMissing("the till has gone", self.port, "start the till") from None
+        with self._connected:
+            # A till that says it is connected may be a moment ahead of our thread.
+            if not self._connected.wait_for(lambda: self._peer is not None, _ACCEPT_S) or self._peer is None:
+                raise DeviceMissing("no till is connected to the simulated scanner", self.port, "start the till")
+            self._peer.settimeout(_SEND_WAIT_S)
+            try:
+                self._peer.sendall(data)
+            except TimeoutError:
+                raise DeviceBusy("nobody reads the simulated scanner", self.port, "start the till") from None
+            except OSError:
+                self._peer.close()
+                self._peer = None
+                raise DeviceMissing("the till has gone", self.port, "start the till") from None
 
     def answer(self, within_s: float) -> bytes:
         """Return what the till sent to the scanner, or nothing when it sends nothing in time."""
-        if self._peer is None or not select.select([self._peer], [], [], within_s)[0]:
+        peer = self._peer
+        if peer is None or not select.select([peer], [], [], within_s)[0]:
             return b""
-        return self._peer.recv(4096)
+        return peer.recv(4096)
 
     def close(self) -> None:
         """Switch off for good."""
         self.unplug()
 
-    def _take_newest(self, listener: socket.socket) -> None:
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                newest, _ = listener.accept()
-                if self._peer is not None:
-                    self._peer.close()
-                self._peer = newest
+    def _accept(self, listener: socket.socket, wake: socket.socket) -> None:
+        with listener:
+            while wake not in select.select([listener, wake], [], [])[0]:
+                self._take(listener.accept()[0])
+
+    def _take(self, newest: socket.socket | None) -> None:
+        with self._connected:
+            if self._peer is not None:
+                self._peer.close()
+            self._peer = newest
+            self._connected.notify_all()

@@ -32,6 +32,7 @@ class VirtualPrinter:
     def __init__(self, folder: Path | None = None, name: str = "printer") -> None:
         self.paper = "ok"
         self.cover_open = False
+        self._garbled = False
         self._path = folder / name if folder is not None else None
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +105,10 @@ class VirtualPrinter:
             receipt, self._printed = bytes(self._printed), bytearray()
             return receipt
 
+    def garble(self) -> None:
+        """Answer the next status request with noise, as a printer on a bad cable does."""
+        self._garbled = True
+
     def close(self) -> None:
         """Switch off for good."""
         self.unplug()
@@ -156,6 +161,9 @@ class VirtualPrinter:
 
     def _status(self, number: int) -> int:
         """One status byte (Epson, DLE EOT n): bits 1 and 4 are always set."""
+        if self._garbled:
+            self._garbled = False
+            return 0xFF
         out = self.paper == "out"
         byte = 0x12
         if number == 1 and (out or self.cover_open):

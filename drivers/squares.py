@@ -1,4 +1,4 @@
-"""Where in an image a two-dimensional code may be: an area full of edges that run both ways. Each is cut out upright."""
+"""Where in an image a two-dimensional code may be: an area full of edges that run both ways, cut out upright."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def find_squares(gray: Image) -> list[Square]:
 
     scale = min(1.0, _SEARCH_SIDE / max(gray.shape))
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray
-    soft = small.astype(np.float32)
+    soft = np.asarray(small, np.float32)
     across, down = cv2.Scharr(soft, cv2.CV_32F, 1, 0), cv2.Scharr(soft, cv2.CV_32F, 0, 1)
     found: list[tuple[float, NDArray[np.float32]]] = []
     for window in _WINDOWS:
@@ -50,8 +50,8 @@ def find_squares(gray: Image) -> list[Square]:
         weaker = (xx + yy) / 2 - np.sqrt(((xx - yy) / 2) ** 2 + xy * xy)
         for share in (0.12, 0.3):
             mask = (weaker > max(50.0**2, share * float(np.percentile(weaker, 99)))).astype(np.uint8)
-            mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-            found += _areas(mask, weaker)
+            opened = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+            found += _areas(np.asarray(opened, np.uint8), np.asarray(weaker, np.float32))
     found.sort(key=lambda each: -each[0])
     squares: list[Square] = []
     taken: list[tuple[float, float, float]] = []

@@ -24,7 +24,7 @@ BANDS = 6
 
 # The search runs on a small copy: bars that vanish at this size would not be read either.
 _SEARCH_SIDE = 480
-# Windows over which edges must agree, in pixels of the small copy: small codes need the small one, spaced bars the other.
+# Windows over which edges must agree, in pixels of the small copy: one for small codes, one for bars far apart.
 _WINDOWS = (9, 19)
 # How much one direction must outweigh the other (0 none, 1 all).
 _COHERENCE = 0.45
@@ -89,7 +89,8 @@ def find_patches(gray: Image) -> list[Patch]:
     scale = min(1.0, _SEARCH_SIDE / max(gray.shape))
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray
     soft = cv2.GaussianBlur(small, (0, 0), 0.8).astype(np.float32)
-    across, down = cv2.Scharr(soft, cv2.CV_32F, 1, 0), cv2.Scharr(soft, cv2.CV_32F, 0, 1)
+    across = np.asarray(cv2.Scharr(soft, cv2.CV_32F, 1, 0), np.float32)
+    down = np.asarray(cv2.Scharr(soft, cv2.CV_32F, 0, 1), np.float32)
     found: list[tuple[float, NDArray[np.int32], float]] = []
     for window in _WINDOWS:
         found += _areas(across, down, window)
@@ -132,7 +133,9 @@ def _areas(across: Profile, down: Profile, window: int) -> list[tuple[float, NDA
         if near.sum() < 60:
             continue
         points = np.stack([columns[near], rows[near]], axis=1)
-        weight = float(near.sum() * np.sqrt(np.mean(energy[rows[near], columns[near]])) * coherence[rows, columns].mean())
+        weight = float(
+            near.sum() * np.sqrt(np.mean(energy[rows[near], columns[near]])) * coherence[rows, columns].mean()
+        )
         areas.append((weight, points, float(angle)))
     return areas
 
@@ -157,13 +160,14 @@ def _cut(gray: Image, points: NDArray[np.float64], angle: float) -> tuple[Patch 
     rows = int(np.clip(height / min(step, 1.0), 2 * BANDS, _PATCH_HEIGHT))
     lower = aside * height / rows
     warp = np.array([[along[0] * step, lower[0], start[0]], [along[1] * step, lower[1], start[1]]])
-    upright = cv2.warpAffine(
+    turned = cv2.warpAffine(
         gray,
         warp,
         (_PATCH_WIDTH, rows),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
+    upright = np.asarray(turned, np.uint8)
     corners = np.array([start, start + along * _PATCH_WIDTH * step, start + aside * height])
     corners = np.vstack([corners, corners[1] + aside * height])
     low, up = corners.min(axis=0), corners.max(axis=0)

@@ -2,7 +2,8 @@
 
 The rule: a line that is one whole track 1, or its `%E?`, opens a swipe. Each line after it that is one whole track of a
 higher number joins it. The swipe ends with track 3, with a line that is anything else, or when the line goes quiet.
-Any other line is handed on at once, so that only such readers wait for the quiet.
+Any other line is handed on at once. Only for readers that are set so: elsewhere every line is a swipe of its own, and
+two cards swiped one after the other never join.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from pos_client.logs import set_up_logs
 _COMMANDS = {
     "balance": "pos_client.commands.balance:balance",
     "config": "pos_client.commands.config:config_group",
+    "decode": "pos_client.commands.decode:decode_command",
     "demo": "pos_client.commands.demo:demo",
     "devices": "pos_client.commands.devices:devices_group",
     "enrol": "pos_client.commands.enrol:enrol",

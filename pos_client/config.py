@@ -127,6 +127,7 @@ class WedgeDevice(_Section):
     suffix: Mark = ""
     track_prefix: Mark = ""
     track_suffix: Mark = ""
+    line_per_track: bool = False
 
 
 class HidReader(_Section):
@@ -146,6 +147,9 @@ class PrinterDevice(_Section):
     profile: Annotated[str, Field(min_length=1, max_length=60)] = "default"
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class CameraDevice(_Section):
     """A camera that looks at codes: an index, a device, or a folder of PNG frames."""
 
@@ -153,6 +157,7 @@ class CameraDevice(_Section):
     source: Annotated[str, Field(min_length=1)]
     formats: tuple[Literal["QR", "EAN-13", "CODE-128"], ...] = ("QR", "EAN-13", "CODE-128")
     fps: Annotated[StrictInt, Field(ge=1, le=30)] = 15
+    region: tuple[Share, Share, Share, Share] = (0.0, 0.0, 1.0, 1.0)
 
 
 DeviceConfig = Annotated[

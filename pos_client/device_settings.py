@@ -37,12 +37,13 @@ def settings_for(device: DeviceConfig) -> DeviceSettings:
                 suffix=device.suffix,
                 track_prefix=device.track_prefix,
                 track_suffix=device.track_suffix,
+                line_per_track=device.line_per_track,
             )
             return WedgeSettings(path=str(device.path), layout=device.layout, grab=device.grab, reader=reader)
         case HidReader():
             return HidSettings(device=device.device, layout=HidLayout(device.layout))
         case CameraDevice():
-            return CameraSettings(source=device.source, formats=device.formats, fps=device.fps)
+            return CameraSettings(source=device.source, formats=device.formats, fps=device.fps, region=device.region)
         case PrinterDevice():
             return PrinterSettings(port=device.port, baudrate=device.baudrate, profile=device.profile)
 

@@ -62,9 +62,9 @@ def interpret(
 ) -> None:
     """Say what the drivers make of the bytes in FILE, of --hex, or of --text.
 
-    wedge takes text or `struct input_event` records; msr takes text or MagTek's reports of 337 bytes. The end of the
-    bytes ends the last scan. Card formats come from the configuration; without any, no card is one of ours. The digits
-    of a bank card are never shown.
+    wedge takes text or `struct input_event` records; msr takes text or MagTek's reports of 337 bytes; for both, lines
+    that are the tracks of one swipe are joined. The end of the bytes ends the last scan. Card formats come from the
+    configuration; without any, no card is one of ours. The digits of a bank card are never shown.
 
     Exit code 0 when something was read or refused, 1 when nothing came out but errors.
     """
@@ -117,7 +117,8 @@ def _events(source: str, data: bytes, layout: str, patterns: Sequence[CardPatter
         starts = range(0, len(data), MAGTEK_REPORT_BYTES)
         frames = [frame for at in starts for frame in reports.feed(data[at : at + MAGTEK_REPORT_BYTES])]
     else:
-        framer = SwipeFramer(Framer())
+        # A stripe may come as a line for each track; a bar code is one line.
+        framer = Framer() if source == "serial" else SwipeFramer()
         frames = framer.feed(data) + framer.finish()
     return [
         frame_error_event(_DEVICE, frame)

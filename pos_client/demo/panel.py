@@ -46,8 +46,11 @@ class Panel:
                 ui.label("Spaarpunt: virtual devices").style("font-size: 20px; font-weight: 600")
                 ui.label("Each button writes to a real pty, pipe or picture; the till beside it reads it as hardware.")
                 self._scanner()
+                self._table_scanner()
+                self._wedge()
                 self._stripe()
                 self._camera()
+                self._printer()
                 self._sale()
                 self._trouble()
             ui.element("iframe").props(f'src="{self._world.screen}" title="cashier screen"')
@@ -61,19 +64,51 @@ class Panel:
             _button("Unplug", self._world.scanner.unplug)
             _button("Plug in", self._world.scanner.plug)
 
+    def _table_scanner(self) -> None:
+        scanner = self._world.table_scanner
+        with _section("Table scanner (network)"):
+            _button("Scan an EAN-13 card", lambda: scanner.scan(self._member(0).card))
+            _button("Garble", lambda: scanner.send(b"\x02]E0291\x80\x00\x02\r"))
+            _button("Unplug", scanner.unplug)
+            _button("Plug in", scanner.plug)
+
+    def _wedge(self) -> None:
+        wedge = self._world.wedge
+        with _section("Magstripe reader that types"):
+            _button("Swipe a card", lambda: wedge.swipe(f";{self._member(2).card}?"))
+            _button("Swipe a bank card", lambda: wedge.swipe(BANK_STRIPE))
+            _button("Swipe badly", lambda: wedge.swipe(";E?"))
+            _button("Garble", lambda: wedge.send(b"\xff" * 48))
+            _button("Unplug", wedge.unplug)
+            _button("Plug in", wedge.plug)
+
     def _stripe(self) -> None:
-        with _section("Magstripe reader"):
-            _button("Swipe a card", lambda: self._world.wedge.swipe(f";{self._member(2).card}?"))
-            _button("Swipe a bank card", lambda: self._world.wedge.swipe(BANK_STRIPE))
-            _button("Swipe badly", lambda: self._world.wedge.swipe(";E?"))
-            _button("Unplug", self._world.wedge.unplug)
-            _button("Plug in", self._world.wedge.plug)
+        stripe = self._world.stripe
+        with _section("Magstripe reader (HID)"):
+            _button("Swipe a card", lambda: stripe.swipe("", f";{self._member(2).card}?"))
+            _button("Swipe a bank card", lambda: stripe.swipe(*_bank_tracks()))
+            _button("Swipe badly", lambda: stripe.swipe("E", "E"))
+            _button("Garble", lambda: stripe.send(b"\xff" * 48))
+            _button("Unplug", stripe.unplug)
+            _button("Plug in", stripe.plug)
 
     def _camera(self) -> None:
         with _section("Camera"):
             _button("Show a QR code", lambda: self._world.camera.show_qr(self._member(0).card))
+            _button("Garble", self._world.camera.show_noise)
             _button("Unplug", self._world.camera.unplug)
             _button("Plug in", self._world.camera.plug)
+
+    def _printer(self) -> None:
+        printer = self._world.printer
+        with _section("Receipt printer"):
+            _button("Out of paper", lambda: setattr(printer, "paper", "out"))
+            _button("New roll", lambda: setattr(printer, "paper", "ok"))
+            _button("Open the cover", lambda: setattr(printer, "cover_open", True))
+            _button("Close the cover", lambda: setattr(printer, "cover_open", False))
+            _button("Garble", printer.garble)
+            _button("Unplug", printer.unplug)
+            _button("Plug in", printer.plug)
 
     def _sale(self) -> None:
         with _section("The till's own software"):
@@ -130,6 +165,11 @@ class Panel:
         if self._world.client is not None:
             raise DemoError("the till runs already")
         self._world.start_till()
+
+
+def _bank_tracks() -> list[str]:
+    """The bank card's stripe track by track, as a HID reader reports it."""
+    return [f"{track}?" for track in BANK_STRIPE.split("?") if track]
 
 
 @contextlib.contextmanager

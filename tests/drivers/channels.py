@@ -20,6 +20,9 @@ from drivers.simulated import VirtualCamera, VirtualSerialScanner, VirtualWedge
 from drivers.simulated_hid import VirtualHidScanner, VirtualHidStripe
 from drivers.simulated_lines import VirtualSsiScanner, VirtualTcpScanner
 
+# Zebra's SSI Programmer's Guide, "Bar Code Type": Code 128.
+_SSI_CODE_128 = 0x03
+
 
 class Hardware(Protocol):
     """What every simulated device can do."""
@@ -71,7 +74,7 @@ def _serial_framed(folder: Path) -> Rig:
 def _ssi(folder: Path) -> Rig:
     hardware = VirtualSsiScanner(folder)
     settings = SerialSettings(str(hardware.path), protocol=LineProtocol.SSI)
-    return Rig(hardware, settings, lambda text, aim: hardware.scan_packet(text))
+    return Rig(hardware, settings, lambda text, aim: hardware.scan_packet(text, symbology=_SSI_CODE_128))
 
 
 def _tcp(folder: Path) -> Rig:
@@ -120,7 +123,7 @@ def _camera(folder: Path) -> Rig:
 
 
 CHANNELS = (
-    Channel("serial", _serial, cards=2000),
+    Channel("serial", _serial, cards=1000),
     Channel("serial-ack", _serial_framed),
     Channel("ssi", _ssi),
     Channel("tcp", _tcp),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from drivers.framing import FrameError, FrameFault
 from drivers.guard import CardPattern
 from drivers.hid_descriptor import input_fields
 from drivers.hid_device import HidDevice, HidSettings
-from drivers.hid_reports import MAGTEK, TYPICAL_SCANNER, HidLayout, MsrLayout, build_reader, layout_of
+from drivers.hid_reports import MAGTEK, TYPICAL_SCANNER, HidLayout, MsrLayout, ScannerLayout, build_reader, layout_of
 from drivers.hid_source import REPORT, enumerate_hid, record, udev_rule
 from drivers.simulated_hid import (
     SCANNER_DESCRIPTOR,
@@ -78,7 +77,7 @@ def test_any_reports_never_crash(layout: Any, reports: list[bytes]) -> None:
     for report in reports:
         reader.feed(report)
         for first, end in reader.data_spans(report):
-            assert 0 <= first
+            assert first >= 0
             assert end <= max(len(report), first)
     reader.gap()
 
@@ -90,6 +89,21 @@ def test_scanner_reports() -> None:
     assert reader.feed(EAN_REPORT[:40] + b"\r\n".join([b"", b""])) == [b"]E04006381333931"]
     assert reader.feed(b"\x02\xff" + EAN_REPORT[2:]) == [FrameError(FrameFault.CUT)]
     assert reader.feed(b"\x02") == [FrameError(FrameFault.CUT)]
+
+
+# Newland NLS-FM420 Integration Guide, "HID-POS": report id 2, length, data in bytes 2-57, four reserved, the maker's
+# own symbology number in byte 62, "decode data continued" in byte 63: no AIM identifier. Its descriptor says so.
+NEWLAND = bytes.fromhex(
+    "058c0902a10185021500 26ff00 7508 9501 0501 093b 8102 058c 9538 09fe 820201 9505 8103"
+    "7501 9501 09ff 8102 9507 8103 c0"
+)
+
+
+def test_a_maker_with_another_layout() -> None:
+    stated = layout_of(NEWLAND)
+    assert stated == ScannerLayout(2, 1, None, 2, 56, 504)
+    report = b"\x02\x0d4006381333931".ljust(62, b"\0") + b"\x64\x00"
+    assert build_reader(stated).feed(report) == [b"4006381333931"]
 
 
 def test_a_long_scan_comes_in_several_reports() -> None:
@@ -186,7 +200,7 @@ def test_devices_that_are_not_there(tmp_path: Path) -> None:
 
 
 def test_every_state_may_be_left_twice(scanner: VirtualHidScanner) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     device = HidDevice("h", HidSettings(str(scanner.path)), ())
     device.interrupt()
     for _ in range(2):
@@ -196,7 +210,7 @@ def test_every_state_may_be_left_twice(scanner: VirtualHidScanner) -> None:
             device.disable()
             device.release()
             device.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_hidapi_is_there_and_asks_the_machine() -> None:

@@ -207,9 +207,10 @@ def test_stop_wakes_a_quiet_reader(device: Device) -> None:
 
 
 def test_tracks_on_lines_of_their_own_are_one_swipe(
-    hardware: VirtualWedge, device: Device, run: Run, till: Any
+    hardware: VirtualWedge, patterns: tuple[CardPattern, ...], run: Run, till: Any
 ) -> None:
-    run([device])
+    settings = WedgeSettings(str(hardware.path), reader=ReaderSettings(line_per_track=True))
+    run([build_device("stripe", settings, patterns)])
     hardware.send(b"".join(type_text("%L9876000000000001^X/Y?")) + b"".join(type_text(";9876000000000001?")))
     event = till.next(DataEvent)
     assert event.tracks is not None

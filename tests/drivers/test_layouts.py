@@ -29,6 +29,8 @@ XKB = Path("/usr/share/X11/xkb/symbols")
         ("nl", "%L12^ÂNNA?", "%L12^^ANNA?"),
         ("nl", "ÉÇ", "'E'C"),
         ("fr", "ê", "[e"),
+        # A dead key and a letter that has a mark of its own.
+        ("de", "ǘ", "=["),
         ("us", "as it is é", "as it is é"),
     ],
 )

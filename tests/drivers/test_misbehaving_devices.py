@@ -197,7 +197,9 @@ def test_the_port_not_closed_before_reopening(scanner: VirtualSerialScanner, run
         till.wait_status("online")
         scanner.scan(f"280000000001{number}")
         assert till.next(DataEvent).scan_data_label == f"280000000001{number}"
-        held = [link for link in map(os.path.realpath, Path("/proc/self/fd").iterdir()) if str(link).startswith("/dev/pts")]
+        held = [
+            link for link in map(os.path.realpath, Path("/proc/self/fd").iterdir()) if str(link).startswith("/dev/pts")
+        ]
         ours = os.path.realpath(scanner.path)
         assert held.count(ours) == 2, "the simulated hardware's end and one of the driver's"
     supervisor.stop()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import BadDeviceSettings
 from drivers.events import DataEvent, ErrorEvent, Event, PaymentCardRefused
+from drivers.framing import FrameError, Framer, FrameShape
 from drivers.gs1 import LabelKind
 from drivers.guard import CardPattern, luhn_valid
 from drivers.layouts import LAYOUTS, typed_as
 from drivers.reader import ReaderSettings
-from drivers.recognise import recognise_frame, recognise_typed
+from drivers.recognise import frame_error_event, recognise_frame, recognise_typed
+from drivers.swipes import SwipeFramer
 from drivers.tracks import TrackError, TrackFault, lrc
 
 GSRN = "871234567890123451"
@@ -72,6 +78,16 @@ def test_articles_and_coupons_say_what_they_are() -> None:
         for text in ("]E04006381333931", "]E02910000000017", "]C12558712345678906\x1d81110100", "]E09801234567892")
     ] == [LabelKind.ARTICLE, LabelKind.RESTRICTED, LabelKind.COUPON, LabelKind.REFUND]
     assert data(frame("]C0HELLO")).gs1 is None
+
+
+@pytest.mark.parametrize("text", ["]F0A2800000000015B", "]F02800000000015", "]A0SP12345678", "]I02800000000015"])
+def test_cards_in_other_symbologies(text: str) -> None:
+    assert data(frame(text)).scan_data_label in ("2800000000015", "SP12345678")
+
+
+def test_codabar_hides_no_bank_card() -> None:
+    assert isinstance(frame("]F0A500000000009B"), PaymentCardRefused)
+    assert data(frame("]F0A1234B")).scan_data_label == "A1234B"
 
 
 def test_good_tracks_are_delivered_beside_one_at_fault() -> None:
@@ -218,3 +234,46 @@ def test_any_frame_never_raises(frame_bytes: bytes, layout: str) -> None:
     assert not isinstance(event, ErrorEvent) or event.code != "internal"
     if isinstance(event, DataEvent) and event.scan_data_label.isdigit() and len(event.scan_data_label) == 16:
         assert not luhn_valid(event.scan_data_label) or event.scan_data_label.startswith("9876")
+
+
+# -- any stream -------------------------------------------------------------------------------------------------------
+
+BANK_PIECES = ["4111111111111111", "%B", "=26012011234", "4111 1111", "4111-1111-1111-1111"]
+OUR_PIECES = ["%LX^Y?", "2800000000015", ";2800000000015?", "4006381333931", "8018", "https://id.gs1.org/8018/"]
+MARKS = [";", "?", "\r", "\n", "\x02", "\x03", "\x1d", "]E0", "]C0", "]C1", "^"]
+PIECES = st.sampled_from(BANK_PIECES + OUR_PIECES + MARKS)
+STREAMS = st.lists(PIECES | st.text(max_size=3), max_size=20).map(lambda parts: "".join(parts).encode())
+
+
+def events_of(framer: Framer | SwipeFramer, pieces: Iterable[bytes]) -> list[Event]:
+    frames = [found for piece in pieces for found in framer.feed(piece)] + framer.finish()
+    return [
+        frame_error_event("x", each) if isinstance(each, FrameError) else recognise_frame("x", each, PATTERNS, 7)
+        for each in frames
+    ]
+
+
+@pytest.mark.parametrize("make", [Framer, SwipeFramer, lambda: Framer(shape=FrameShape(b"]", b"\r\n"))])
+@given(stream=STREAMS, cuts=st.lists(st.integers(0, 200), max_size=6))
+def test_one_piece_or_byte_by_byte_gives_the_same_events(
+    make: Callable[[], Framer | SwipeFramer], stream: bytes, cuts: list[int]
+) -> None:
+    whole = events_of(make(), [stream])
+    edges = [0, *sorted(cuts), len(stream)]
+    assert events_of(make(), [stream[a:b] for a, b in pairwise(edges)]) == whole
+    assert events_of(make(), [bytes([byte]) for byte in stream]) == whole
+    for event in whole:
+        assert not isinstance(event, ErrorEvent) or event.code != "internal"
+        if isinstance(event, DataEvent):
+            # Longer than 19 digits without a break is no card: docs/decisions/002.
+            for run in re.findall("[0-9]+", event.scan_data_label + " " + event.scan_data.decode(errors="replace")):
+                assert run != "4111111111111111"
+
+
+@given(st.lists(st.integers(0, 10**12 - 1), max_size=12), st.lists(st.integers(0, 200), max_size=6))
+def test_two_scans_never_join(numbers: list[int], cuts: list[int]) -> None:
+    sent = [f"X{number}" for number in numbers]
+    stream = "".join(f"]C0{text}\r\n" for text in sent).encode()
+    edges = [0, *sorted(cuts), len(stream)]
+    found = events_of(Framer(), [stream[a:b] for a, b in pairwise(edges)])
+    assert [data(event).scan_data_label for event in found] == sent

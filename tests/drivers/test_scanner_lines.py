@@ -101,15 +101,18 @@ def test_nobody_listens() -> None:
 
 
 class PortServer:
-    """A port server of RFC 2217 before a pty, with pyserial's own protocol engine."""
+    """A port server of RFC 2217 with pyserial's own protocol engine. Its port is a loop: a pty has no modem lines."""
 
-    def __init__(self, port_path: str) -> None:
-        self._serial = serial.serial_for_url(port_path, timeout=0.1)
+    def __init__(self) -> None:
+        self._serial = serial.serial_for_url("loop://", timeout=0.1)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"rfc2217://127.0.0.1:{self._listener.getsockname()[1]}"
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    def scan(self, data: bytes) -> None:
+        self._serial.write(data)
 
     def write(self, data: bytes) -> None:
         self._peer.sendall(data)
@@ -138,15 +141,14 @@ class PortServer:
         self._serial.close()
 
 
-def test_a_scanner_behind_a_port_server(tmp_path: Path, run: Run, till: Any) -> None:
-    hardware = VirtualSerialScanner(tmp_path)
-    server = PortServer(str(hardware.path))
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name)\\(\\) is deprecated:DeprecationWarning")
+def test_a_scanner_behind_a_port_server(run: Run, till: Any) -> None:
+    server = PortServer()
     supervisor = run([SerialScanner("served", SerialSettings(server.url, baudrate=9600), ())])
-    hardware.scan("4006381333931")
+    server.scan(b"]E04006381333931\r")
     assert till.next(DataEvent).scan_data_label == "4006381333931"
     supervisor.stop()
     server.close()
-    hardware.close()
 
 
 @pytest.mark.parametrize(
@@ -169,7 +171,11 @@ def test_why_a_port_does_not_open(error: Any, kind: type[Exception]) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"prefix": b"x" * 17}, {"suffix": b"\t", "protocol": LineProtocol.SSI}, {"prefix": b"x", "protocol": LineProtocol.SSI}],
+    [
+        {"prefix": b"x" * 17},
+        {"suffix": b"\t", "protocol": LineProtocol.SSI},
+        {"prefix": b"x", "protocol": LineProtocol.SSI},
+    ],
 )
 def test_settings_that_do_not_go_together(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadDeviceSettings, match="expected"):

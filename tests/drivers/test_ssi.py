@@ -19,8 +19,8 @@ def scan(data: bytes, status: int = 0) -> bytes:
 
 def test_the_packets_of_the_guide() -> None:
     # Simple Serial Interface Programmer's Guide 72E-40451: CMD_ACK and CMD_NAK (RESEND) from the host.
-    assert ssi.ACK == bytes.fromhex("04 D0 04 00 FF 28")
-    assert ssi.NAK_RESEND == bytes.fromhex("05 D1 04 00 01 FF 25")
+    assert bytes.fromhex("04 D0 04 00 FF 28") == ssi.ACK
+    assert bytes.fromhex("05 D1 04 00 01 FF 25") == ssi.NAK_RESEND
     assert ssi.packet(0xE4) == bytes.fromhex("04 E4 04 00 FF 14")
 
 
