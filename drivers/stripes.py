@@ -6,6 +6,7 @@ turned upright, and averaged along its bars in bands: noise goes down by the roo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,20 +53,24 @@ class Patch:
     last: float
 
 
-def lines_across(gray: Image, corners: Corners) -> tuple[list[Profile], float, float]:
-    """Return five profiles across the symbol with these `corners`, and where in them its bars begin and end, in pixels.
+def lines_across(gray: Image, corners: Corners, heights: Sequence[float]) -> tuple[list[Profile], float, float]:
+    """Return profiles across the symbol with these `corners`, and where in them its bars begin and end, in pixels.
 
-    `corners` are top left, top right, bottom right and bottom left, as the symbol is read.
+    One for each of `heights`, shares of the symbol's height from its top. `corners` are top left, top right, bottom
+    right and bottom left, as the symbol is read.
     """
     top_left, top_right, bottom_right, bottom_left = np.array(corners, np.float32)
     width = max(float(np.linalg.norm(top_right - top_left)), float(np.linalg.norm(bottom_right - bottom_left)), 1.0)
     count = int(np.clip(1.5 * width, 300, _PATCH_WIDTH))
     part = np.linspace(-_MARGIN / 2, 1 + _MARGIN / 2, count, dtype=np.float32)[:, None]
     profiles = []
-    for height in (0.2, 0.35, 0.5, 0.65, 0.8):
-        start = top_left + (bottom_left - top_left) * height
-        end = top_right + (bottom_right - top_right) * height
-        profiles.append(_sampled(gray, start + (end - start) * part))
+    for height in heights:
+        rows = []
+        for beside in (-0.03, 0.0, 0.03):
+            start = top_left + (bottom_left - top_left) * (height + beside)
+            end = top_right + (bottom_right - top_right) * (height + beside)
+            rows.append(_sampled(gray, start + (end - start) * part))
+        profiles.append(np.asarray(np.mean(rows, axis=0), np.float32))
     scale = (count - 1) / (1 + _MARGIN)
     return profiles, _MARGIN / 2 * scale, (1 + _MARGIN / 2) * scale
 

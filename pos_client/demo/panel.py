@@ -22,9 +22,15 @@ from sync.serving import signals_return
 _GOODS = {"Meergranen € 3,00": BREAD, "Appeltaart € 14,40": PIE, "Koffie € 2,75": COFFEE}
 _STYLE = """
 body { font-family: system-ui, sans-serif; background: #f6f6f4; color: #1c1c1a; }
-h2 { font-size: 16px; font-weight: 600; margin: 16px 0 8px; }
-.row { display: flex; flex-wrap: wrap; gap: 8px; }
-iframe { border: 1px solid #c9c9c4; width: 1024px; height: 600px; background: white; }
+.nicegui-content { padding: 16px; }
+.panel { display: grid; grid-template-columns: 1024px 1fr; gap: 16px 24px; }
+.panel .aside { min-width: 200px; }
+.panel .devices { grid-column: 1 / -1; display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); }
+.panel .devices { gap: 8px 24px; }
+.panel .title { font-size: 14px; font-weight: 600; line-height: 20px; margin: 8px 0 4px; }
+.panel .row { display: flex; flex-wrap: wrap; gap: 4px; }
+.panel iframe { border: 1px solid #c9c9c4; width: 1024px; height: 600px; background: white; }
+.panel .q-btn { padding: 4px 8px; }
 """
 
 
@@ -41,19 +47,20 @@ class Panel:
     def show(self) -> None:
         """Build the page for one browser."""
         ui.add_css(_STYLE)
-        with ui.element("div").style("display: flex; gap: 24px; padding: 16px; align-items: flex-start"):
-            with ui.element("div").style("width: 420px; flex: none"):
+        with ui.element("div").classes("panel"):
+            ui.element("iframe").props(f'src="{self._world.screen}" title="cashier screen"')
+            with ui.element("div").classes("aside"):
                 ui.label("Spaarpunt: virtual devices").style("font-size: 20px; font-weight: 600")
                 ui.label("Each button writes to a real pty, pipe or picture; the till beside it reads it as hardware.")
+                self._sale()
+                self._trouble()
+            with ui.element("div").classes("devices"):
                 self._scanner()
                 self._table_scanner()
                 self._wedge()
                 self._stripe()
                 self._camera()
                 self._printer()
-                self._sale()
-                self._trouble()
-            ui.element("iframe").props(f'src="{self._world.screen}" title="cashier screen"')
 
     def _scanner(self) -> None:
         with _section("Scanner"):
@@ -174,9 +181,10 @@ def _bank_tracks() -> list[str]:
 
 @contextlib.contextmanager
 def _section(title: str) -> Iterator[None]:
-    ui.html(f"<h2>{title}</h2>", sanitize=False)
-    with ui.element("div").classes("row"):
-        yield
+    with ui.element("section"):
+        ui.label(title).classes("title")
+        with ui.element("div").classes("row"):
+            yield
 
 
 def _button(text: str, action: Callable[[], object]) -> None:
@@ -186,7 +194,7 @@ def _button(text: str, action: Callable[[], object]) -> None:
         except (DemoError, DriverError, PluginProblem) as error:
             ui.notify(str(error), type="warning", multi_line=True)
 
-    ui.button(text, on_click=press).props("outline no-caps dense")
+    ui.button(text, on_click=press).props("outline no-caps dense color=teal-10")
 
 
 def serve_panel(world: World, port: int) -> None:

@@ -1,4 +1,4 @@
-"""HID readers: descriptors, reports as recorded from devices, and a stream of them through a real pipe."""
+"""HID readers: descriptors, reports written from published layouts, and a stream of them through a real pipe."""
 
 from __future__ import annotations
 
