@@ -19,7 +19,7 @@ demo: $(READY) ## Play one shop morning; ARGS=--headless to end after the table,
 	@$(BIN)/spaarpunt demo $(ARGS)
 
 test: $(TOOLS) lint ## Run every check and test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(READY) ## Run the checks alone: ruff, mypy, import-linter
 	@$(BIN)/ruff check .

@@ -9,7 +9,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-NAMES = ("checkout", "quote", "replay", "scan_to_screen")
+NAMES = (
+    "camera_loop",
+    "checkout",
+    "decoding",
+    "devices",
+    "quote",
+    "recognition",
+    "replay",
+    "scan_to_screen",
+)
 """Each is a module of this package with `measure() -> list[Result]`."""
 
 

@@ -8,12 +8,14 @@ from drivers.camera import CameraDevice, CameraSettings
 from drivers.device import Device
 from drivers.errors import BadDeviceSettings
 from drivers.guard import CardPattern, check_patterns
+from drivers.hid_device import HidDevice, HidSettings
 from drivers.keyboard_wedge import KeyboardWedge, WedgeSettings
+from drivers.receipt_printer import PrinterSettings, ReceiptPrinter
 from drivers.serial_scanner import SerialScanner, SerialSettings
 
 __all__ = ["DeviceSettings", "build_device"]
 
-DeviceSettings = SerialSettings | WedgeSettings | CameraSettings
+DeviceSettings = SerialSettings | WedgeSettings | HidSettings | CameraSettings | PrinterSettings
 
 
 def build_device(name: str, settings: DeviceSettings, patterns: Sequence[CardPattern]) -> Device:
@@ -30,5 +32,9 @@ def build_device(name: str, settings: DeviceSettings, patterns: Sequence[CardPat
             return SerialScanner(name, settings, own)
         case WedgeSettings():
             return KeyboardWedge(name, settings, own)
+        case HidSettings():
+            return HidDevice(name, settings, own)
         case CameraSettings():
             return CameraDevice(name, settings, own)
+        case PrinterSettings():
+            return ReceiptPrinter(name, settings)

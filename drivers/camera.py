@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from drivers.decode import DEFAULT_FORMATS, decode, parse_formats
+from drivers.attention import SMALL, Attention
+from drivers.decode import DEFAULT_FORMATS, examine, parse_formats
 from drivers.device import Sink
 from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceLost, DeviceMissing
+from drivers.exposure import ExposureControl, evened, is_glaring
+from drivers.frames import NewestFrame
 from drivers.guard import CardPattern
 from drivers.recognise import recognise_symbol
 from drivers.sightings import Sightings
@@ -24,14 +27,16 @@ from drivers.sightings import Sightings
 if TYPE_CHECKING:
     import cv2
 
-    from drivers.decode import Image
+    from drivers.engines import Image
 
 __all__ = ["CameraDevice", "CameraSettings"]
 
 # Above this a till's processor does nothing else, and no hand moves that fast.
 MAX_FPS = 60
-# Frames a camera's driver may hold back while we decode one; more than four it does not queue.
-_MOST_STALE = 4
+# What a live camera is asked for; it gives the nearest it can. More pixels read no more cards at arm's length.
+_WIDTH, _HEIGHT = 1280, 720
+# A region smaller than this share of the frame's side cannot hold a code.
+_LEAST_REGION = 0.05
 _NODE = re.compile(r"/dev/video[0-9]+")
 _NUMBERED = re.compile(r"%0?[0-9]*d")
 _PLUG_IN = "plug the camera in, or correct `source`"
@@ -42,12 +47,14 @@ class CameraSettings:
     """Which camera, and what to look for.
 
     `source` is an index (`"0"`), a node (`/dev/v4l/by-id/…`), a video file, or a PNG sequence (`…/frame_%04d.png`).
-    `formats` are names of `drivers.decode.FORMATS`; `fps` is frames looked at per second. Raises BadDeviceSettings.
+    `formats` are names of `drivers.decode.FORMATS`; `fps` is frames looked at per second. `region` is the part of the
+    frame that counts, as shares of its sides, 0 to 1: left, top, right, bottom. Raises BadDeviceSettings.
     """
 
     source: str
     formats: tuple[str, ...] = DEFAULT_FORMATS
     fps: int = 15
+    region: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
         if not self.source:
@@ -57,6 +64,16 @@ class CameraSettings:
                 f"expected 1 to {MAX_FPS} frames a second, got {self.fps}", self.source, "15 is enough"
             )
         parse_formats(self.formats)
+        left, top, right, bottom = self.region
+        if (
+            not (0 <= left <= right - _LEAST_REGION <= 1 and 0 <= top <= bottom - _LEAST_REGION <= 1)
+            or max(right, bottom) > 1
+        ):
+            raise BadDeviceSettings(
+                f"expected a region of left, top, right, bottom from 0 to 1, got {self.region}",
+                self.source,
+                "0, 0, 1, 1 is the whole picture",
+            )
 
 
 class CameraDevice:
@@ -72,8 +89,13 @@ class CameraDevice:
         self._capture: cv2.VideoCapture | None = None
         self._sink: Sink | None = None
         self._shown: tuple[int, int, int] | None = None
+        self._region = settings.region
         self._sightings = Sightings()
+        self._attention = Attention()
+        self._exposure: ExposureControl | None = None
+        self._newest: NewestFrame | None = None
         self._any_frame = False
+        self._frames = 0
 
     def open(self) -> None:
         """Look whether the source is there. Raises DeviceMissing."""
@@ -88,6 +110,7 @@ class CameraDevice:
     def enable(self, sink: Sink) -> None:
         """Deliver to `sink`."""
         self._sightings = Sightings()
+        self._attention = Attention()
         self._sink = sink
 
     def run(self, stop: threading.Event) -> None:
@@ -100,21 +123,30 @@ class CameraDevice:
         if sink is None or self._capture is None:
             raise RuntimeError(f"{self.name}: claim and enable come before run")
         live = self._node_path() is not None
+        if live:
+            self._exposure = ExposureControl(self._capture)
+            # The thread that reads the camera releases it: both at once would crash in the driver.
+            self._newest, self._capture = NewestFrame(self._capture, self.name), None
         while not stop.is_set():
-            began = time.monotonic()
-            seen = self._look(sink)
-            if live and not seen:
+            began, cpu = time.monotonic(), self._cpu_s()
+            frame = self._newest.take() if self._newest else self._read()
+            at = time.monotonic_ns()
+            if frame is not None:
+                read = self._look(frame, at, sink)
+                self._attention.spent(self._cpu_s() - cpu, read)
+            elif stop.is_set():
+                return
+            elif live:
                 raise self._lost()
-            if not live and not seen:
+            else:
                 self._follow()
-            spent = time.monotonic() - began
-            if live:
-                for _ in range(min(int(spent / self._period_s), _MOST_STALE)):
-                    self._capture.grab()
-            stop.wait(max(0.0, self._period_s - spent))
+            stop.wait(max(0.0, self._period_s - (time.monotonic() - began)))
 
     def interrupt(self) -> None:
-        """Nothing to wake: `run` looks at `stop` at every frame."""
+        """Wake `run` where it waits for a live camera; with files it looks at `stop` at every frame."""
+        newest = self._newest
+        if newest is not None:
+            newest.wake()
 
     def disable(self) -> None:
         """No more events."""
@@ -122,6 +154,9 @@ class CameraDevice:
 
     def release(self) -> None:
         """Let the camera go."""
+        newest, self._newest, self._exposure = self._newest, None, None
+        if newest is not None:
+            newest.close()
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.release()
@@ -143,10 +178,16 @@ class CameraDevice:
 
         # A source that does not open is reported below, in one line of ours.
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        # One core at most: OpenCV would spread each small operation over all of them, and the till has other work.
+        cv2.setNumThreads(1)
         node = self._node_path()
         if node is not None:
             capture = cv2.VideoCapture(int(node.name.removeprefix("video")))
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+            # Uncompressed, USB 2 carries this size five times a second only.
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, _WIDTH)
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, _HEIGHT)
             capture.set(cv2.CAP_PROP_FPS, self._fps)
         else:
             self._any_frame = False
@@ -166,30 +207,51 @@ class CameraDevice:
             raise DeviceBusy("the camera gives no picture", self._source, "close the other program that uses it")
         raise self._unfit()
 
-    def _look(self, sink: Sink) -> bool:
-        """Read one frame and deliver what it shows. Return False where there was none."""
+    def _read(self) -> Image | None:
+        """Return the next frame of a file, or None where there is none."""
         import cv2
 
         capture = self._capture
         if capture is None:
-            return False
+            return None
         if _NUMBERED.search(self._source) and capture.get(cv2.CAP_PROP_POS_FRAMES) >= capture.get(
             cv2.CAP_PROP_FRAME_COUNT
         ):
-            return False
+            return None
         try:
             read, frame = capture.read()
         except cv2.error:
             # Its text names a source line of OpenCV and helps nobody at a till.
             raise self._lost() from None
-        at = time.monotonic_ns()
-        if not read:
+        self._any_frame |= read
+        return cast("Image", frame) if read else None
+
+    def _look(self, frame: Image, at: int, sink: Sink) -> bool:
+        """Deliver what `frame` shows; return whether it shows anything. `at` is when it came, monotonic nanoseconds."""
+        import cv2
+
+        height, width = frame.shape[:2]
+        left, top, right, bottom = self._region
+        part = frame[int(top * height) : int(bottom * height), int(left * width) : int(right * width)]
+        gray = cast("Image", part if part.ndim == 2 else cv2.cvtColor(part, cv2.COLOR_BGR2GRAY))
+        scale = SMALL / gray.shape[1]
+        small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray
+        if self._exposure is not None:
+            self._exposure.see(gray)
+        limit_s = self._attention.limit(cast("Image", small), at / 1e9)
+        if limit_s is None:
             return False
-        self._any_frame = True
-        gray = frame if frame.ndim == 2 else cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)
-        for symbol in self._sightings.accept(decode(cast("Image", gray), self._formats), at):
+        self._frames += 1
+        if self._frames % 2 and is_glaring(gray):
+            gray = evened(gray)
+        found = examine(gray, self._formats, limit_s)
+        for symbol in self._sightings.accept(found.sure, at, found.doubtful):
             sink(recognise_symbol(self.name, symbol, self._patterns, at))
-        return True
+        return bool(found.sure or found.doubtful)
+
+    def _cpu_s(self) -> float:
+        """Return the processor seconds of this thread and of the one that reads the camera."""
+        return time.thread_time() + (self._newest.cpu_s if self._newest else 0.0)
 
     def _follow(self) -> None:
         """The file or sequence has been played: start again when another one stands in its place."""

@@ -1,47 +1,42 @@
-"""An image becomes the symbols in it: zxing-cpp first, pyzbar where that finds nothing and libzbar is there."""
+"""An image becomes the symbols in it: zxing-cpp first, then pyzbar, then, as far as the time goes, `drivers.hard`."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import structlog
-import zxingcpp
+import numpy as np
 
+from drivers.confirm import is_printed
+from drivers.engines import FORMATS, by_pyzbar, by_zxing
 from drivers.errors import BadDeviceSettings
 from drivers.events import ScanDataType
-from drivers.symbols import Symbol, scan_data_type
+from drivers.hard import tries
+from drivers.symbols import Symbol
+from drivers.votes import Ballot, Vote, overlap
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from drivers.engines import Image
 
-    Image = NDArray[np.uint8]
+__all__ = ["DEFAULT_FORMATS", "STILL_LIMIT_S", "Findings", "decode", "examine", "parse_formats"]
 
-__all__ = ["DEFAULT_FORMATS", "FORMATS", "decode", "parse_formats"]
-
-log = structlog.get_logger(__name__)
-
-_Zxing = zxingcpp.BarcodeFormat
-# What a configuration may ask for, and what each engine calls it. GS1 forms come with their carrier: the AIM identifier
-# tells them apart. pyzbar has no DataMatrix and no Aztec.
-FORMATS: dict[ScanDataType, tuple[zxingcpp.BarcodeFormat, str | None]] = {
-    ScanDataType.QR: (_Zxing.QRCode, "QRCODE"),
-    ScanDataType.EAN_13: (_Zxing.EAN13, "EAN13"),
-    ScanDataType.EAN_8: (_Zxing.EAN8, "EAN8"),
-    ScanDataType.CODE_128: (_Zxing.Code128, "CODE128"),
-    ScanDataType.CODE_39: (_Zxing.Code39, "CODE39"),
-    ScanDataType.CODE_93: (_Zxing.Code93, "CODE93"),
-    ScanDataType.CODABAR: (_Zxing.Codabar, "CODABAR"),
-    ScanDataType.ITF: (_Zxing.ITF, "I25"),
-    ScanDataType.DATA_MATRIX: (_Zxing.DataMatrix, None),
-    ScanDataType.PDF417: (_Zxing.PDF417, None),
-    ScanDataType.AZTEC: (_Zxing.Aztec, None),
-}
 DEFAULT_FORMATS: tuple[ScanDataType, ...] = (ScanDataType.QR, ScanDataType.EAN_13, ScanDataType.CODE_128)
-# pyzbar gives no AIM identifier; where the symbology has only one, it is known all the same (ISO/IEC 15424).
-_SOLE_AIM = {ScanDataType.EAN_13: "]E0", ScanDataType.EAN_8: "]E4"}
+
+STILL_LIMIT_S = 1.0
+"""Seconds for one photograph that the engines cannot read: a person who waits for an answer waits that long."""
+
+# pyzbar takes 60 ms for a million pixels; a photograph of twelve million would take the whole limit.
+_MOST_FOR_PYZBAR = 1_500_000
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found in one image: `sure` counts; `doubtful` was read once, and another frame may confirm it."""
+
+    sure: list[Symbol]
+    doubtful: list[Symbol]
 
 
 def parse_formats(names: Sequence[str]) -> tuple[ScanDataType, ...]:
@@ -57,69 +52,68 @@ def parse_formats(names: Sequence[str]) -> tuple[ScanDataType, ...]:
     return tuple(known[name] for name in names)
 
 
-def decode(image: Image, formats: Sequence[ScanDataType] = DEFAULT_FORMATS) -> list[Symbol]:
+def decode(
+    image: Image, formats: Sequence[ScanDataType] = DEFAULT_FORMATS, limit_s: float = STILL_LIMIT_S
+) -> list[Symbol]:
     """Return the symbols of the given `formats` in `image`, a grayscale (h, w) or BGR (h, w, 3) array of bytes.
 
+    `limit_s` seconds after the start no new try begins; a try takes up to 50 ms.
     Symbols that overlap and disagree are all left out: one of them is a ghost, and nothing tells which.
     """
+    return examine(image, formats, limit_s).sure
+
+
+def examine(
+    image: Image, formats: Sequence[ScanDataType] = DEFAULT_FORMATS, limit_s: float = STILL_LIMIT_S
+) -> Findings:
+    """Return what `decode` returns, and beside it what it did not trust. Arguments as there."""
+    began = time.monotonic()
     if not image.size:
-        return []
-    symbols = _by_zxing(image, formats) or _by_pyzbar(image, formats)
-    return [one for one in symbols if not any(_contradict(one, other) for other in symbols)]
+        return Findings([], [])
+    ballot = Ballot()
+    sure = _first_engine(image, formats, ballot)
+    if sure or limit_s <= 0:
+        return Findings(sure, ballot.doubtful())
+    sure = _second_engine(image, formats, ballot)
+    if not sure:
+        gray = image if image.ndim == 2 else np.ascontiguousarray(image[:, :, 1])
+        for votes in tries(gray, formats):
+            for vote in votes:
+                ballot.add(vote)
+            sure = ballot.elected()
+            if sure or time.monotonic() - began > limit_s:
+                break
+    return Findings(sure, [] if sure else ballot.doubtful())
 
 
-def _by_zxing(image: Image, formats: Sequence[ScanDataType]) -> list[Symbol]:
-    wanted = zxingcpp.BarcodeFormats([FORMATS[kind][0] for kind in formats])
-    # TextMode.Plain: the default would print GS as `<GS>`.
-    found = zxingcpp.read_barcodes(image, formats=wanted, text_mode=zxingcpp.TextMode.Plain)
-    symbols = []
-    for each in found:
-        corners = [
-            each.position.top_left,
-            each.position.top_right,
-            each.position.bottom_left,
-            each.position.bottom_right,
-        ]
-        across, down = [corner.x for corner in corners], [corner.y for corner in corners]
-        aim = each.symbology_identifier or None
-        box = (min(across), min(down), max(across), max(down))
-        symbols.append(Symbol(scan_data_type(aim), aim, each.text, each.bytes, box))
-    return symbols
-
-
-def _by_pyzbar(image: Image, formats: Sequence[ScanDataType]) -> list[Symbol]:
-    engine = _pyzbar()
-    names = {FORMATS[kind][1]: kind for kind in formats}
-    names.pop(None, None)
-    if engine is None or not names:
-        return []
-    # libzbar reads gray only; the green of a BGR image is the nearest single channel to its brightness.
-    gray = image if image.ndim == 2 else image[:, :, 1]
-    symbols = []
-    for each in engine.decode(gray, symbols=[engine.ZBarSymbol[name] for name in names]):
-        # pyzbar re-encodes what is not ASCII and there is no undoing it; our own codes are ASCII.
-        if not each.data.isascii():
+def _first_engine(image: Image, formats: Sequence[ScanDataType], ballot: Ballot) -> list[Symbol]:
+    """Return what zxing-cpp reads and a second look confirms; the rest gets one vote."""
+    found = by_zxing(image, formats)
+    symbols = [symbol for symbol, _ in found]
+    sure = []
+    for symbol, corners in found:
+        if any(_contradict(symbol, other) for other in symbols):
+            ballot.add(Vote(symbol, "zxing"))
             continue
-        kind = names[each.type]
-        left, top, width, height = each.rect
-        box = (left, top, left + width, top + height)
-        symbols.append(Symbol(kind, _SOLE_AIM.get(kind), each.data.decode("ascii"), each.data, box))
-    return symbols
+        if symbol.kind is ScanDataType.EAN_13 and symbol.box is not None:
+            gray = image if image.ndim == 2 else image[:, :, 1]
+            if not is_printed(gray, symbol.text, corners, symbol.box):
+                ballot.add(Vote(symbol, "zxing"))
+                continue
+        sure.append(symbol)
+    return sure
 
 
-@cache
-def _pyzbar() -> Any:
-    """Return the pyzbar module, or None where Debian's libzbar0 is not installed."""
-    try:
-        from pyzbar import pyzbar
-    except ImportError:
-        log.info("second_decoder_missing", hint="install libzbar0 to read damaged codes more often")
-        return None
-    return pyzbar
+def _second_engine(image: Image, formats: Sequence[ScanDataType], ballot: Ballot) -> list[Symbol]:
+    """Return what pyzbar reads and needs no second vote; bar codes get theirs."""
+    step = int(np.ceil(np.sqrt(image.shape[0] * image.shape[1] / _MOST_FOR_PYZBAR)))
+    found = by_pyzbar(np.ascontiguousarray(image[::step, ::step]) if step > 1 else image, formats)
+    for symbol in found:
+        left, top, right, bottom = symbol.box or (0, 0, 0, 0)
+        box = (left * step, top * step, right * step, bottom * step)
+        ballot.add(Vote(Symbol(symbol.kind, symbol.aim, symbol.text, symbol.data, box), "pyzbar"))
+    return ballot.elected()
 
 
 def _contradict(one: Symbol, other: Symbol) -> bool:
-    if one.text == other.text or one.box is None or other.box is None:
-        return False
-    (left, top, right, bottom), (left2, top2, right2, bottom2) = one.box, other.box
-    return left <= right2 and left2 <= right and top <= bottom2 and top2 <= bottom
+    return one.text != other.text and overlap(one, other)

@@ -1,6 +1,6 @@
 """Reads an EAN-13 that is too blurred for edges: which digits, drawn as blurred as this, look most like the profile.
 
-After Gallo and Manduchi, "Reading 1D barcodes with mobile phones using deformable templates" (IEEE PAMI 33, 2011). Pure.
+After Gallo and Manduchi, "Reading 1D barcodes with mobile phones using deformable templates" (IEEE PAMI, 2011). Pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-__all__ = ["Fit", "Reading", "decide", "fit_profile", "modules_of"]
+__all__ = ["Fit", "Reading", "decide", "doubt_of", "fit_profile", "modules_of"]
 
 # GS1 General Specifications 5.2.1.2: number set A; B is C read backwards, C is A with bars and spaces exchanged.
 _SET_A = ("0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111", "0111011", "0110111", "0001011")
@@ -26,14 +26,15 @@ _LEFT, _RIGHT = 3, 50
 """Modules before the first digit of each half."""
 
 # Samples per module: bars as narrow as a module keep their shape, and one profile stays a few kilobytes.
-_FINE = 4
-# A digit is compared with one module more on each side, which is known: all left digits end in a bar, begin with a space.
+_FINE = 3
+# A digit is compared with one module more on each side, which is known: left digits end in a bar, begin with a space.
 _AROUND = 1
 # Blurs tried, as the deviation of a Gaussian in modules.
 _BLURS = (0.35, 0.6, 0.9, 1.25)
-# The bars may begin and end this far from where the search saw them, in modules.
-_SLACK = 9.0
-_STEP = 0.5
+# Samples of a profile for each pixel, so that the nearest one is near enough.
+_DENSE = 3
+# Where the bars may begin, and where they may end: this many edges each.
+_MOST_EDGES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Fit:
     """How a profile fits: `left` (6, 2, 10) and `right` (6, 10) are likenesses, -1 to 1, of each digit at each place.
 
     `first` and `last` are where the bars begin and end, in pixels of the profile; `quality` is the mean likeness of the
-    likeliest digits and of the guards.
+    likeliest digits and of the guards, `guards` that of the worst of the three guards.
     """
 
     left: Floats
@@ -49,15 +50,27 @@ class Fit:
     first: float
     last: float
     quality: float
+    guards: float
+
+    @property
+    def ahead(self) -> bool:
+        """False where the code stands on its head."""
+        return self.first < self.last
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The likeliest number whose check digit is right; `margin` is its likeness above the next such number's."""
+    """The likeliest number whose check digit is right.
+
+    `margin` is its likeness above the next such number's, `shortfall` below that of the likeliest digits without regard
+    to the check; `quality` and `guards` as in `Fit`.
+    """
 
     text: str
     margin: float
+    shortfall: float
     quality: float
+    guards: float
 
 
 def modules_of(text: str) -> NDArray[np.uint8]:
@@ -68,15 +81,43 @@ def modules_of(text: str) -> NDArray[np.uint8]:
     return np.array([int(bit) for bit in f"101{left}01010{right}101"], np.uint8)
 
 
-def fit_profile(profile: Floats, first: float, last: float) -> list[Fit]:
-    """Fit `profile` (w,), brightness across bars thought to lie between `first` and `last` pixels; best reading ways.
+def fit_profile(profile: Floats, first: float, last: float) -> Fit | None:
+    """Fit `profile` (w,), brightness across bars thought to lie between `first` and `last` pixels.
 
-    Returns the fit as it stands and the one turned round, each where it fits best.
+    Either way round: `first` of the result is behind `last` when the code stands on its head. None where there are no
+    bars to begin and end with.
     """
-    return [
-        _fit(profile, first, last),
-        _fit(np.ascontiguousarray(profile[::-1]), profile.size - 1 - last, profile.size - 1 - first),
-    ]
+    module = (last - first) / _MODULES
+    soft = _smooth(profile, 0.5 * module)
+    slope = np.diff(soft)
+    reach = 0.3 * (last - first)
+    quiet = 5 * module
+    begins = _edges(-slope, soft, first - reach, first + reach, quiet)
+    backwards = _edges(slope[::-1], soft[::-1], profile.size - 1 - last - reach, profile.size - 1 - last + reach, quiet)
+    ends = profile.size - 1 - backwards
+    begins, ends = (grid.ravel() for grid in np.meshgrid(begins, ends))
+    fits = (ends - begins) > 0.5 * (last - first)
+    if not fits.any():
+        return None
+    # A code on its head is one that begins at the other end.
+    begins, ends = np.concatenate([begins[fits], ends[fits]]), np.concatenate([ends[fits], begins[fits]])
+    shape = np.array([[begin, end, 0.0, 0.0] for begin, end in zip(begins, ends, strict=True)], np.float32)
+    return _refine(profile, _best(profile, _spread(shape, _COARSE, module), _BLURS[1], 3), module)
+
+
+def doubt_of(text: str, profile: Floats, first: float, last: float) -> float:
+    """Say by how much another digit looks likelier than the one of `text` at the worst place; below 0: none does."""
+    shapes = _spread(np.array([[first, last, 0, 0]], np.float32), _NEARBY, (last - first) / _MODULES)
+    left, right, _ = _likeness(profile, shapes, _BLURS[1])
+    sets = [int(name == "B") for name in _PARITY[int(text[0])]]
+    doubts = []
+    for place in range(12):
+        likeness = left[:, place].reshape(-1, 20).copy() if place < 6 else right[:, place - 6].copy()
+        digit = int(text[1 + place]) + (10 * sets[place] if place < 6 else 0)
+        said = likeness[:, digit].copy()
+        likeness[:, digit] = -1
+        doubts.append(likeness.max(axis=1) - said)
+    return float(np.max(doubts, axis=0).min())
 
 
 def decide(fits: list[Fit]) -> Reading:
@@ -85,13 +126,21 @@ def decide(fits: list[Fit]) -> Reading:
     right = np.mean([fit.right for fit in fits], axis=0)
     # Best total for each check sum so far, modulo 10, for each first digit; then the same with what it consists of.
     best: list[tuple[float, str]] = []
+    likeliest = -12.0
     for first, parity in enumerate(_PARITY):
         places = [left[place, int(name == "B")] for place, name in enumerate(parity)] + list(right)
         best += _best_valid(first, places)
+        likeliest = max(likeliest, float(sum(place.max() for place in places)))
     best.sort(reverse=True)
     score, text = best[0]
     runner_up = next((other for other, number in best if number != text), -12.0)
-    return Reading(text, float(score - runner_up), float(np.mean([fit.quality for fit in fits])))
+    return Reading(
+        text,
+        float(score - runner_up),
+        float(likeliest - score),
+        float(np.mean([fit.quality for fit in fits])),
+        float(np.mean([fit.guards for fit in fits])),
+    )
 
 
 def _best_valid(first: int, places: list[Floats]) -> list[tuple[float, str]]:
@@ -111,26 +160,89 @@ def _best_valid(first: int, places: list[Floats]) -> list[tuple[float, str]]:
     return ways[0]
 
 
-def _fit(profile: Floats, first: float, last: float) -> Fit:
-    module = (last - first) / _MODULES
-    shifts = np.arange(-_SLACK, _SLACK + _STEP, _STEP, dtype=np.float32) * np.float32(module)
-    begins, ends = (grid.ravel() for grid in np.meshgrid(first + shifts, last + shifts))
-    scores = _scores(profile, begins, ends, _BLURS[1])
-    best = int(np.argmax(scores))
-    begin, end = float(begins[best]), float(ends[best])
-    for step in (0.25, 0.12):
-        near = np.array([-step, 0.0, step], np.float32) * np.float32(module)
-        begins, ends = (grid.ravel() for grid in np.meshgrid(begin + near, end + near))
-        options = [(_scores(profile, begins, ends, blur), blur) for blur in _BLURS]
-        totals, blur = max(options, key=lambda option: float(option[0].max()))
-        best = int(np.argmax(totals))
-        begin, end = float(begins[best]), float(ends[best])
-    left, right, guards = _likeness(profile, np.array([begin]), np.array([end]), blur)
-    return Fit(left[0], right[0], begin, end, _quality(left, right, guards).item())
+# Each row bends the ruler: begin, end in modules; lean (one side nearer), bulge (round a bottle) as parts of the width.
+_COARSE = np.array(
+    [[0, 0, lean / 20, 0] for lean in range(-6, 7)]
+    + [[0, 0, lean / 20, bulge] for lean in range(-2, 3) for bulge in (-0.15, -0.3, -0.45, -0.6)],
+    np.float32,
+)
+# Around ends that an engine gave: it reads on whole pixels.
+_NEARBY = np.array([[b, e, q, 0] for b in (-0.6, 0, 0.6) for e in (-0.6, 0, 0.6) for q in (-0.06, 0, 0.06)], np.float32)
+_FINER = (
+    np.array(
+        [
+            [b, e, q, c]
+            for b in (-0.8, 0, 0.8)
+            for e in (-0.8, 0, 0.8)
+            for q in (-0.06, 0, 0.06)
+            for c in (-0.15, 0, 0.15)
+        ],
+        np.float32,
+    ),
+    np.array(
+        [
+            [b, e, q, c]
+            for b in (-0.4, 0, 0.4)
+            for e in (-0.4, 0, 0.4)
+            for q in (-0.03, 0, 0.03)
+            for c in (-0.07, 0, 0.07)
+        ],
+        np.float32,
+    ),
+    np.array(
+        [
+            [b, e, q, c]
+            for b in (-0.2, 0, 0.2)
+            for e in (-0.2, 0, 0.2)
+            for q in (-0.015, 0, 0.015)
+            for c in (-0.03, 0, 0.03)
+        ],
+        np.float32,
+    ),
+)
 
 
-def _scores(profile: Floats, begins: Floats, ends: Floats, blur: float) -> Floats:
-    return _quality(*_likeness(profile, begins, ends, blur))
+def _smooth(profile: Floats, deviation: float) -> Floats:
+    reach = np.arange(-int(3 * deviation) - 1, int(3 * deviation) + 2)
+    kernel = np.exp(-0.5 * (reach / max(deviation, 0.3)) ** 2)
+    padded = np.pad(profile, reach.size // 2, mode="edge")
+    return np.asarray(np.convolve(padded, kernel / kernel.sum(), mode="valid"), np.float32)
+
+
+def _edges(rise: Floats, soft: Floats, low: float, high: float, quiet: float) -> Floats:
+    """Return where `rise` peaks between `low` and `high` after `quiet` pixels without bars: the quietest few."""
+    peak = (rise[1:-1] > rise[:-2]) & (rise[1:-1] >= rise[2:]) & (rise[1:-1] > 0.12 * max(float(rise.max()), 1e-3))
+    at = np.nonzero(peak)[0] + 1
+    at = at[(at >= max(low, 2)) & (at <= high)]
+    contrast = float(np.percentile(soft, 95) - np.percentile(soft, 5)) + 1e-3
+    before = [soft[max(0, int(x - quiet)) : max(1, int(x - 0.15 * quiet))] for x in at]
+    unrest = np.array([np.ptp(piece) / contrast for piece in before], np.float32)
+    return np.asarray(at[np.argsort(unrest)[:_MOST_EDGES]] + 0.5, np.float32)
+
+
+def _spread(shapes: Floats, around: Floats, module: float) -> Floats:
+    """Return every one of `shapes` (n, 4) moved by every row of `around` (m, 4)."""
+    moved = around * np.array([module, module, 1, 1], np.float32)
+    return np.asarray((shapes[:, None, :] + moved[None, :, :]).reshape(-1, 4), np.float32)
+
+
+def _best(profile: Floats, shapes: Floats, blur: float, count: int) -> Floats:
+    scores = _quality(*_likeness(profile, shapes, blur))
+    return shapes[np.argsort(-scores)[:count]]
+
+
+def _refine(profile: Floats, shapes: Floats, module: float) -> Fit:
+    for around in _FINER[:-1]:
+        shapes = _best(profile, _spread(shapes, around, module), _BLURS[1], 2)
+    nearest = _spread(shapes[:1], _FINER[-1], module)
+    options = []
+    for blur in _BLURS:
+        left, right, guards = _likeness(profile, nearest, blur)
+        scores = _quality(left, right, guards)
+        best = int(np.argmax(scores))
+        options.append((float(scores[best]), best, left[best], right[best], float(guards[best].min())))
+    quality, best, left, right, guard = max(options, key=lambda option: option[0])
+    return Fit(left, right, float(nearest[best, 0]), float(nearest[best, 1]), quality, guard)
 
 
 def _quality(left: Floats, right: Floats, guards: Floats) -> Floats:
@@ -138,11 +250,15 @@ def _quality(left: Floats, right: Floats, guards: Floats) -> Floats:
     return np.asarray(total / (12 + guards.shape[1]), np.float32)
 
 
-def _likeness(profile: Floats, begins: Floats, ends: Floats, blur: float) -> tuple[Floats, Floats, Floats]:
+def _likeness(profile: Floats, shapes: Floats, blur: float) -> tuple[Floats, Floats, Floats]:
     """Return likenesses of n placings: left digits (n, 6, 2, 10), right digits (n, 6, 10), guards (n, 3)."""
-    marks = _samples_at()
-    places = begins[:, None] + (ends - begins)[:, None] * (marks / _MODULES)[None, :]
-    dark = -np.interp(places, np.arange(profile.size), profile).astype(np.float32)
+    part = _samples_at() / _MODULES
+    begin, end, lean, bulge = (shapes[:, place, None] for place in range(4))
+    inside = np.clip(part, 0, 1)
+    bent = part + lean * inside * (1 - inside) + bulge * inside * (1 - inside) * (1 - 2 * inside)
+    places = (begin + (end - begin) * bent) * _DENSE
+    dense = -np.interp(np.arange(profile.size * _DENSE) / _DENSE, np.arange(profile.size), profile).astype(np.float32)
+    dark = dense[np.clip(places + 0.5, 0, dense.size - 1).astype(np.int32)]
     offset = int(_QUIET * _FINE)
     templates = _templates(blur)
     width = (7 + 2 * _AROUND) * _FINE
@@ -156,9 +272,13 @@ def _likeness(profile: Floats, begins: Floats, ends: Floats, blur: float) -> tup
     right = windows(_RIGHT) @ templates.right.T
     guards = [
         (_unit(dark[:, offset + start * _FINE : offset + end * _FINE]) @ shape)
-        for start, end, shape in ((-_QUIET, 4, templates.start), (44, 51, templates.middle), (91, 95 + _QUIET, templates.end))
+        for start, end, shape in (
+            (-_QUIET, 4, templates.start),
+            (44, 51, templates.middle),
+            (91, 95 + _QUIET, templates.end),
+        )
     ]
-    return left.reshape(len(begins), 6, 2, 10), right, np.stack(guards, axis=1)
+    return left.reshape(len(shapes), 6, 2, 10), right, np.stack(guards, axis=1)
 
 
 _QUIET = 4

@@ -5,6 +5,7 @@ DriverError
 ├── DeviceBusy         there, but another program holds it: close that program
 ├── DeviceLost         it was there and went away mid-run: reconnect
 ├── DeviceDenied       there, but we may not open it: permissions
+├── PrinterNotReady    it is there but cannot print: paper, cover, power; then print again
 └── BadDeviceSettings  the configuration is wrong: correct it and restart; looking again is no use
 
 No message in this module ever carries what was read from a device.
@@ -12,7 +13,15 @@ No message in this module ever carries what was read from a device.
 
 from __future__ import annotations
 
-__all__ = ["BadDeviceSettings", "DeviceBusy", "DeviceDenied", "DeviceLost", "DeviceMissing", "DriverError"]
+__all__ = [
+    "BadDeviceSettings",
+    "DeviceBusy",
+    "DeviceDenied",
+    "DeviceLost",
+    "DeviceMissing",
+    "DriverError",
+    "PrinterNotReady",
+]
 
 
 class DriverError(Exception):
@@ -45,6 +54,10 @@ class DeviceLost(DriverError):
 
 class DeviceDenied(DriverError):
     """The operating system refuses us the device. A person has to change its permissions."""
+
+
+class PrinterNotReady(DriverError):
+    """The printer cannot print now. A person has to see to it, and the job has to be printed again."""
 
 
 class BadDeviceSettings(DriverError):

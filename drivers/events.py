@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from drivers.gs1 import Gs1
 from drivers.masking import mask
 from drivers.tracks import Tracks
 
@@ -45,7 +46,7 @@ class DataEvent:
     `scan_data` is the data as received, without AIM identifier and terminator; `scan_data_label` the text of it, or for
     a swipe the number on the track that matched; `scan_data_type` a `ScanDataType`; `aim` the AIM identifier (`]E0`)
     where the device sent one; `tracks` the usable tracks of a swipe; `received_at` is `time.monotonic_ns()` at the last
-    byte, or when the frame of a camera arrived.
+    byte, or when the frame of a camera arrived; `gs1` what a label says in GS1's terms, None where it is not GS1's.
     The repr shows the last four characters of the data at most.
     """
 
@@ -57,12 +58,13 @@ class DataEvent:
     aim: str | None
     tracks: Tracks | None
     received_at: int
+    gs1: Gs1 | None = None
 
     def __repr__(self) -> str:
         return (
             f"DataEvent(device={self.device!r}, kind={self.kind!r}, scan_data={mask(self.scan_data)!r}, "
             f"scan_data_label={mask(self.scan_data_label)!r}, scan_data_type={str(self.scan_data_type)!r}, "
-            f"aim={self.aim!r}, tracks={self.tracks!r}, received_at={self.received_at})"
+            f"aim={self.aim!r}, tracks={self.tracks!r}, received_at={self.received_at}, gs1={self.gs1!r})"
         )
 
 

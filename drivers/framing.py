@@ -38,8 +38,8 @@ class FrameError:
 class FrameShape:
     """What a scanner is set to put around each scan.
 
-    `prefix` is taken off where it is there; a scan that lost it counts all the same. `suffix` empty means any of CR, LF,
-    CRLF and ETX; given, a frame ends there alone, and CR and LF belong to the data.
+    `prefix` is taken off where it is there; a scan that lost it counts all the same. `suffix` empty means any of CR,
+    LF, CRLF and ETX; given, a frame ends there alone, and CR and LF belong to the data.
     """
 
     prefix: bytes = b""

@@ -7,13 +7,14 @@ authorises. So bank cards end here. The order is fixed: our own formats first, p
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from biip.checksums import gs1_standard_check_digit
-
+from drivers import gs1
 from drivers.errors import BadDeviceSettings
+from drivers.gs1 import Gs1
 
 __all__ = [
     "PAYMENT_RANGES",
@@ -21,8 +22,10 @@ __all__ = [
     "Verdict",
     "check_patterns",
     "classify_digits",
+    "classify_label",
     "classify_scan",
     "luhn_valid",
+    "match_label",
     "match_loyalty",
 ]
 
@@ -53,6 +56,12 @@ _PAN_SHORTEST = 12
 _PAN_LONGEST = 19
 # Within longer text a run of digits is taken for a card from 13 on: a 12-digit run there is as likely a time stamp.
 _RUN_SHORTEST = 13
+# The same ranges as the four digits an account number starts with: one look instead of sixteen comparisons.
+_PAYMENT_HEADS = frozenset(
+    f"{head:04}" for first, last, _ in PAYMENT_RANGES for head in range(int(f"{first:0<4}"), int(f"{last:9<4}") + 1)
+)
+# ISO/IEC 7812-1, annex B: every second digit counts double, and 9 less where that makes two digits.
+_DOUBLED = str.maketrans("0123456789", "0246813579")
 # Start sentinels as a reader sends them; see drivers.tracks.START_SENTINELS.
 _TRACK_1 = "%"
 _OTHER_TRACKS = ";@+#&"
@@ -60,6 +69,11 @@ _OTHER_TRACKS = ";@+#&"
 _TRACK_2_BANK = re.compile(r"[0-9]{8,19}=[0-9]{7}")
 # Typed numbers are grouped: one space or hyphen between two digits does not end a run.
 _RUN = re.compile(r"[0-9](?:[ -]?[0-9])+")
+_GROUP = re.compile(r"[0-9]+")
+# A text that is nothing but digits and these is a number, however it is written.
+_SEPARATORS = str.maketrans("", "", " -./,_\t")
+# Application identifiers in which a shop may put a loyalty number: a membership's GSRN, and the companies' own (90–99).
+_LOYALTY_AIS = ("8018", *(str(ai) for ai in range(90, 100)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +108,50 @@ def classify_digits(text: str, patterns: Iterable[CardPattern]) -> Verdict:
 
 
 def classify_scan(text: str, aim: str | None, patterns: Iterable[CardPattern]) -> Verdict:
-    """`classify_digits` for a bar code, where the symbology may rule a bank card out.
+    """`classify_digits` for a bar code, where symbology and structure may rule a bank card out.
 
-    An EAN-13, UPC-A or EAN-8 (`]E0`, `]E4`) of 13, 12 or 8 digits with a valid GS1 check digit is an article number,
-    even where it passes Luhn: docs/decisions/002-ean-is-not-a-payment-card.md. `aim` None means the scanner sent no
-    identifier; then the rule for digits applies as it stands.
+    `aim` None means the scanner sent no identifier; then the rule for digits applies as it stands. See
+    `classify_label`.
     """
-    if match_loyalty(text, patterns) is not None:
+    return classify_label(text, aim, gs1.understand(text, aim), patterns)
+
+
+def classify_label(text: str, aim: str | None, label: Gs1 | None, patterns: Iterable[CardPattern]) -> Verdict:
+    """`classify_scan` where `label`, what the text says in GS1's terms, is known already.
+
+    Product data, whether or not its digits pass Luhn: an EAN or UPC (`]E0`, `]E4`) with a valid check digit; one with
+    an add-on (`]E3`), unless all of it passes Luhn and starts as a payment card's; and an identification key with a
+    valid check digit within a GS1 symbol or a Digital Link. What stands beside that key is searched for bank numbers as
+    any longer text is. docs/decisions/002-ean-is-not-a-payment-card.md has the reasons.
+    """
+    if match_label(text, label, patterns) is not None:
         return "loyalty"
-    if _is_article_number(text, aim):
-        return "unknown"
-    return "payment" if _is_payment(text) else "unknown"
+    if label is None:
+        payment = _is_payment(text)
+    elif gs1.is_ean(aim):
+        payment = False
+    elif label.add_on:
+        payment = _in_payment_range(text) and _is_pan(text)
+    elif label.elements:
+        # Without a key, or where only we say that it is GS1's, the rule for digits holds as well.
+        vouched = label.key and (aim is not None or not text.isdigit())
+        payment = _holds_pan(gs1.unverified(label, text)) or (not vouched and _is_payment(text))
+    else:
+        payment = _is_payment(text)
+    return "payment" if payment else "unknown"
+
+
+def match_label(text: str, label: Gs1 | None, patterns: Iterable[CardPattern]) -> str | None:
+    """Return the loyalty number that a scan carries by one of the patterns, or None.
+
+    It is the text itself, or what stands in it under AI 8018 (GSRN) or 90–99 (a company's own).
+    """
+    own = tuple(patterns)
+    number = match_loyalty(text, own)
+    if number is None and label is not None:
+        inside = (value for ai, value in label.elements if ai in _LOYALTY_AIS)
+        number = next((value for value in inside if any(pattern.matches(value) for pattern in own)), None)
+    return number
 
 
 def match_loyalty(text: str, patterns: Iterable[CardPattern]) -> str | None:
@@ -132,13 +179,8 @@ def match_loyalty(text: str, patterns: Iterable[CardPattern]) -> str | None:
 
 def luhn_valid(digits: str) -> bool:
     """Say whether the last of `digits` is the check digit over the others (ISO/IEC 7812-1, annex B)."""
-    total = 0
-    for place, char in enumerate(reversed(digits)):
-        value = ord(char) - 0x30
-        if place % 2:
-            value = value * 2 - 9 if value > 4 else value * 2
-        total += value
-    return total % 10 == 0
+    plain, doubled = digits[-1::-2], digits[-2::-2].translate(_DOUBLED)
+    return (sum(map(int, plain)) + sum(map(int, doubled))) % 10 == 0
 
 
 def check_patterns(patterns: Sequence[CardPattern]) -> None:
@@ -182,7 +224,7 @@ def _can_fall_in(prefix: str, first: str, last: str) -> bool:
 
 
 def _in_payment_range(digits: str) -> bool:
-    return any(first <= digits[: len(first)] <= last for first, last, _ in PAYMENT_RANGES)
+    return digits[:4] in _PAYMENT_HEADS
 
 
 def _compact(text: str) -> str:
@@ -194,28 +236,52 @@ def _is_pan(digits: str) -> bool:
 
 
 def _is_payment(text: str) -> bool:
-    if text.startswith("%B"):
+    if text.isascii() and text.isprintable():
+        return _reads_as_payment(text)
+    return any(_reads_as_payment(reading) for reading in _readings(text))
+
+
+def _reads_as_payment(text: str) -> bool:
+    if text[:2].upper() == "%B":
         return True
-    whole = _compact(text)
+    whole = text.translate(_SEPARATORS)
     if whole.isascii() and whole.isdigit():
-        return _is_pan(whole)
-    if _TRACK_2_BANK.search(whole):
+        return _is_pan(whole) or _holds_pan(text)
+    if _TRACK_2_BANK.search(_compact(text)):
         return True
-    on_track = text[:1] == _TRACK_1 or text[:1] in _OTHER_TRACKS
+    if text[:1] != _TRACK_1 and text[:1] not in _OTHER_TRACKS:
+        return _holds_pan(text)
     for run in _RUN.finditer(text):
         digits = _compact(run.group())
-        if on_track:
-            # ISO/IEC 4909: a bank's track 3 puts a two-digit format code before the account number.
-            if _is_pan(digits) or (_in_payment_range(digits[2:]) and _is_pan(digits[2:])):
-                return True
-        elif len(digits) >= _RUN_SHORTEST and _in_payment_range(digits) and _is_pan(digits):
+        # ISO/IEC 4909: a bank's track 3 puts a two-digit format code before the account number.
+        if _is_pan(digits) or (_in_payment_range(digits[2:]) and _is_pan(digits[2:])):
             return True
+    return _holds_pan(text)
+
+
+def _holds_pan(text: str) -> bool:
+    """Say whether an account number stands within longer text: in one run of digits, or in groups that follow."""
+    for run in _RUN.finditer(text):
+        groups = _GROUP.findall(run.group())
+        for first in range(len(groups)):
+            digits = ""
+            for group in groups[first:]:
+                digits += group
+                if len(digits) > _PAN_LONGEST:
+                    break
+                if len(digits) >= _RUN_SHORTEST and _in_payment_range(digits) and luhn_valid(digits):
+                    return True
     return False
 
 
-def _is_article_number(text: str, aim: str | None) -> bool:
-    if not (text.isascii() and text.isdigit()):
-        return False
-    if (aim == "]E0" and len(text) in (12, 13)) or (aim == "]E4" and len(text) == 8):
-        return gs1_standard_check_digit(text[:-1]) == int(text[-1])
-    return False
+def _readings(text: str) -> tuple[str, str]:
+    """Return `text` with digits of any script as 0–9, and control and invisible characters left out, or as a space.
+
+    An input method types full-width digits; an encoding gone wrong puts NUL between digits, and GS ends a field.
+    """
+    digits = [str(unicodedata.decimal(char)) if char.isdecimal() else char for char in text]
+    hidden = [char.isspace() or unicodedata.category(char) in ("Cc", "Cf") for char in digits]
+    return (
+        "".join(char for char, hide in zip(digits, hidden, strict=True) if not hide or char == gs1.GS),
+        "".join(" " if hide else char for char, hide in zip(digits, hidden, strict=True)),
+    )

@@ -1,7 +1,9 @@
 """Readers that type like a keyboard: magstripe and bar-code wedges, from an evdev node or a recorded stream in a pipe.
 
-An exclusive grab keeps what is typed from every other program: nothing else sees the card, and nothing else's typing is
-taken for one.
+An exclusive grab comes first: it keeps what is typed from every other program, and nothing else's typing is taken for a
+card. Timing comes second, for hands on the grabbed device: it is a scan when no key comes later than 100 ms after the
+one before and there are six characters or more, or the start sentinel of a swipe. What is slower or shorter was typed
+by a person and is dropped without an event. A fast typist passes that test too: that is why the grab comes first.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import errno
 import os
 import select
 import stat
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -22,11 +25,15 @@ import structlog
 from drivers import tracks
 from drivers.device import Sink
 from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceLost, DeviceMissing, DriverError
-from drivers.events import ErrorEvent
+from drivers.events import ErrorEvent, Event
 from drivers.framing import FrameError, Framer, wipe
 from drivers.guard import CardPattern
 from drivers.keymap import EV_KEY, EV_SYN, EVENT, SYN_DROPPED, Keys
+from drivers.layouts import layout_named
+from drivers.reader import FACTORY, ReaderSettings
 from drivers.recognise import frame_error_event, recognise_frame
+from drivers.swipes import SwipeFramer
+from drivers.tap import Tap
 
 if TYPE_CHECKING:
     from evdev import InputDevice
@@ -39,6 +46,9 @@ log = structlog.get_logger(__name__)
 IDLE_GAP_S = 0.3
 # One read takes this many records at most: a whole swipe of three tracks is about 900.
 _RECORDS_PER_READ = 1024
+# Between two keys of a reader, and the fewest it types: the shortest card number that a configuration may have.
+SLOWEST_KEY_US = 100_000
+FEWEST_CHARACTERS = 6
 # Beyond these no record is genuine (input-event-codes.h: EV_MAX, KEY_MAX; a timeval holds less than a second of µs).
 _EV_MAX, _KEY_MAX, _MICROSECONDS = 0x1F, 0x2FF, 1_000_000
 # Bytes drained at once from a stream that lost its step; one pipe holds 64 KiB.
@@ -49,12 +59,18 @@ _DRAIN_BYTES = 65_536
 class WedgeSettings:
     """Where a wedge types: an evdev node (`/dev/input/by-id/…-event-kbd`), or a FIFO or file of input_event records.
 
+    `layout` is the keyboard layout that the *reader* is programmed for (see `layouts`); `grab` False leaves the typing
+    to other programs as well, for a keyboard with a reader built in; `reader` is what it puts around what it reads.
     Raises BadDeviceSettings.
     """
 
     path: str
+    layout: str = "us"
+    grab: bool = True
+    reader: ReaderSettings = FACTORY
 
     def __post_init__(self) -> None:
+        layout_named(self.layout)
         if not self.path:
             raise BadDeviceSettings("expected a path, got none", "path", "give one of /dev/input/by-id/*-event-kbd")
 
@@ -65,9 +81,16 @@ class KeyboardWedge:
     def __init__(self, name: str, settings: WedgeSettings, patterns: Sequence[CardPattern]) -> None:
         self.name = name
         self._path = settings.path
+        self._layout = settings.layout
+        self._grab = settings.grab
+        self._reader = settings.reader
+        self.tap: Tap | None = None
         self._patterns = tuple(patterns)
-        self._framer = Framer()
-        self._keys = Keys()
+        self._framer = SwipeFramer() if settings.reader.line_per_track else Framer()
+        self._keys = Keys(settings.layout)
+        # When the last character came, and the longest wait within this frame, by the records' own clock.
+        self._last_us: int | None = None
+        self._longest_us = 0
         self._mode = 0
         self._fd: int | None = None
         self._node: InputDevice[str] | None = None
@@ -77,6 +100,10 @@ class KeyboardWedge:
 
     def open(self) -> None:
         """Look at what the path is. Raises DeviceMissing, DeviceDenied or BadDeviceSettings."""
+        if sys.platform == "win32":
+            raise BadDeviceSettings(
+                "Windows lets no program take a keyboard for itself", self._path, "set the reader to USB-CDC or HID-POS"
+            )
         try:
             self._mode = Path(self._path).stat().st_mode
         except OSError as error:
@@ -175,43 +202,73 @@ class KeyboardWedge:
         from evdev import InputDevice
 
         self._node = InputDevice(self._path)
-        self._node.grab()
+        if self._grab:
+            self._node.grab()
         self._fd = self._node.fd
 
     def _take(self, partial: bytearray, received_at: int, sink: Sink) -> None:
         """Use up the whole records in `partial`; what is left of it is the start of the next one."""
         whole = len(partial) - len(partial) % EVENT.size
-        typed = bytearray()
-        for _, micros, kind, code, value in EVENT.iter_unpack(bytes(partial[:whole])):
+        if whole and self.tap is not None:
+            self.tap.raw(bytes(partial[:whole]), received_at)
+        for seconds, micros, kind, code, value in EVENT.iter_unpack(bytes(partial[:whole])):
             if kind > _EV_MAX or code > _KEY_MAX or not 0 <= micros < _MICROSECONDS:
                 self._lose_step(partial, sink)
                 return
             if kind == EV_SYN and code == SYN_DROPPED:
                 # The kernel's buffer ran over: the swipe under way has a hole in it.
-                self._deliver(self._framer.feed(bytes(typed)) + self._framer.gap(), received_at, sink)
-                typed.clear()
-                self._keys = Keys()
-            elif kind == EV_KEY:
-                typed += self._keys.press(code, value).encode("ascii")
+                self._deliver(self._framer.gap(), received_at, sink)
+                self._keys = Keys(self._layout)
+            elif kind == EV_KEY and (typed := self._keys.press(code, value)):
+                self._time(seconds * _MICROSECONDS + micros)
+                self._deliver(self._framer.feed(typed.encode()), received_at, sink)
         partial[:whole] = bytes(whole)
         del partial[:whole]
-        if typed:
-            self._deliver(self._framer.feed(bytes(typed)), received_at, sink)
-            wipe(typed)
+        if self.tap is not None and not self._framer.unfinished:
+            self.tap.rest()
+
+    def _time(self, now_us: int) -> None:
+        """Note how long this key let us wait, unless it begins a frame."""
+        if self._last_us is not None and self._framer.pending:
+            self._longest_us = max(self._longest_us, abs(now_us - self._last_us))
+        self._last_us = now_us
 
     def _quiet(self, sink: Sink) -> None:
         """Nothing typed for a while, without Enter: a whole swipe counts, a piece of something does not."""
-        pending = self._framer.pending.decode("ascii")
+        pending = self._framer.pending.decode()
         whole = bool(pending) and tracks.looks_like_swipe(pending) and not tracks.parse(pending).errors
-        frames = self._framer.finish() if whole else self._framer.gap()
+        if whole:
+            frames = self._framer.finish()
+        else:
+            frames = self._framer.gap()
+            if pending and self._by_hand(pending):
+                log.debug("wedge_typed_by_hand", device=self.name)
+                frames, self._longest_us = [], 0
         self._deliver(frames, time.monotonic_ns(), sink)
+        if self.tap is not None and not self._framer.unfinished:
+            self.tap.rest()
+
+    def _by_hand(self, text: str) -> bool:
+        """Say whether a person typed `text`: see the first lines of this file."""
+        return self._longest_us > SLOWEST_KEY_US or (
+            len(text) < FEWEST_CHARACTERS and text[:1] not in tracks.START_SENTINELS
+        )
 
     def _deliver(self, frames: list[bytearray | FrameError], received_at: int, sink: Sink) -> None:
         for frame in frames:
             if isinstance(frame, FrameError):
-                sink(frame_error_event(self.name, frame))
+                event: Event = frame_error_event(self.name, frame)
+            elif self._by_hand(frame.decode()):
+                wipe(frame)
+                log.debug("wedge_typed_by_hand", device=self.name)
+                continue
             else:
-                sink(recognise_frame(self.name, frame, self._patterns, received_at))
+                event = recognise_frame(self.name, frame, self._patterns, received_at, reader=self._reader)
+            if self.tap is not None:
+                self.tap.event(event)
+            sink(event)
+        if frames:
+            self._longest_us = 0
 
     def _lose_step(self, partial: bytearray, sink: Sink) -> None:
         """Records cannot be told apart any more: a writer died in the middle of one. Start again with an empty pipe."""
@@ -241,7 +298,8 @@ class KeyboardWedge:
 
     def _forget(self) -> None:
         self._framer.reset()
-        self._keys = Keys()
+        self._keys = Keys(self._layout)
+        self._last_us, self._longest_us = None, 0
 
     def _lost(self) -> DeviceLost:
         return DeviceLost("the reader went away", self._path, "plug it in again")

@@ -6,7 +6,6 @@ Also what is plugged in: serial ports, HID devices, input nodes and cameras, for
 from __future__ import annotations
 
 import errno
-import re
 import socket
 import sys
 from dataclasses import dataclass
@@ -17,12 +16,13 @@ import serial
 from serial.tools import list_ports
 
 from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceMissing, DriverError
+from drivers.hid_source import enumerate_hid
+from drivers.usb_ids import USB_ID, usb_name
 
-__all__ = ["USB_ID", "Plugged", "find_port", "is_network", "open_port", "plugged_in", "why_not_opened"]
+__all__ = ["MAX_BAUDRATE", "Plugged", "find_port", "is_network", "names", "open_port", "plugged_in", "why_not_opened"]
 
 # Fastest rate a USB-CDC scanner is set to; the driver of the port has the last word.
 MAX_BAUDRATE = 4_000_000
-USB_ID = re.compile(r"(?P<vid>[0-9A-Fa-f]{4}):(?P<pid>[0-9A-Fa-f]{4})(?::(?P<serial>.+))?")
 # pyserial's URL handlers that lead to a scanner over a network: a raw TCP port, or a port server of RFC 2217.
 _NETWORK = ("socket://", "rfc2217://")
 # A scanner whose network cable is drawn says nothing: probes after 10 s of silence find out within half a minute.
@@ -67,9 +67,12 @@ def find_port(port: str) -> str:
     return str(found[0].device)
 
 
-def open_port(path: str, baudrate: int, timeout_s: float) -> serial.SerialBase:
+def open_port(path: str, baudrate: int, timeout_s: float, write_timeout_s: float) -> serial.SerialBase:
     """Open a serial port exclusively, or connect to a network one. Raises OSError or ValueError, as pyserial does."""
     port: serial.SerialBase = serial.serial_for_url(path, baudrate=baudrate, timeout=timeout_s, exclusive=True)
+    if not path.startswith("rfc2217://"):
+        # pyserial's RFC 2217 client refuses one; it hands what is written to the system, which has buffers.
+        port.write_timeout = write_timeout_s
     if path.startswith("socket://"):
         with socket.fromfd(port.fileno(), socket.AF_INET, socket.SOCK_STREAM) as same:
             same.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -100,15 +103,24 @@ def why_not_opened(error: OSError | ValueError, port: str, baudrate: int) -> Dri
     return BadDeviceSettings("not a serial port", port, "correct `port`: /dev/serial/by-id lists the serial devices")
 
 
+def names(wanted: str, plugged: Plugged) -> bool:
+    """Say whether `wanted`, out of a configuration, is this thing: by USB ids, by path, or by camera index."""
+    ids, own = USB_ID.fullmatch(wanted), USB_ID.fullmatch(plugged.usb)
+    if ids is not None:
+        return (
+            own is not None
+            and (ids["vid"].lower(), ids["pid"].lower()) == (own["vid"], own["pid"])
+            and ids["serial"] in (None, own["serial"])
+        )
+    path = f"/dev/video{wanted}" if wanted.isdecimal() else wanted
+    if is_network(path):
+        return False
+    return path == plugged.path or Path(path).resolve() == Path(plugged.path).resolve()
+
+
 def plugged_in() -> list[Plugged]:
     """Return what is plugged in, by kind and path. Opens nothing."""
     return sorted([*_serial(), *_hid(), *_nodes()], key=lambda each: (each.kind, each.path))
-
-
-def usb_name(vid: int, pid: int, number: str | None) -> str:
-    """Return `VID:PID` or `VID:PID:SERIAL` as a configuration takes it."""
-    ids = f"{vid:04x}:{pid:04x}"
-    return f"{ids}:{number}" if number else ids
 
 
 def _serial() -> list[Plugged]:
@@ -127,8 +139,6 @@ def _serial() -> list[Plugged]:
 
 
 def _hid() -> list[Plugged]:
-    from drivers.hid_device import enumerate_hid
-
     return [
         Plugged(
             "hid",

@@ -103,8 +103,7 @@ class SerialScanner:
         """Open the port exclusively. Raises DeviceMissing, DeviceBusy, DeviceDenied or BadDeviceSettings."""
         path = self._path or find_port(self._settings.port)
         try:
-            port = open_port(path, self._settings.baudrate, IDLE_GAP_S)
-            port.write_timeout = _ANSWER_S
+            port = open_port(path, self._settings.baudrate, IDLE_GAP_S, _ANSWER_S)
         except (OSError, ValueError) as error:
             raise why_not_opened(error, self._settings.port, self._settings.baudrate) from None
         self._port = port

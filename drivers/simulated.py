@@ -20,12 +20,14 @@ from drivers.errors import DeviceBusy, DeviceLost, DeviceMissing
 from drivers.keymap import type_text
 
 if TYPE_CHECKING:
-    from drivers.decode import Image
+    from drivers.engines import Image
 
-__all__ = ["VirtualCamera", "VirtualSerialScanner", "VirtualWedge"]
+__all__ = ["VirtualCamera", "VirtualPipe", "VirtualSerialScanner", "VirtualWedge"]
 
 # A pty holds 4 KiB. A till that reads takes it within milliseconds; one that has not in two seconds is not reading.
 _WRITE_WAIT_S = 2.0
+# An answer to a scanner is six bytes; a pty holds no more than this.
+_ANSWER_BYTES = 4096
 
 
 class VirtualSerialScanner:
@@ -76,18 +78,25 @@ class VirtualSerialScanner:
                 raise DeviceBusy("nobody reads the simulated scanner", str(self.path), "start the till")
             rest = rest[os.write(own, rest) :]
 
+    def answer(self, within_s: float) -> bytes:
+        """Return what the till wrote to the scanner, or nothing when it writes nothing in time. Raises DeviceLost."""
+        if self._ends is None:
+            raise DeviceLost("the simulated scanner is unplugged", str(self.path), "plug it in")
+        readable, _, _ = select.select([self._ends[0]], [], [], within_s)
+        return os.read(self._ends[0], _ANSWER_BYTES) if readable else b""
+
     def close(self) -> None:
         """Unplug for good."""
         self.unplug()
 
 
-class VirtualWedge:
-    """A magstripe reader that types: `struct input_event` records into a FIFO, `path`, in `folder`.
+class VirtualPipe:
+    """A device as a FIFO, `path`, in `folder`, that the till reads. Starts plugged in.
 
-    Starts plugged in. A swipe while no till reads is refused, as it would be lost.
+    What is sent while no till reads is refused, as it would be lost.
     """
 
-    def __init__(self, folder: Path, name: str = "wedge") -> None:
+    def __init__(self, folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / name
         self.path.unlink(missing_ok=True)
@@ -110,15 +119,8 @@ class VirtualWedge:
         self.path.unlink(missing_ok=True)
         self._hang_up()
 
-    def swipe(self, text: str) -> None:
-        """Type `text` and Enter on a US keyboard. Raises what `send` raises, and ValueError for the text.
-
-        `text` is as a reader types it: `%T1?;T2?+T3?`.
-        """
-        self.send(b"".join(type_text(text)))
-
     def send(self, records: bytes) -> None:
-        """Send `struct input_event` records as they are.
+        """Send bytes as they are.
 
         Raises DeviceMissing when no till reads, DeviceLost when unplugged, DeviceBusy when nobody takes them.
         """
@@ -155,6 +157,20 @@ class VirtualWedge:
         end, self._end = self._end, None
         if end is not None:
             os.close(end)
+
+
+class VirtualWedge(VirtualPipe):
+    """A reader that types: `struct input_event` records into its pipe."""
+
+    def __init__(self, folder: Path, name: str = "wedge") -> None:
+        super().__init__(folder, name)
+
+    def swipe(self, text: str) -> None:
+        """Type `text` and Enter on a US keyboard. Raises what `send` raises, and ValueError for the text.
+
+        `text` is as a reader types it: `%T1?;T2?+T3?`.
+        """
+        self.send(b"".join(type_text(text)))
 
 
 class VirtualCamera:
@@ -204,6 +220,15 @@ class VirtualCamera:
             self._timer = threading.Timer(seconds, self._take_away, args=(self._number,))
             self._timer.daemon = True
             self._timer.start()
+
+    def show_noise(self) -> None:
+        """Hold something before the camera that is no code: a picture of noise."""
+        import numpy as np
+
+        picture = np.random.default_rng().integers(0, 256, (self._HEIGHT, self._WIDTH), np.uint8)
+        with self._lock:
+            self._put_away()
+            self._publish(picture)
 
     def blank(self) -> None:
         """Nothing before the camera."""

@@ -10,7 +10,19 @@ from dataclasses import dataclass
 
 from drivers.framing import MAX_FRAME_BYTES, wipe
 
-__all__ = ["ACK", "CMD_ACK", "CMD_NAK", "DECODE_DATA", "NAK_RESEND", "BadPacket", "Packet", "PacketReader", "ScanJoiner", "checksum", "packet"]
+__all__ = [
+    "ACK",
+    "CMD_ACK",
+    "CMD_NAK",
+    "DECODE_DATA",
+    "NAK_RESEND",
+    "BadPacket",
+    "Packet",
+    "PacketReader",
+    "ScanJoiner",
+    "checksum",
+    "packet",
+]
 
 _HEADER = 4
 _CHECKSUM = 2

@@ -6,6 +6,7 @@ turned upright, and averaged along its bars in bands: noise goes down by the roo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from drivers.decode import Image
+    from drivers.engines import Corners, Image
 
-__all__ = ["BANDS", "Patch", "Profile", "find_patches"]
+__all__ = ["BANDS", "Patch", "Profile", "find_patches", "lines_across"]
 
 Profile = NDArray[np.float32]
 
@@ -24,7 +25,7 @@ BANDS = 6
 
 # The search runs on a small copy: bars that vanish at this size would not be read either.
 _SEARCH_SIDE = 480
-# Windows over which edges must agree, in pixels of the small copy: small codes need the small one, spaced bars the other.
+# Windows over which edges must agree, in pixels of the small copy: one for small codes, one for bars far apart.
 _WINDOWS = (9, 19)
 # How much one direction must outweigh the other (0 none, 1 all).
 _COHERENCE = 0.45
@@ -52,6 +53,40 @@ class Patch:
     last: float
 
 
+def lines_across(gray: Image, corners: Corners, heights: Sequence[float]) -> tuple[list[Profile], float, float]:
+    """Return profiles across the symbol with these `corners`, and where in them its bars begin and end, in pixels.
+
+    One for each of `heights`, shares of the symbol's height from its top. `corners` are top left, top right, bottom
+    right and bottom left, as the symbol is read.
+    """
+    top_left, top_right, bottom_right, bottom_left = np.array(corners, np.float32)
+    width = max(float(np.linalg.norm(top_right - top_left)), float(np.linalg.norm(bottom_right - bottom_left)), 1.0)
+    count = int(np.clip(1.5 * width, 300, _PATCH_WIDTH))
+    part = np.linspace(-_MARGIN / 2, 1 + _MARGIN / 2, count, dtype=np.float32)[:, None]
+    profiles = []
+    for height in heights:
+        rows = []
+        for beside in (-0.03, 0.0, 0.03):
+            start = top_left + (bottom_left - top_left) * (height + beside)
+            end = top_right + (bottom_right - top_right) * (height + beside)
+            rows.append(_sampled(gray, start + (end - start) * part))
+        profiles.append(np.asarray(np.mean(rows, axis=0), np.float32))
+    scale = (count - 1) / (1 + _MARGIN)
+    return profiles, _MARGIN / 2 * scale, (1 + _MARGIN / 2) * scale
+
+
+def _sampled(gray: Image, points: NDArray[np.float32]) -> Profile:
+    """Return the brightness of `gray` at `points` (n, 2), x and y, between pixels too; beyond the edge, the edge's."""
+    height, width = gray.shape
+    x, y = np.clip(points[:, 0], 0, width - 1.001), np.clip(points[:, 1], 0, height - 1.001)
+    left, top = x.astype(np.int32), y.astype(np.int32)
+    right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    across, down = x - left, y - top
+    upper = gray[top, left] * (1 - across) + gray[top, right] * across
+    lower = gray[below, left] * (1 - across) + gray[below, right] * across
+    return np.asarray(upper * (1 - down) + lower * down, np.float32)
+
+
 def find_patches(gray: Image) -> list[Patch]:
     """Return the areas of `gray` (h, w) that look like bars, the most likely first; at most four."""
     import cv2
@@ -59,7 +94,8 @@ def find_patches(gray: Image) -> list[Patch]:
     scale = min(1.0, _SEARCH_SIDE / max(gray.shape))
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray
     soft = cv2.GaussianBlur(small, (0, 0), 0.8).astype(np.float32)
-    across, down = cv2.Scharr(soft, cv2.CV_32F, 1, 0), cv2.Scharr(soft, cv2.CV_32F, 0, 1)
+    across = np.asarray(cv2.Scharr(soft, cv2.CV_32F, 1, 0), np.float32)
+    down = np.asarray(cv2.Scharr(soft, cv2.CV_32F, 0, 1), np.float32)
     found: list[tuple[float, NDArray[np.int32], float]] = []
     for window in _WINDOWS:
         found += _areas(across, down, window)
@@ -102,7 +138,9 @@ def _areas(across: Profile, down: Profile, window: int) -> list[tuple[float, NDA
         if near.sum() < 60:
             continue
         points = np.stack([columns[near], rows[near]], axis=1)
-        weight = float(near.sum() * np.sqrt(np.mean(energy[rows[near], columns[near]])) * coherence[rows, columns].mean())
+        weight = float(
+            near.sum() * np.sqrt(np.mean(energy[rows[near], columns[near]])) * coherence[rows, columns].mean()
+        )
         areas.append((weight, points, float(angle)))
     return areas
 
@@ -127,13 +165,14 @@ def _cut(gray: Image, points: NDArray[np.float64], angle: float) -> tuple[Patch 
     rows = int(np.clip(height / min(step, 1.0), 2 * BANDS, _PATCH_HEIGHT))
     lower = aside * height / rows
     warp = np.array([[along[0] * step, lower[0], start[0]], [along[1] * step, lower[1], start[1]]])
-    upright = cv2.warpAffine(
+    turned = cv2.warpAffine(
         gray,
         warp,
         (_PATCH_WIDTH, rows),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
+    upright = np.asarray(turned, np.uint8)
     corners = np.array([start, start + along * _PATCH_WIDTH * step, start + aside * height])
     corners = np.vstack([corners, corners[1] + aside * height])
     low, up = corners.min(axis=0), corners.max(axis=0)

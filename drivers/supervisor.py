@@ -115,13 +115,19 @@ class Supervisor:
                 told = self._tell(device, "failed", f"{type(error).__name__} at {raised_at(error)}: report this", told)
             finally:
                 # The port is closed before it is opened again: some drivers refuse a second descriptor.
-                device.disable()
-                device.release()
-                device.close()
+                self._put_away(device)
             if time.monotonic() - began >= STABLE_S:
                 wait = FIRST_WAIT_S
             self._stop.wait(wait)
             wait = min(wait * 2, longest)
+
+    def _put_away(self, device: Device) -> None:
+        """Close a device. It promises not to raise; one that breaks its promise is still looked for again."""
+        for leave in (device.disable, device.release, device.close):
+            try:
+                leave()
+            except Exception as error:  # noqa: BLE001 - one bad device never touches another, nor its own next try
+                log.warning("device_not_put_away", device=device.name, error=type(error).__name__, at=raised_at(error))
 
     def _tell(self, device: Device, status: Status, text: str, told: tuple[str, str] | None) -> tuple[str, str]:
         """Send a StatusUpdateEvent where it says something new; return what has been told."""

@@ -1,4 +1,4 @@
-"""Where a recorder listens to a device: its raw data, and the events it came to. Drivers call it; `recording` is one."""
+"""Where a recorder listens to a device: its raw data, and the events that came of it. `recording` is one."""
 
 from __future__ import annotations
 

@@ -15,13 +15,25 @@ from typing import Literal
 
 from drivers.masking import mask
 
-__all__ = ["START_SENTINELS", "TrackError", "TrackFault", "TrackNumber", "Tracks", "looks_like_swipe", "lrc", "parse"]
+__all__ = [
+    "START_SENTINELS",
+    "TrackError",
+    "TrackFault",
+    "TrackNumber",
+    "Tracks",
+    "lone_track",
+    "looks_like_swipe",
+    "lrc",
+    "parse",
+]
 
 TrackNumber = Literal[1, 2, 3]
 
 # Track 2 may start with `@`, track 3 with `+`, `#` (AAMVA) or `&`, by the reader's settings. On the card itself tracks
-# 2 and 3 share `;`: a second `;` is therefore track 3.
+# 2 and 3 share `;`: a second `;` is therefore track 3. `@`, `#` and `&` stand for tracks encoded as track 1 is, in 7
+# bits a character, as on driving licences (AAMVA DL/ID Card Design Standard, annex on magnetic stripes).
 START_SENTINELS: dict[str, TrackNumber] = {"%": 1, ";": 2, "@": 2, "+": 3, "#": 3, "&": 3}
+_SEVEN_BIT_STARTS = "@#&"
 _END = "?"
 _SURE_STARTS = ("%", ";")
 _TAIL = re.compile(r"[0-:=]*[?][0-?]?")
@@ -29,7 +41,12 @@ _UNREADABLE = "E"
 # ISO/IEC 7811-6: the longest track with start sentinel, end sentinel and LRC.
 _LONGEST: dict[TrackNumber, int] = {1: 79, 2: 40, 3: 107}
 # ISO/IEC 7811-6: six bits from 0x20 on track 1, four bits from 0x30 on tracks 2 and 3.
-_ALPHABET: dict[TrackNumber, range] = {1: range(0x20, 0x60), 2: range(0x30, 0x40), 3: range(0x30, 0x40)}
+_LOWEST: dict[TrackNumber, int] = {1: 0x20, 2: 0x30, 3: 0x30}
+_IN_ALPHABET: dict[TrackNumber, re.Pattern[str]] = {
+    1: re.compile(r"[ -_]*"),
+    2: re.compile(r"[0-?]*"),
+    3: re.compile(r"[0-?]*"),
+}
 # A track 3 is told from a track 2 by its sentinel; the LRC is always computed over the one on the card.
 _CARD_SENTINEL: dict[TrackNumber, str] = {1: "%", 2: ";", 3: ";"}
 
@@ -97,8 +114,19 @@ def lrc(track: str, number: TrackNumber) -> str:
 
     `lrc(";0001234567?", 2)` is `"4"`.
     """
-    base = _ALPHABET[number].start
+    base = _LOWEST[number]
     return chr(base + reduce(xor, (ord(char) - base for char in track), 0))
+
+
+def lone_track(line: bytes | bytearray, after: int = 0) -> int:
+    """Return which track `line` is, if it is one whole track and nothing else, with its LRC or without; else 0.
+
+    `after` is the number of the track before it in the same swipe: a `;` behind track 2 is track 3.
+    """
+    if not 2 < len(line) <= max(_LONGEST.values()) or line.find(b"?") not in (len(line) - 1, len(line) - 2):
+        return 0
+    number = START_SENTINELS.get(chr(line[0]), 0)
+    return 3 if number == 2 and after == 2 else number
 
 
 def parse(text: str) -> Tracks:
@@ -112,7 +140,8 @@ def parse(text: str) -> Tracks:
     seen: set[TrackNumber] = set()
     at = 0
     while at < len(text):
-        number = START_SENTINELS.get(text[at])
+        start = text[at]
+        number = START_SENTINELS.get(start)
         if number is None:
             errors.append(TrackError(0, TrackFault.STRAY))
             break
@@ -128,9 +157,11 @@ def parse(text: str) -> Tracks:
             break
         data = text[at + 1 : end]
         after = end + 1
-        fault = _fault_in(data, number)
+        fault = _fault_in(data, number, start)
         if fault is not TrackFault.UNREADABLE:
-            sent, used = _lrc_sent(text, after, _expected_lrc(data, number) if fault is None else None)
+            # Computed only where one may have been sent: most readers send none.
+            expected = _expected_lrcs(data, number, start) if fault is None and after < len(text) else ""
+            sent, used = _lrc_sent(text, after, expected)
             after += used
             if fault is None and sent is False:
                 fault = TrackFault.LRC
@@ -142,22 +173,25 @@ def parse(text: str) -> Tracks:
     return Tracks(found.get(1), found.get(2), found.get(3), tuple(errors))
 
 
-def _fault_in(data: str, number: TrackNumber) -> TrackFault | None:
+def _fault_in(data: str, number: TrackNumber, start: str) -> TrackFault | None:
     if data == _UNREADABLE:
         return TrackFault.UNREADABLE
     # Two sentinels and the LRC take their places on the stripe as well.
     if len(data) > _LONGEST[number] - 3:
         return TrackFault.TOO_LONG
-    if any(ord(char) not in _ALPHABET[number] for char in data):
+    if _IN_ALPHABET[1 if start in _SEVEN_BIT_STARTS else number].fullmatch(data) is None:
         return TrackFault.ALPHABET
     return None
 
 
-def _expected_lrc(data: str, number: TrackNumber) -> str:
-    return lrc(f"{_CARD_SENTINEL[number]}{data}{_END}", number)
+def _expected_lrcs(data: str, number: TrackNumber, start: str) -> str:
+    """Return the check characters that agree: one, or two where the start sentinel leaves the encoding open."""
+    five_bit = _IN_ALPHABET[2].fullmatch(data) is not None
+    expected = lrc(f"{_CARD_SENTINEL[number]}{data}{_END}", number) if number == 1 or five_bit else ""
+    return expected + (lrc(f"%{data}{_END}", 1) if start in _SEVEN_BIT_STARTS else "")
 
 
-def _lrc_sent(text: str, at: int, expected: str | None) -> tuple[bool | None, int]:
+def _lrc_sent(text: str, at: int, expected: str) -> tuple[bool | None, int]:
     """Look for a check character at `at`: (None, 0) for none, (agrees, 1) for one.
 
     A start sentinel can itself be the LRC. It is taken for one only where the text ends or another start follows.
@@ -166,6 +200,6 @@ def _lrc_sent(text: str, at: int, expected: str | None) -> tuple[bool | None, in
         return None, 0
     follows = text[at + 1 : at + 2]
     if text[at] in START_SENTINELS:
-        is_lrc = text[at] == expected and (not follows or follows in START_SENTINELS)
+        is_lrc = text[at] in expected and (not follows or follows in START_SENTINELS)
         return (True, 1) if is_lrc else (None, 0)
-    return text[at] == expected, 1
+    return text[at] in expected, 1

@@ -55,7 +55,7 @@ class TillConfig(_Section):
     def _known_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"expected an IANA time zone such as 'Europe/Amsterdam', got '{value}'") from error
         return value
 
@@ -108,19 +108,53 @@ class HqConfig(_Section):
     port: Port = 8320
 
 
+# What a scanner puts before or after a scan: bytes, written as characters ("\t", "\u0002").
+Mark = Annotated[str, Field(max_length=16, pattern="^[\u0000-\u00ff]*$")]
+
+
 class SerialDevice(_Section):
-    """A scanner on a serial line or USB-CDC."""
+    """A scanner on a serial line, USB-CDC, or a network port."""
 
     kind: Literal["serial"]
     port: Annotated[str, Field(min_length=1)]
     baudrate: Annotated[StrictInt, Field(ge=300, le=921_600)] = 9600
+    protocol: Literal["plain", "ack", "ssi"] = "plain"
+    prefix: Mark = ""
+    suffix: Mark = ""
 
 
 class WedgeDevice(_Section):
-    """A magstripe reader that types: an input device, or a recorded stream of its events."""
+    """A reader that types: an input device, or a recorded stream of its events."""
 
     kind: Literal["wedge"]
     path: Path
+    layout: Literal["us", "nl", "be-azerty", "de", "fr", "tr"] = "us"
+    grab: bool = True
+    prefix: Mark = ""
+    suffix: Mark = ""
+    track_prefix: Mark = ""
+    track_suffix: Mark = ""
+    line_per_track: bool = False
+
+
+class HidReader(_Section):
+    """A scanner or a magstripe reader in USB HID mode that is no keyboard."""
+
+    kind: Literal["hid"]
+    device: Annotated[str, Field(min_length=1)]
+    layout: Literal["auto", "scanner", "msr", "magtek"] = "auto"
+
+
+class PrinterDevice(_Section):
+    """A receipt printer that speaks ESC/POS, and the cash drawer at it."""
+
+    kind: Literal["printer"]
+    port: Annotated[str, Field(min_length=1)]
+    baudrate: Annotated[StrictInt, Field(ge=300, le=921_600)] = 38_400
+    profile: Annotated[str, Field(min_length=1, max_length=60)] = "default"
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class CameraDevice(_Section):
@@ -130,9 +164,20 @@ class CameraDevice(_Section):
     source: Annotated[str, Field(min_length=1)]
     formats: tuple[Literal["QR", "EAN-13", "CODE-128"], ...] = ("QR", "EAN-13", "CODE-128")
     fps: Annotated[StrictInt, Field(ge=1, le=30)] = 15
+    region: tuple[Share, Share, Share, Share] = (0.0, 0.0, 1.0, 1.0)
 
 
-DeviceConfig = Annotated[SerialDevice | WedgeDevice | CameraDevice, Field(discriminator="kind")]
+DeviceConfig = Annotated[
+    SerialDevice | WedgeDevice | HidReader | CameraDevice | PrinterDevice, Field(discriminator="kind")
+]
+DEVICE_KINDS: dict[str, type[_Section]] = {
+    "serial": SerialDevice,
+    "wedge": WedgeDevice,
+    "hid": HidReader,
+    "camera": CameraDevice,
+    "printer": PrinterDevice,
+}
+"""What `kind` may be, and what a device of that kind takes."""
 
 
 class Config(BaseSettings):
@@ -220,7 +265,7 @@ def _unknown_variables() -> list[str]:
 
 def _problem(detail: dict[str, Any]) -> str:
     """One line for one validation error: path, what was expected, what came; for a typo, the nearest known key."""
-    loc: tuple[Any, ...] = tuple(part for part in detail["loc"] if part not in ("serial", "wedge", "camera"))
+    loc: tuple[Any, ...] = tuple(part for part in detail["loc"] if part not in DEVICE_KINDS)
     path = ".".join(str(part) for part in loc)
     if detail["type"] != "extra_forbidden":
         shown = "" if detail["type"] == "missing" else f", got {_shown(detail.get('input'))}"
@@ -243,8 +288,7 @@ def _known_keys(loc: tuple[Any, ...]) -> list[str]:
     if loc[0] == "card_formats":
         return sorted(CardFormat.model_fields)
     if loc[0] == "devices":
-        kinds: dict[str, type[_Section]] = {"serial": SerialDevice, "wedge": WedgeDevice, "camera": CameraDevice}
-        model = next((kinds[part] for part in loc if part in kinds), SerialDevice)
+        model = next((DEVICE_KINDS[part] for part in loc if part in DEVICE_KINDS), SerialDevice)
         return sorted(model.model_fields)
     section = Config.model_fields[loc[0]].annotation
     return sorted(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []

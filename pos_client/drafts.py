@@ -84,12 +84,12 @@ class Drafts:
         Raises:
             TillError: `unknown_receipt`, `sale_voided`; ReturnRefused.
         """
-        sale = self._journal.find(session=sale_session)
+        sale = self._journal.find_all(session=sale_session).get(EntryKind.SALE)
         if sale is None:
             raise TillError(
                 "unknown_receipt", "this receipt is not of this till: return the goods where they were bought"
             )
-        if self._journal.find(session=sale_session, kind=EntryKind.VOID):
+        if self._journal.find_all(session=sale_session).get(EntryKind.VOID):
             raise TillError("sale_voided", "this sale was voided: its points are back already")
         back = take_back(sale, quantities(self._journal.returns_of(sale.id)), lines)
         draft = self._draft(return_id, EntryKind.RETURN, _whose(sale), back.basket, back.settlement)

@@ -10,19 +10,15 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from drivers.build import DeviceSettings, build_device
-from drivers.camera import CameraSettings
 from drivers.errors import DriverError
-from drivers.keyboard_wedge import WedgeSettings
-from drivers.serial_scanner import SerialSettings
 from drivers.supervisor import Supervisor
 from loyalty.errors import LoyaltyError
 from pos_client.app import StartError, build_runtime, open_store
-from pos_client.config import CameraDevice, Config, DeviceConfig, SerialDevice, WedgeDevice
+from pos_client.config import Config
+from pos_client.device_settings import build_devices
 from pos_client.devices import DeviceBoard
 from pos_client.plugin.api import create_api, end_streams
 from pos_client.plugin.token import TokenError, read_or_create
-from pos_client.reckoning import card_patterns
 from pos_client.runtime import Runtime
 from pos_client.screen import cashier
 from sync.errors import SyncError
@@ -38,19 +34,7 @@ def build_supervisor(config: Config, board: DeviceBoard) -> Supervisor:
     Raises:
         DriverError: settings that cannot work, or a card format that bank cards use.
     """
-    patterns = card_patterns(config.card_formats)
-    devices = [build_device(name, _settings(device), patterns) for name, device in config.devices.items()]
-    return Supervisor(devices, board.on_event)
-
-
-def _settings(device: DeviceConfig) -> DeviceSettings:
-    match device:
-        case SerialDevice():
-            return SerialSettings(port=device.port, baudrate=device.baudrate)
-        case WedgeDevice():
-            return WedgeSettings(path=str(device.path))
-        case CameraDevice():
-            return CameraSettings(source=device.source, formats=device.formats, fps=device.fps)
+    return Supervisor(build_devices(config), board.on_event)
 
 
 def create_app(runtime: Runtime, token: str) -> FastAPI:

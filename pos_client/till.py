@@ -125,6 +125,12 @@ class Till:
             )
             return holder
 
+    def forget_card(self) -> None:
+        """The card that was presented before a sale is not wanted after all."""
+        with self._lock:
+            self._waiting = None
+            self._bus.publish(EventKind.SESSION_CHANGED, {"session": None, "payable_minor": 0})
+
     def refuse_card(self, code: str) -> None:
         """A card that may not be used (a payment card, or one that would not read): tell the cashier, keep nothing."""
         self._bus.publish(EventKind.CARD_REFUSED, {"code": code})
@@ -232,6 +238,19 @@ class Till:
                 raise RewardRefused("coupon_used", "this coupon was used at this till before")
             return self._take(session, quote, choice)
 
+    def unredeem(self, session_id: str, reward_id: str) -> Quote:
+        """Take a chosen reward off this sale again; one that is not chosen changes nothing.
+
+        Raises:
+            TillError: `unknown_session`, `session_closed`.
+        """
+        with self._lock:
+            session = self._open(session_id)
+            chosen = [choice for choice in session.rewards if choice.reward == reward_id]
+            if chosen:
+                session.rewards.remove(chosen[-1])
+            return self._changed(session)
+
     def commit(self, session_id: str) -> Booked:
         """Book the sale. When this returns it is on the disk.
 
@@ -267,7 +286,7 @@ class Till:
             StoreFull, StoreError: nothing was booked.
         """
         with self._lock:
-            if done := self._journal.find(session=return_id, kind=EntryKind.RETURN):
+            if done := self._journal.find_all(session=return_id).get(EntryKind.RETURN):
                 return Booked(done, self._mirror.find(done.card).balance)
             entry = self._journal.append(self._drafts.returned(return_id, sale_session, lines))
             balance = self._mirror.find(entry.card).balance
@@ -285,7 +304,7 @@ class Till:
             As `return_goods` and `commit`.
         """
         with self._lock:
-            returned = self._journal.find(session=session_id, kind=EntryKind.RETURN)
+            returned = self._journal.find_all(session=session_id).get(EntryKind.RETURN)
             if returned and (done := self._booked_before(session_id)):
                 return Booked(returned, done.balance), done
             session = self._open(session_id)
@@ -310,7 +329,7 @@ class Till:
             StoreFull, StoreError: nothing was booked.
         """
         with self._lock:
-            if done := self._journal.find(session=adjustment_id, kind=EntryKind.ADJUSTMENT):
+            if done := self._journal.find_all(session=adjustment_id).get(EntryKind.ADJUSTMENT):
                 return Booked(done, self._mirror.find(done.card).balance)
             holder = self.reckoning.look_up(card_text).holder
             entry = self._journal.append(self._drafts.adjustment(adjustment_id, holder, points, reason, approver))
@@ -326,15 +345,17 @@ class Till:
             TillError: `unknown_session`, `sale_returned`; StoreFull, StoreError: nothing was booked.
         """
         with self._lock:
-            if done := self._journal.find(session=session_id, kind=EntryKind.VOID):
+            entries = self._journal.find_all(session=session_id)
+            if done := entries.get(EntryKind.VOID):
                 return Booked(done, self._mirror.find(done.card).balance)
-            sale = self._journal.find(session=session_id)
+            sale = entries.get(EntryKind.SALE)
             session = self._sessions.get(session_id)
             if sale is None:
                 if session is None:
                     raise TillError("unknown_session", "no such session to void")
                 session.state = SessionState.VOIDED
                 self._leave(session)
+                self._bus.publish(EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": 0})
                 return None
             entry = self._journal.append(self._drafts.void(sale))
             if session is not None:
@@ -363,9 +384,10 @@ class Till:
 
     def _booked_before(self, session_id: str) -> Booked | None:
         """The sale of a session when it is booked; a sale that was voided since cannot be booked again."""
-        if self._journal.find(session=session_id, kind=EntryKind.VOID):
+        entries = self._journal.find_all(session=session_id)
+        if EntryKind.VOID in entries:
             raise TillError("session_closed", "this sale was booked and then voided: open a new session")
-        done = self._journal.find(session=session_id)
+        done = entries.get(EntryKind.SALE)
         return Booked(done, self._mirror.find(done.card).balance) if done else None
 
     def _sale_booked(self, session: Session, entry: Entry) -> Booked:
@@ -404,10 +426,11 @@ class Till:
         """A session by its id; one that was booked is read back from the journal after a restart."""
         if session := self._sessions.get(session_id):
             return session
-        sale = self._journal.find(session=session_id)
+        entries = self._journal.find_all(session=session_id)
+        sale = entries.get(EntryKind.SALE)
         if sale is None:
             return None
-        voided = self._journal.find(session=session_id, kind=EntryKind.VOID) is not None
+        voided = EntryKind.VOID in entries
         return Session(
             session_id,
             sale.clock.wall_ms,

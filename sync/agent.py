@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 import structlog
 import tenacity
 
-from sync.errors import OtherVersion, Rejected, ServerFault, SyncError, TransportError
+from sync.errors import OtherVersion, Rejected, ServerFault, StoreError, SyncError, TransportError
 from sync.journal import Journal, Tail
 from sync.mirror import Mirror
 from sync.proofs import DayResult, Proofs
@@ -98,13 +99,9 @@ class Agent:
         Raises:
             TransportError: head office could not be used; nothing is lost, the state says why.
         """
-        with self._round:
-            try:
-                report = self._exchange(on_progress)
-            except TransportError as error:
-                self._turn(online=False, problem=str(error))
-                raise
-            self._turn(online=True, problem=None)
+        with self._one_round():
+            report = self._exchange(on_progress)
+            self._turn(online=True, problem=None, news=bool(report.sent or report.changes))
             return report
 
     def nightly(self, on_progress: Callable[[int, int], None] = lambda _sent, _total: None) -> NightReport:
@@ -114,9 +111,22 @@ class Agent:
             TransportError: head office could not be used.
         """
         report = self.run_once(on_progress)
-        with self._round:
+        with self._one_round():
             days = tuple(self._compare(day) for day in self._proofs.open_dates())
         return NightReport(report, days)
+
+    @contextlib.contextmanager
+    def _one_round(self) -> Iterator[None]:
+        """One round at a time; what ends it early is in the state before anybody hears of it."""
+        with self._round:
+            try:
+                yield
+            except TransportError as error:
+                self._turn(online=False, problem=str(error))
+                raise
+            except StoreError as error:
+                self._turn(online=self.state.online, problem=str(error))
+                raise
 
     def _exchange(self, on_progress: Callable[[int, int], None]) -> SyncReport:
         sent = booked = parked = 0
@@ -215,14 +225,15 @@ class Agent:
                 return  # stopped while head office was away: the queue is in the journal
             self._wake.wait(self._poll_s)
 
-    def _turn(self, *, online: bool, problem: str | None) -> None:
+    def _turn(self, *, online: bool, problem: str | None, news: bool = False) -> None:
+        """Take the new state over, and tell: when it differs, or when balances here may have moved (`news`)."""
         before = self.state
-        if before.online == online and before.problem == problem and before.since_ms:
-            return
-        since = before.since_ms if before.online == online else self._now_ms()
-        self.state = SyncState(online, since, problem)
         if before.online != online or before.problem != problem:
+            since = before.since_ms if before.online == online else self._now_ms()
+            self.state = SyncState(online, since, problem)
             log.info("head office reachable" if online else "head office not reachable", problem=problem)
+        elif not news:
+            return
         self._on_state(self.state)
 
 

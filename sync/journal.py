@@ -197,10 +197,10 @@ class Journal:
                 "UPDATE head SET acked_seq = ? WHERE epoch = ? AND acked_seq < ? AND seq >= ?", (seq, epoch, seq, seq)
             )
 
-    def find(self, *, session: str, kind: EntryKind = EntryKind.SALE) -> Entry | None:
-        """The sale (or void) of a session, if it was booked here."""
-        row = self._store.row("SELECT raw FROM journal WHERE session = ? AND kind = ?", (session, kind))
-        return Entry.decode(row[0]) if row else None
+    def find_all(self, *, session: str) -> dict[EntryKind, Entry]:
+        """The entries of a session that were booked here, by kind."""
+        rows = self._store.rows("SELECT kind, raw FROM journal WHERE session = ?", (session,))
+        return {EntryKind(kind): Entry.decode(raw) for kind, raw in rows}
 
     def returns_of(self, sale: str) -> list[Entry]:
         """The returns booked here of the sale with this entry id, oldest first."""

@@ -9,8 +9,20 @@ import click
 from drivers.errors import DriverError
 from drivers.guard import check_patterns
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, json_option
-from pos_client.config import ConfigError, load_config
+from pos_client.config import Config, ConfigError, load_config
+from pos_client.device_settings import settings_for
 from pos_client.reckoning import card_patterns
+
+
+def _device_problems(config: Config) -> list[str]:
+    """What the drivers themselves object to: settings that are each right and do not go together."""
+    problems = []
+    for name, device in config.devices.items():
+        try:
+            settings_for(device)
+        except DriverError as error:
+            problems.append(f"devices.{name}: {error}")
+    return problems
 
 
 @click.group("config")
@@ -32,6 +44,7 @@ def check(context: click.Context, file: Path, as_json: bool) -> None:
     try:
         config = load_config(file)
         check_patterns(card_patterns(config.card_formats))
+        problems = _device_problems(config)
         shown = f"{len(config.devices)} devices, {len(config.card_formats)} card formats"
     except ConfigError as error:
         problems = error.problems

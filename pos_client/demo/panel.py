@@ -21,9 +21,15 @@ from sync.serving import signals_return
 
 _STYLE = """
 body { font-family: system-ui, sans-serif; background: #f6f6f4; color: #1c1c1a; }
-h2 { font-size: 16px; font-weight: 600; margin: 16px 0 8px; }
-.row { display: flex; flex-wrap: wrap; gap: 8px; }
-iframe { border: 1px solid #c9c9c4; width: 1024px; height: 600px; background: white; }
+.nicegui-content { padding: 16px; }
+.panel { display: grid; grid-template-columns: 1024px 1fr; gap: 16px 24px; }
+.panel .aside { min-width: 200px; }
+.panel .devices { grid-column: 1 / -1; display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); }
+.panel .devices { gap: 8px 24px; }
+.panel .title { font-size: 14px; font-weight: 600; line-height: 20px; margin: 8px 0 4px; }
+.panel .row { display: flex; flex-wrap: wrap; gap: 4px; }
+.panel iframe { border: 1px solid #c9c9c4; width: 1024px; height: 600px; background: white; }
+.panel .q-btn { padding: 4px 8px; }
 """
 
 
@@ -40,16 +46,20 @@ class Panel:
     def show(self) -> None:
         """Build the page for one browser."""
         ui.add_css(_STYLE)
-        with ui.element("div").style("display: flex; gap: 24px; padding: 16px; align-items: flex-start"):
-            with ui.element("div").style("width: 420px; flex: none"):
+        with ui.element("div").classes("panel"):
+            ui.element("iframe").props(f'src="{self._world.screen}" title="cashier screen"')
+            with ui.element("div").classes("aside"):
                 ui.label("Spaarpunt: virtual devices").style("font-size: 20px; font-weight: 600")
                 ui.label("Each button writes to a real pty, pipe or picture; the till beside it reads it as hardware.")
-                self._scanner()
-                self._stripe()
-                self._camera()
                 self._sale()
                 self._trouble()
-            ui.element("iframe").props(f'src="{self._world.screen}" title="cashier screen"')
+            with ui.element("div").classes("devices"):
+                self._scanner()
+                self._table_scanner()
+                self._wedge()
+                self._stripe()
+                self._camera()
+                self._printer()
 
     def _scanner(self) -> None:
         with _section("Scanner"):
@@ -60,19 +70,51 @@ class Panel:
             _button("Unplug", self._world.scanner.unplug)
             _button("Plug in", self._world.scanner.plug)
 
+    def _table_scanner(self) -> None:
+        scanner = self._world.table_scanner
+        with _section("Table scanner (network)"):
+            _button("Scan an EAN-13 card", lambda: scanner.scan(self._member(0).card))
+            _button("Garble", lambda: scanner.send(b"\x02]E0291\x80\x00\x02\r"))
+            _button("Unplug", scanner.unplug)
+            _button("Plug in", scanner.plug)
+
+    def _wedge(self) -> None:
+        wedge = self._world.wedge
+        with _section("Magstripe reader that types"):
+            _button("Swipe a card", lambda: wedge.swipe(f";{self._member(2).card}?"))
+            _button("Swipe a bank card", lambda: wedge.swipe(BANK_STRIPE))
+            _button("Swipe badly", lambda: wedge.swipe(";E?"))
+            _button("Garble", lambda: wedge.send(b"\xff" * 48))
+            _button("Unplug", wedge.unplug)
+            _button("Plug in", wedge.plug)
+
     def _stripe(self) -> None:
-        with _section("Magstripe reader"):
-            _button("Swipe a card", lambda: self._world.wedge.swipe(f";{self._member(2).card}?"))
-            _button("Swipe a bank card", lambda: self._world.wedge.swipe(BANK_STRIPE))
-            _button("Swipe badly", lambda: self._world.wedge.swipe(";E?"))
-            _button("Unplug", self._world.wedge.unplug)
-            _button("Plug in", self._world.wedge.plug)
+        stripe = self._world.stripe
+        with _section("Magstripe reader (HID)"):
+            _button("Swipe a card", lambda: stripe.swipe("", f";{self._member(2).card}?"))
+            _button("Swipe a bank card", lambda: stripe.swipe(*_bank_tracks()))
+            _button("Swipe badly", lambda: stripe.swipe("E", "E"))
+            _button("Garble", lambda: stripe.send(b"\xff" * 48))
+            _button("Unplug", stripe.unplug)
+            _button("Plug in", stripe.plug)
 
     def _camera(self) -> None:
         with _section("Camera"):
             _button("Show a QR code", lambda: self._world.camera.show_qr(self._member(0).card))
+            _button("Garble", self._world.camera.show_noise)
             _button("Unplug", self._world.camera.unplug)
             _button("Plug in", self._world.camera.plug)
+
+    def _printer(self) -> None:
+        printer = self._world.printer
+        with _section("Receipt printer"):
+            _button("Out of paper", lambda: setattr(printer, "paper", "out"))
+            _button("New roll", lambda: setattr(printer, "paper", "ok"))
+            _button("Open the cover", lambda: setattr(printer, "cover_open", True))
+            _button("Close the cover", lambda: setattr(printer, "cover_open", False))
+            _button("Garble", printer.garble)
+            _button("Unplug", printer.unplug)
+            _button("Plug in", printer.plug)
 
     def _sale(self) -> None:
         with _section("The till's own software"):
@@ -133,11 +175,17 @@ class Panel:
         self._world.start_till()
 
 
+def _bank_tracks() -> list[str]:
+    """The bank card's stripe track by track, as a HID reader reports it."""
+    return [f"{track}?" for track in BANK_STRIPE.split("?") if track]
+
+
 @contextlib.contextmanager
 def _section(title: str) -> Iterator[None]:
-    ui.html(f"<h2>{title}</h2>", sanitize=False)
-    with ui.element("div").classes("row"):
-        yield
+    with ui.element("section"):
+        ui.label(title).classes("title")
+        with ui.element("div").classes("row"):
+            yield
 
 
 def _button(text: str, action: Callable[[], object]) -> None:
@@ -147,7 +195,7 @@ def _button(text: str, action: Callable[[], object]) -> None:
         except (DemoError, DriverError, PluginProblem) as error:
             ui.notify(str(error), type="warning", multi_line=True)
 
-    ui.button(text, on_click=press).props("outline no-caps dense")
+    ui.button(text, on_click=press).props("outline no-caps dense color=teal-10")
 
 
 def serve_panel(world: World, port: int) -> None:

@@ -14,6 +14,9 @@ from typing import Any
 import tenacity
 
 from drivers.simulated import VirtualCamera, VirtualSerialScanner, VirtualWedge
+from drivers.simulated_hid import VirtualHidStripe
+from drivers.simulated_lines import VirtualTcpScanner
+from drivers.simulated_printer import VirtualPrinter
 from pos_client.demo.members import FORMATS, write_csv
 from pos_client.demo.network import Line
 from pos_client.demo.shops import Shop
@@ -42,6 +45,10 @@ class World:
         self.scanner = VirtualSerialScanner(devices)
         self.wedge = VirtualWedge(devices)
         self.camera = VirtualCamera(devices)
+        self.table_scanner = VirtualTcpScanner()
+        self.stripe = VirtualHidStripe(devices)
+        self.printer = VirtualPrinter(devices)
+        self.devices = (self.scanner, self.wedge, self.camera, self.table_scanner, self.stripe, self.printer)
         self.line = Line(self.hq_port)
         self.opening_points = 0
         self.killed = 0
@@ -84,6 +91,18 @@ path = "{self.wedge.path}"
 [devices.camera]
 kind = "camera"
 source = "{self.camera.path}"
+
+[devices.table]
+kind = "serial"
+port = "{self.table_scanner.port}"
+
+[devices.stripe]
+kind = "hid"
+device = "{self.stripe.path}"
+
+[devices.receipts]
+kind = "printer"
+port = "{self.printer.port}"
 """
 
     @property
@@ -120,7 +139,8 @@ source = "{self.camera.path}"
         for attempt in _patiently():
             with attempt:
                 devices = client.status().devices
-                if wait_for_devices and (len(devices) < 3 or any(device.status != "online" for device in devices)):
+                awaited = wait_for_devices and len(devices) < len(self.devices)
+                if awaited or (wait_for_devices and any(device.status != "online" for device in devices)):
                     raise DemoError(f"devices are not online: {devices}; {self._log_end('till')}")
         self.client = client
         return client
@@ -163,7 +183,7 @@ source = "{self.camera.path}"
         if self._hq is not None:
             _stop(self._hq)
         self.line.close()
-        for device in (self.scanner, self.wedge, self.camera):
+        for device in self.devices:
             device.close()
 
     # -- within ---------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ export default {
       <p class="as-of">{{ view.as_of }}</p>
       <div class="rewards" role="group" :aria-label="words.rewards" :data-many="view.rewards.length > 4 ? 'yes' : 'no'">
         <button v-for="row in view.rewards" class="reward" type="button" :data-key="row.key" :data-state="row.state"
-                :aria-disabled="row.state !== 'ready'" @click="press(row.key)">
+                :aria-disabled="row.state === 'off'" :aria-pressed="row.state === 'chosen'" @click="press(row.key)">
           <kbd aria-hidden="true">{{ row.key }}</kbd>
           <span class="what"><span class="name">{{ row.name }}</span><span class="note">{{ row.note }}</span></span>
           <i aria-hidden="true"></i>

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 
 import structlog
-import uuid6
 from fastapi import FastAPI, Request
 from nicegui import app as nicegui_app
 from nicegui import ui
@@ -51,6 +50,10 @@ def mount(app: FastAPI, runtime: Runtime) -> None:
     )
 
 
+DOUBLE_TAP_S = 0.5
+"""A second tap on a reward within this is the same tap; later it gives the reward back."""
+
+
 class CashierScreen:
     """All open windows of one till. Everything but `on_event` runs on the server's loop."""
 
@@ -63,6 +66,7 @@ class CashierScreen:
         self._end_listening: Callable[[], None] = lambda: None
         self._minute: asyncio.TimerHandle | None = None
         self._busy = False
+        self._taken_at = 0.0
         # Babel reads a language's formats on first use, a tenth of a second that belongs to the start.
         facts = read_facts(runtime)
         for language in LANGUAGES:
@@ -127,17 +131,24 @@ class CashierScreen:
                 await self._take_reward(int(key.removeprefix("F")) - 2)
 
     async def _take_reward(self, number: int) -> None:
-        """Take the reward in row `number`, from 0; says why when it cannot be had."""
+        """Take the reward in row `number`, from 0, or give a chosen one back; says why when it cannot be had."""
         facts = read_facts(self._runtime)
         quote = facts.quote
         if number >= min(len(facts.rewards), MAX_REWARDS):
             return
         option = facts.rewards[number]
-        if option.code is not None or quote is None:
-            if quote is None or option.reward.id not in [taken.reward for taken in quote.settlement.redemptions]:
-                self._refuse(option.code or "no_session", option.reward.id)
-            return
-        await self._do(lambda: self._till.redeem(quote.session, option.reward.id), option.reward.id)
+        reward = option.reward.id
+        if quote is None:
+            self._refuse(option.code or "no_session", reward)
+        elif option.code is None:
+            await self._do(lambda: self._till.redeem(quote.session, reward), reward)
+            self._taken_at = asyncio.get_running_loop().time()
+        elif reward in [taken.reward for taken in quote.settlement.redemptions]:
+            if asyncio.get_running_loop().time() - self._taken_at < DOUBLE_TAP_S:
+                return
+            await self._do(lambda: self._till.unredeem(quote.session, reward), reward)
+        else:
+            self._refuse(option.code, reward)
 
     async def _finish(self) -> None:
         """Book the sale on the screen."""
@@ -170,15 +181,9 @@ class CashierScreen:
         if quote is not None:
             await self._do(lambda: self._till.void(quote.session))
         elif facts.holder is not None:
-            await self._do(self._drop_card)
+            await self._do(self._till.forget_card)
         else:
             self._refresh()
-
-    def _drop_card(self) -> None:
-        # A waiting card goes with the next session, so a session that is dropped at once takes it away.
-        session = str(uuid6.uuid7())
-        self._till.open_session(session)
-        self._till.void(session)
 
     async def _do(self, command: Callable[[], object], reward: str | None = None) -> None:
         """Run a use case beside the loop: the disk may be slow, the screen may not. A second tap meanwhile is none."""

@@ -44,7 +44,7 @@ class CashierPage(Element, component="cashier.js"):
         """Show `view` and sound `tone`; the same view again, in silence, costs nothing."""
         if view != self._shown or tone is not None:
             self._shown = view
-            self.run_method("show", asdict(view), tone)
+            self.run_method("show", view, tone)  # NiceGUI writes dataclasses as JSON itself, without a copy
 
     async def _press(self, event: GenericEventArguments) -> None:
         if event.args in KEYS:
@@ -60,7 +60,7 @@ def _words(language: str) -> dict[str, str]:
         "rewards": _("Rewards"),
         "undo": _("Undo"),
         "receipt": _("Receipt"),
-        "saves": _("Saves"),
+        "saves": _("Earns"),
         "redeems": _("Redeems"),
         "to_pay": _("To pay"),
         "keys": _("Keys"),

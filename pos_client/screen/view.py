@@ -131,7 +131,8 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
         spends=words.signed(-spent) if spent else "",
         to_pay=words.money(quote.settlement.payable_minor, quote.basket.currency) if quote else "",
         action=_action(words, quote, booked),
-        undo=booked and quote is not None and _can_undo(memory, quote.session, facts.now_ms),
+        # Beside another message than the booking's own, "undo" would seem to undo that one.
+        undo=booked and quote is not None and not memory.notice and _can_undo(memory, quote.session, facts.now_ms),
         message=message,
         announce=_announce(words, facts, holder, message),
     )
@@ -202,6 +203,8 @@ def _reward(words: Words, facts: Facts, option: RewardOption, *, key: str, taken
     note = ""
     if taken:
         note = _("Chosen") if taken == 1 else _("Chosen {count} times").format(count=taken)
+        if state == "chosen":
+            note += " · " + _("press again to undo")
     elif option.code is not None:
         note = _why_not(words, facts, option, option.code)
     cost = words.points(option.cost_points) if option.cost_points else ""

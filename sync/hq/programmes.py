@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
 from psycopg.types.json import Jsonb
+from pydantic import ValidationError
 
 from loyalty.programme import Programme
 from sync.hq.errors import HqError
 
 if TYPE_CHECKING:
     from sync.hq.database import Connection
+
+log = structlog.get_logger("spaarpunt.hq")
 
 _PUBLISH_LOCK = 0x5350_4747
 """Advisory lock, so that two publishers cannot both find themselves the newest."""
@@ -23,13 +27,22 @@ class Programmes:
         self._parsed: dict[int, Programme] = {}
 
     def get(self, conn: Connection, version: int) -> Programme | None:
-        """The programme of `version`, or None when it was never published."""
+        """The programme of `version`, or None when it was never published, or by software newer than this."""
         if version not in self._parsed:
             row = conn.execute("SELECT document FROM programme WHERE version = %s::numeric", (version,)).fetchone()
             if row is None:
                 return None
-            self._parsed[version] = Programme.model_validate(row[0])
+            try:
+                self._parsed[version] = Programme.model_validate(row[0])
+            except ValidationError:
+                log.warning("a published programme cannot be read: update head office", version=version)
+                return None
         return self._parsed[version]
+
+    def in_force(self, conn: Connection) -> Programme | None:
+        """The newest version, or None before the first, or when it cannot be read here."""
+        row = conn.execute("SELECT max(version)::bigint FROM programme").fetchone()
+        return None if row is None or row[0] is None else self.get(conn, row[0])
 
 
 def publish(conn: Connection, programme: Programme) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from biip.checksums import gs1_standard_check_digit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,6 +79,62 @@ def test_ean_symbology_excuses_nothing_that_is_no_ean() -> None:
     assert classify_scan("4222222222222", "]E0", []) == "payment", "13 digits, GS1 check digit wrong"
     assert classify_scan("378282246310005", "]E3", []) == "payment"
     assert classify_scan("4111111111111111", "]E0", []) == "payment"
+
+
+# The GS1 company prefix 871234567 is nobody's; all keys have valid check digits (GS1 General Specifications 7.9).
+@pytest.mark.parametrize("points", range(0, 200, 7))
+def test_coupons_in_gs1_128_are_product_data(points: int) -> None:
+    body = f"87123456{points:04}"
+    coupon = f"255{body}{gs1_standard_check_digit(body)}"
+    for text in (coupon, f"{coupon}\x1d8111{points:04}", f"{coupon}123456789012\x1d3902{points + 1}"):
+        assert classify_scan(text, "]C1", []) == "unknown", text
+    # Without the identifier a coupon of 16 digits is as good as a card of 16 digits.
+    assert classify_scan(coupon, None, []) == ("payment" if luhn_valid(coupon) else "unknown")
+
+
+@given(st.integers(0, 10**17 - 1))
+def test_memberships_are_product_data(number: int) -> None:
+    body = f"{number:017}"
+    gsrn = f"{body}{gs1_standard_check_digit(body)}"
+    assert classify_scan(f"8018{gsrn}", "]C1", []) == "unknown"
+    assert classify_scan(f"https://id.gs1.org/8018/{gsrn}", "]Q1", []) == "unknown"
+    assert classify_scan(f"8018{gsrn}", None, []) == "unknown", "22 digits: longer than any account number"
+
+
+@pytest.mark.parametrize("pan", TEST_CARDS)
+def test_gs1_dress_excuses_no_bank_card(pan: str) -> None:
+    ours = "01087123456789068"[:16]
+    for text, aim in (
+        (pan, "]C1"),
+        (pan, "]e0"),
+        (pan, "]E3"),
+        (pan, "]I1"),
+        (f"{ours}10{pan}", "]C1"),
+        (f"{ours}21{pan}\x1d9912", "]d2"),
+        (f"10{pan}", "]C1"),
+        (f"https://id.gs1.org/01/08712345678906/10/{pan}", "]Q1"),
+        (f"https://id.gs1.org/01/08712345678906?21={pan}", "]Q3"),
+    ):
+        if len(pan) > 14 or aim != "]I1":
+            assert classify_scan(text, aim, []) == "payment", f"case {aim} {text.replace(pan, '<pan>')!r}"
+
+
+def test_magazines_with_add_ons_are_product_data() -> None:
+    for number in range(100):
+        body = f"9771234567{number:02}"
+        assert classify_scan(f"{body}{gs1_standard_check_digit(body)}12345", "]E3", []) == "unknown"
+
+
+@pytest.mark.parametrize("size", [20, 22, 24, 30])
+def test_longer_numbers_than_any_card_are_no_cards(size: int) -> None:
+    for number in range(50):
+        assert classify_scan(f"4{number}".ljust(size, "1"), "]C0", []) == "unknown"
+
+
+def test_a_card_with_its_date_behind_it_in_groups() -> None:
+    for text in ("4111 1111 1111 1111 1226", "12 26 4111-1111-1111-1111", "nr 4111 1111 1111 1111 12 26"):
+        assert classify_digits(text, []) == "payment"
+    assert classify_digits("ş4111111111111111-26012011234:", []) == "payment", "a Turkish keyboard's track 2"
 
 
 @given(st.sampled_from(PAYMENT_RANGES), st.integers(0, 10**9), st.integers(0, 6))

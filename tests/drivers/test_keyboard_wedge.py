@@ -19,6 +19,7 @@ from drivers.events import DataEvent, ErrorEvent, PaymentCardRefused
 from drivers.guard import CardPattern
 from drivers.keyboard_wedge import KeyboardWedge, WedgeSettings
 from drivers.keymap import EV_SYN, EVENT, SYN_DROPPED, type_text
+from drivers.reader import ReaderSettings
 from drivers.simulated import VirtualWedge
 from drivers.supervisor import Supervisor
 
@@ -203,3 +204,27 @@ def test_stop_wakes_a_quiet_reader(device: Device) -> None:
     reader.join(2)
     assert not reader.is_alive()
     device.release()
+
+
+def test_tracks_on_lines_of_their_own_are_one_swipe(
+    hardware: VirtualWedge, patterns: tuple[CardPattern, ...], run: Run, till: Any
+) -> None:
+    settings = WedgeSettings(str(hardware.path), reader=ReaderSettings(line_per_track=True))
+    run([build_device("stripe", settings, patterns)])
+    hardware.send(b"".join(type_text("%L9876000000000001^X/Y?")) + b"".join(type_text(";9876000000000001?")))
+    event = till.next(DataEvent)
+    assert event.tracks is not None
+    assert (event.tracks.track1, event.tracks.track2) == ("L9876000000000001^X/Y", "9876000000000001")
+    assert till.nothing_more()
+
+
+def test_what_the_reader_is_set_to_type_around_a_swipe(
+    hardware: VirtualWedge, patterns: tuple[CardPattern, ...], run: Run, till: Any
+) -> None:
+    reader = ReaderSettings(prefix="<<", suffix=">>", track_prefix="T", track_suffix="/")
+    run([build_device("stripe", WedgeSettings(str(hardware.path), reader=reader), patterns)])
+    hardware.swipe("<<T%LX^Y?/T;2800000000015?/>>")
+    event = till.next(DataEvent)
+    assert event.scan_data_label == "2800000000015"
+    assert event.tracks is not None
+    assert event.tracks.errors == ()

@@ -66,3 +66,19 @@ def test_what_cannot_be_typed_is_refused_without_showing_it() -> None:
     with pytest.raises(ValueError, match="expected characters") as refused:
         list(type_text("Käse"))
     assert "ä" not in str(refused.value)
+
+
+def test_alt_and_the_keypad_type_any_ascii_character() -> None:
+    # "Keypad emulation" in scanners' manuals: Alt held, three or four digits of the keypad.
+    keys = Keys("fr")
+    strokes = [(ecodes.KEY_LEFTALT, 1), (ecodes.KEY_KP0, 1), (ecodes.KEY_KP0, 0), (ecodes.KEY_KP6, 1)]
+    strokes += [(ecodes.KEY_KP5, 1), (ecodes.KEY_LEFTALT, 0), (ecodes.KEY_KP5, 1)]
+    assert "".join(keys.press(code, value) for code, value in strokes) == "A5"
+
+
+def test_group_separator_is_control_and_bracket() -> None:
+    assert read_back(b"".join(type_text("]C1\x1d8"))) == "]C1\x1d8\r"
+    keys = Keys()
+    keys.press(ecodes.KEY_LEFTCTRL, 1)
+    assert keys.press(ecodes.KEY_RIGHTBRACE, 1) == "\x1d"
+    assert keys.press(ecodes.KEY_5, 1) == ""

@@ -128,6 +128,31 @@ def test_a_driver_with_a_defect_touches_no_other(tmp_path: Path, till: Any) -> N
     hardware.close()
 
 
+class Stubborn(Recorded):
+    """Breaks its promise: it raises where no device may."""
+
+    def release(self) -> None:
+        raise OSError(5, "4111111111111111")
+
+
+def test_a_device_that_does_not_let_go_is_looked_for_again_and_touches_no_other(
+    tmp_path: Path, till: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hardware = VirtualSerialScanner(tmp_path)
+    stubborn = Stubborn("stubborn", defect=ZeroDivisionError())
+    supervisor = Supervisor([stubborn, scanner_on(hardware)], till.events.put)
+    supervisor.start()
+    for _ in range(2):
+        till.wait_status("failed", "stubborn")
+        till.wait_status("online", "stubborn")
+    hardware.scan("4006381333931")
+    assert till.next(DataEvent).device == "counter"
+    supervisor.stop()
+    hardware.close()
+    assert stubborn.claimed >= 2
+    assert "4111" not in capsys.readouterr().out
+
+
 def test_one_scan_arriving_on_two_channels_is_one_event(tmp_path: Path, run: Run, till: Any) -> None:
     serial_side, wedge_side = VirtualSerialScanner(tmp_path), VirtualWedge(tmp_path)
     run([scanner_on(serial_side), KeyboardWedge("stripe", WedgeSettings(str(wedge_side.path)), ())])

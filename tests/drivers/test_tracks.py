@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.tracks import TrackError, TrackFault, Tracks, looks_like_swipe, lrc, parse
+from drivers.tracks import TrackError, TrackFault, Tracks, lone_track, looks_like_swipe, lrc, parse
 
 
 # Vectors worked out by hand from ISO/IEC 7811-6: XOR of the characters less 0x20 (track 1) or 0x30 (tracks 2 and 3).
@@ -49,6 +49,45 @@ def test_three_tracks() -> None:
 )
 def test_variants_and_faults(text: str, expected: Tracks) -> None:
     assert parse(text) == expected
+
+
+# Seven-bit tracks hold track 1's alphabet; their LRC is over `%` as encoded, or over `;` where `@` stands for that.
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("#DLNAME/X?", Tracks(None, None, "DLNAME/X")),
+        ("@AB12?", Tracks(None, "AB12")),
+        ("&AB12?", Tracks(None, None, "AB12")),
+        ("#AB?" + lrc("%AB?", 1), Tracks(None, None, "AB")),
+        ("@12?" + lrc("%12?", 1), Tracks(None, "12")),
+        ("@12?" + lrc(";12?", 2), Tracks(None, "12")),
+        ("+AB?", Tracks(errors=(TrackError(3, TrackFault.ALPHABET),))),
+        ("#ab?", Tracks(errors=(TrackError(3, TrackFault.ALPHABET),))),
+    ],
+)
+def test_aamva_and_seven_bit_tracks(text: str, expected: Tracks) -> None:
+    assert parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "after", "number"),
+    [
+        (b"%A?", 0, 1),
+        (b"%A?K", 0, 1),
+        (b";1?", 0, 2),
+        (b";1?", 1, 2),
+        (b";1?", 2, 3),
+        (b"+1?", 0, 3),
+        (b"%?", 0, 0),
+        (b"%A?;1?", 0, 0),
+        (b"A?", 0, 0),
+        (b"%A", 0, 0),
+        (b"%" + b"A" * 200 + b"?", 0, 0),
+        (b"", 0, 0),
+    ],
+)
+def test_lone_tracks(line: bytes, after: int, number: int) -> None:
+    assert lone_track(line, after) == number
 
 
 def test_longest_tracks_fit() -> None:

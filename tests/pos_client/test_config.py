@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from loyalty.cards import CardFormat
 from pos_client.cli import main
-from pos_client.config import CameraDevice, Config, ConfigError, SerialDevice, WedgeDevice, load_config
+from pos_client.config import DEVICE_KINDS, Config, ConfigError, load_config
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
@@ -31,7 +31,7 @@ def problems(path: Path) -> list[str]:
 def test_the_example_loads() -> None:
     config = load_config(EXAMPLE)
     assert config.till.business_day_starts.hour == 4
-    assert set(config.devices) == {"scanner", "swipe", "camera"}
+    assert set(config.devices) == {"scanner", "swipe", "stripe", "camera", "receipts"}
 
 
 def test_the_example_names_every_key() -> None:
@@ -40,8 +40,9 @@ def test_the_example_names_every_key() -> None:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             assert set(document[section]) == set(field.annotation.model_fields), section
     assert set(document["card_formats"][0]) == set(CardFormat.model_fields)
-    for name, model in (("scanner", SerialDevice), ("swipe", WedgeDevice), ("camera", CameraDevice)):
-        assert set(document["devices"][name]) == set(model.model_fields), name
+    assert {device["kind"] for device in document["devices"].values()} == set(DEVICE_KINDS)
+    for name, device in document["devices"].items():
+        assert set(device) == set(DEVICE_KINDS[device["kind"]].model_fields), name
 
 
 def test_every_key_of_the_example_has_a_comment_before_it_or_its_group() -> None:
@@ -125,7 +126,7 @@ def test_an_unknown_key_in_a_variable_is_refused(tmp_path: Path, monkeypatch: py
 def test_check_says_what_is_usable() -> None:
     result = CliRunner().invoke(main, ["config", "check", str(EXAMPLE)])
     assert result.exit_code == 0
-    assert "usable (3 devices, 3 card formats)" in result.stdout
+    assert "usable (5 devices, 3 card formats)" in result.stdout
 
 
 def test_check_finds_a_card_format_that_bank_cards_use(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ class TillMachine(RuleBasedStateMachine):
         sale.state = "voided"
 
     def was_booked(self, session: str) -> bool:
-        return self.runtime.journal.find(session=session, kind=EntryKind.SALE) is not None
+        return self.runtime.journal.find_all(session=session).get(EntryKind.SALE) is not None
 
     @precondition(lambda self: self.runtime.journal.head().queued)
     @rule()

@@ -54,8 +54,8 @@ def test_it_installs_into_a_clean_environment_and_runs(wheel: Path, tmp_path: Pa
         "import pos_client.samples, pos_client.screen.cashier, sync.hq.database\n"
         "from pos_client.i18n import translator\n"
         "print(pos_client.__file__)\n"
-        "print(translator('nl')('Booked'), 'zilver' in pos_client.samples.sample('bakery'))",
+        "print(translator('nl')('Earns'), 'zilver' in pos_client.samples.sample('bakery'))",
         cwd=tmp_path,
     )
     assert str(venv) in found
-    assert "Geboekt True" in found
+    assert "Spaart True" in found

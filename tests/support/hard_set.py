@@ -1,4 +1,4 @@
-"""Pictures of codes that are hard to read, made from a seed: what is printed, bent, lit, covered, and photographed badly.
+"""Pictures of codes that are hard to read, made from a seed: bent, badly lit, covered, and badly photographed labels.
 
 Two parts that share no seed: `work`, to tune on, and `held_out`, for the published figure alone.
 """
@@ -8,31 +8,26 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import cv2
 import numpy as np
-import segno
-import zxingcpp
-from barcode.codex import Code128
-from barcode.ean import EAN13
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-Gray = NDArray[np.uint8]
+from tests.support.labels import LABELS, MODULE, NEAR_CODES, Gray, pick
+
 Part = Literal["work", "held_out"]
 KINDS = ("QR", "EAN-13", "CODE-128")
 NOTHING = "NOTHING"
 """The kind of a picture with no readable code of `KINDS` in it."""
 
 FRAMES = ((640, 480), (800, 600), (1024, 768), (1280, 720))
-_MODULE = 6
-"""Pixels per module of the drawing, before it is photographed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture: `text` is what the code of `kind` says, None where nothing may be read; `trouble` is what ails it."""
+    """One picture: `text` is what its code of `kind` says, None where nothing may be read; `trouble` what ails it."""
 
     name: str
     kind: str
@@ -52,161 +47,11 @@ def sample(part: Part, kind: str, number: int) -> Sample:
     name = f"{part}/{kind}/{number:04d}"
     chance = np.random.default_rng(zlib.crc32(name.encode()))
     if kind == NOTHING:
-        trouble = _pick(chance, tuple(_NEAR_CODES))
-        return Sample(name, kind, None, trouble, _photograph(chance, _NEAR_CODES[trouble](chance), "plain", kind))
-    trouble = _pick(chance, tuple(_TROUBLES))
-    text, label = _LABELS[kind](chance)
+        trouble = pick(chance, tuple(NEAR_CODES))
+        return Sample(name, kind, None, trouble, _photograph(chance, NEAR_CODES[trouble](chance), "plain", kind))
+    trouble = pick(chance, tuple(_TROUBLES))
+    text, label = LABELS[kind](chance)
     return Sample(name, kind, text, trouble, _photograph(chance, label, trouble, kind))
-
-
-def _pick(chance: Generator, choices: tuple[Any, ...]) -> Any:
-    return choices[int(chance.integers(len(choices)))]
-
-
-# What is printed.
-
-
-def _digits(chance: Generator, count: int) -> str:
-    return "".join(map(str, chance.integers(0, 10, count)))
-
-
-def ean_text(chance: Generator) -> str:
-    """Return a random EAN-13 with its check digit."""
-    return str(EAN13(_digits(chance, 12)).get_fullcode())
-
-
-def _qr_label(chance: Generator) -> tuple[str, Gray]:
-    shapes = (
-        lambda: f"S1.k{_digits(chance, 1)}.{_digits(chance, 10)}.{_digits(chance, 8)}",
-        lambda: f"https://example.com/8018/{_digits(chance, 18)}?t={_digits(chance, 6)}",
-        lambda: f"BEGIN:VCARD VERSION:3.0 N:{_digits(chance, 20)} ORG:{_digits(chance, 40)} END:VCARD",
-        lambda: _digits(chance, int(chance.integers(8, 40))),
-    )
-    text = _pick(chance, shapes)()
-    code = segno.make(text, error=_pick(chance, ("l", "m", "q", "h")), micro=False, boost_error=False)
-    matrix = np.array([list(row) for row in code.matrix_iter(border=int(chance.integers(2, 5)))], np.uint8)
-    return text, _enlarge(255 - matrix * 255)
-
-
-def _bars(pattern: str, chance: Generator, caption: str) -> Gray:
-    """Draw modules (`1` is a bar) with quiet zones, and the text below them as shops print it."""
-    quiet = int(chance.integers(7, 14))
-    line = np.array([255] * quiet + [0 if char == "1" else 255 for char in pattern] + [255] * quiet, np.uint8)
-    high = int(chance.integers(22, 60)) * _MODULE
-    drawn = np.vstack([np.tile(np.repeat(line, _MODULE), (high, 1)), np.full((11 * _MODULE, line.size * _MODULE), 255, np.uint8)])
-    drawn = np.vstack([np.full((2 * _MODULE, drawn.shape[1]), 255, np.uint8), drawn])
-    size = drawn.shape[1] / (26.0 * max(len(caption), 8))
-    cv2.putText(drawn, caption, (quiet * _MODULE, drawn.shape[0] - 2 * _MODULE), cv2.FONT_HERSHEY_SIMPLEX, size, 0, 3)
-    return np.asarray(drawn, np.uint8)
-
-
-def _ean_label(chance: Generator) -> tuple[str, Gray]:
-    text = ean_text(chance)
-    return text, _bars(EAN13(text).build()[0].replace("G", "1"), chance, text)
-
-
-def _code128_label(chance: Generator) -> tuple[str, Gray]:
-    text = _pick(
-        chance,
-        (
-            lambda: f"SP{_digits(chance, 8)}",
-            lambda: _digits(chance, int(chance.integers(6, 18))),
-            lambda: "".join(_pick(chance, tuple("ABCDEFGHJKLMNPQRSTUVWXYZ0123456789-")) for _ in range(chance.integers(5, 14))),
-        ),
-    )()
-    return text, _bars(Code128(text).build()[0], chance, text)
-
-
-_LABELS: dict[str, Callable[[Generator], tuple[str, Gray]]] = {
-    "QR": _qr_label,
-    "EAN-13": _ean_label,
-    "CODE-128": _code128_label,
-}
-
-
-def _enlarge(modules: Gray) -> Gray:
-    return np.asarray(np.kron(modules, np.ones((_MODULE, _MODULE), np.uint8)), np.uint8)
-
-
-# What looks like a code and is none.
-
-
-def _text_block(chance: Generator) -> Gray:
-    page = np.full((500, 800), 245, np.uint8)
-    for row in range(30, 490, int(chance.integers(22, 48))):
-        line = "".join(_pick(chance, tuple("abcdefghilmnoprstuvI|l1 ")) for _ in range(60))
-        cv2.putText(page, line, (5, row), cv2.FONT_HERSHEY_PLAIN, float(chance.uniform(0.9, 2.2)), 20, int(chance.integers(1, 4)))
-    return page
-
-
-def _stripes(chance: Generator) -> Gray:
-    widths = chance.integers(1, 5, 90) * _MODULE if chance.random() < 0.6 else np.full(90, 2 * _MODULE)
-    line = np.concatenate([np.full(int(width), 255 * (place % 2), np.uint8) for place, width in enumerate(widths)])
-    return np.asarray(np.pad(np.tile(line[:1200], (300, 1)), 60, constant_values=255), np.uint8)
-
-
-def _wrong_check_digit(chance: Generator) -> Gray:
-    text = ean_text(chance)
-    pattern = EAN13(text).build()[0].replace("G", "1")
-    other = EAN13(ean_text(chance)).build()[0].replace("G", "1")
-    # The last digit's seven modules, replaced: the check digit no longer fits, unless it happens to be the same one.
-    digits = [place for place in range(10) if EAN13(f"{place:012d}").build()[0][85:92] != pattern[85:92]]
-    wrong = EAN13(f"{_pick(chance, tuple(digits)):012d}").build()[0].replace("G", "1")[85:92]
-    del other
-    return _bars(pattern[:85] + wrong + pattern[92:], chance, text)
-
-
-def _half_code(chance: Generator) -> Gray:
-    _, label = _LABELS[_pick(chance, ("EAN-13", "CODE-128"))](chance)
-    gone = label.shape[1] * chance.uniform(0.3, 0.6)
-    label[:, -int(gone) :] = int(chance.integers(0, 255))
-    return label
-
-
-def _half_qr(chance: Generator) -> Gray:
-    _, label = _qr_label(chance)
-    label[int(label.shape[0] * chance.uniform(0.35, 0.6)) :] = 255
-    return label
-
-
-def _random_modules(chance: Generator) -> Gray:
-    size = int(chance.integers(21, 45))
-    modules = chance.integers(0, 2, (size, size)).astype(np.uint8)
-    finder = np.zeros((8, 8), np.uint8)
-    finder[:7, :7] = 1
-    finder[1:6, 1:6] = 0
-    finder[2:5, 2:5] = 1
-    modules[:8, :8], modules[:8, -8:], modules[-8:, :8] = finder, finder[:, ::-1], finder[::-1]
-    return _enlarge(np.pad(255 - modules * 255, 4, constant_values=255).astype(np.uint8))
-
-
-def _other_symbology(chance: Generator) -> Gray:
-    kind, text = _pick(
-        chance,
-        (
-            (zxingcpp.BarcodeFormat.Code39, f"A{_digits(chance, 8)}"),
-            (zxingcpp.BarcodeFormat.ITF, _digits(chance, 14)),
-            (zxingcpp.BarcodeFormat.Codabar, f"A{_digits(chance, 10)}B"),
-            (zxingcpp.BarcodeFormat.Code93, f"A{_digits(chance, 8)}"),
-            (zxingcpp.BarcodeFormat.PDF417, _digits(chance, 30)),
-            (zxingcpp.BarcodeFormat.DataMatrix, _digits(chance, 30)),
-        ),
-    )
-    return np.array(zxingcpp.create_barcode(text, kind).to_image(scale=4), np.uint8)
-
-
-_NEAR_CODES: dict[str, Callable[[Generator], Gray]] = {
-    "text": _text_block,
-    "stripes": _stripes,
-    "wrong check digit": _wrong_check_digit,
-    "half a bar code": _half_code,
-    "half a QR code": _half_qr,
-    "random modules": _random_modules,
-    "another symbology": _other_symbology,
-}
-
-
-# How it is photographed.
 
 
 @dataclass(slots=True)
@@ -242,9 +87,10 @@ def _photograph(chance: Generator, label: Gray, trouble: str, kind: str) -> Gray
         shade=chance.uniform(0, 0.35),
     )
     if chance.random() < 0.25:
-        shot.turn += float(_pick(chance, (90, 180, 270)))
-    _TROUBLES.get(trouble, lambda _shot, _chance, _kind: None)(shot, chance, kind)
-    width, height = _pick(chance, FRAMES)
+        shot.turn += float(pick(chance, (90, 180, 270)))
+    if trouble in _TROUBLES:
+        _TROUBLES[trouble](shot, chance, kind)
+    width, height = pick(chance, FRAMES)
     if shot.bend:
         label = _bent(label, shot.bend)
     if shot.finger:
@@ -273,7 +119,7 @@ def _photograph(chance: Generator, label: Gray, trouble: str, kind: str) -> Gray
 
 
 def _turned(shot: _Shot, chance: Generator, kind: str) -> None:
-    shot.turn += chance.uniform(15, 75) * _pick(chance, (-1, 1))
+    shot.turn += chance.uniform(15, 75) * pick(chance, (-1, 1))
 
 
 def _tilted(shot: _Shot, chance: Generator, kind: str) -> None:
@@ -354,15 +200,25 @@ def _background(chance: Generator, width: int, height: int) -> Gray:
         shade = int(chance.integers(0, 256))
         style = chance.random()
         if style < 0.5:
-            word = "".join(_pick(chance, tuple("ABCDEHILMNORST abceilmnort0123456789")) for _ in range(14))
-            cv2.putText(scene, word, place, cv2.FONT_HERSHEY_DUPLEX, float(chance.uniform(0.4, 2)), shade, int(chance.integers(1, 4)))
+            word = "".join(pick(chance, tuple("ABCDEHILMNORST abceilmnort0123456789")) for _ in range(14))
+            cv2.putText(
+                scene,
+                word,
+                place,
+                cv2.FONT_HERSHEY_DUPLEX,
+                float(chance.uniform(0.4, 2)),
+                shade,
+                int(chance.integers(1, 4)),
+            )
         elif style < 0.8:
             end = (place[0] + int(chance.integers(20, 300)), place[1] + int(chance.integers(20, 200)))
             cv2.rectangle(scene, place, end, shade, -1)
         else:
             step = int(chance.integers(4, 18))
             for offset in range(0, int(chance.integers(60, 250)), step):
-                cv2.line(scene, (place[0] + offset, place[1]), (place[0] + offset, place[1] + 90), shade, max(1, step // 3))
+                cv2.line(
+                    scene, (place[0] + offset, place[1]), (place[0] + offset, place[1] + 90), shade, max(1, step // 3)
+                )
     return scene
 
 
@@ -392,7 +248,7 @@ def _place(scene: Gray, label: Gray, shot: _Shot, chance: Generator) -> float:
     drawn = cv2.warpPerspective(label, warp, (width, height), flags=cv2.INTER_LINEAR)
     cover = cv2.warpPerspective(np.full(label.shape, 255, np.uint8), warp, (width, height))
     np.copyto(scene, drawn, where=cover > 127)
-    return float(final * _MODULE)
+    return float(final * MODULE)
 
 
 def _bent(label: Gray, bend: float) -> Gray:
@@ -411,7 +267,7 @@ def _covered(label: Gray, chance: Generator, kind: str) -> Gray:
     rows, columns = label.shape
     skin = int(chance.integers(90, 190))
     radius = int(min(rows, columns) * (chance.uniform(0.12, 0.22) if kind == "QR" else chance.uniform(0.3, 0.6)))
-    corner = (columns, rows) if kind == "QR" else _pick(chance, ((0, 0), (columns, 0), (0, rows), (columns, rows)))
+    corner = (columns, rows) if kind == "QR" else pick(chance, ((0, 0), (columns, 0), (0, rows), (columns, rows)))
     return np.asarray(cv2.circle(label.copy(), corner, radius, skin, -1), np.uint8)
 
 
@@ -460,5 +316,5 @@ def _moved(picture: NDArray[np.float32], length: float, chance: Generator) -> ND
     angle = chance.uniform(0, np.pi)
     for step in np.linspace(-length / 2, length / 2, 4 * size):
         across, down = step * np.cos(angle) + size // 2, step * np.sin(angle) + size // 2
-        line[int(round(down)), int(round(across))] += 1
+        line[round(float(down)), round(float(across))] += 1
     return np.asarray(cv2.filter2D(picture, -1, line / line.sum()), np.float32)

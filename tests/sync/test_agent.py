@@ -12,6 +12,7 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from loyalty.ledger import EntryKind
 from sync.agent import MAX_BACKOFF_S, Agent, SyncState
 from sync.errors import OtherVersion, Rejected, ServerFault, Unreachable
 from sync.hq.database import Connection, Database
@@ -244,7 +245,7 @@ def test_what_head_office_does_not_book_is_parked_and_blocks_nothing(shop: Shop,
 def test_a_void_comes_back_as_the_balance_it_was(shop: Shop, conn: Connection) -> None:
     shop.agent.run_once()
     shop.sell(2000, rewards=("five-off",), session="sale to undo")
-    sale = shop.journal.find(session="sale to undo")
+    sale = shop.journal.find_all(session="sale to undo").get(EntryKind.SALE)
     shop.agent.run_once()
     assert shop.mirror.find(shop.card).balance == 65
     shop.journal.append(void_of(sale))

@@ -64,9 +64,9 @@ def test_the_same_sale_is_booked_once(store: Store, journal: Journal) -> None:
     again = journal.append(replace(draft(5000), session=sale.session))
     assert again == first
     assert journal.head().seq == 1
-    assert journal.find(session=sale.session) == first
-    assert journal.find(session=sale.session, kind=EntryKind.VOID) is None
-    assert journal.find(session="another") is None
+    assert journal.find_all(session=sale.session).get(EntryKind.SALE) == first
+    assert journal.find_all(session=sale.session).get(EntryKind.VOID) is None
+    assert journal.find_all(session="another").get(EntryKind.SALE) is None
 
 
 def test_a_void_follows_its_sale_once(journal: Journal) -> None:
@@ -74,8 +74,8 @@ def test_a_void_follows_its_sale_once(journal: Journal) -> None:
     void = journal.append(void_of(sale))
     assert (void.seq, void.points, void.reverses) == (2, -20, sale.id)
     assert journal.append(void_of(sale)) == void
-    assert journal.find(session=sale.session) == sale
-    assert journal.find(session=sale.session, kind=EntryKind.VOID) == void
+    assert journal.find_all(session=sale.session).get(EntryKind.SALE) == sale
+    assert journal.find_all(session=sale.session).get(EntryKind.VOID) == void
 
 
 def test_an_entry_that_cannot_be_written_leaves_no_gap(journal: Journal) -> None:
@@ -343,7 +343,7 @@ for attempt in (
 (disk / "ballast").unlink()
 assert len(read_key(disk / "store.key", create=True)) == 32
 store, journal = enrolled(disk / "till.db")
-assert journal.find(session=sale.session) == sale
+assert journal.find_all(session=sale.session).get("sale") == sale
 store.close()
 """
 

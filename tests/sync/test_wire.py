@@ -81,7 +81,7 @@ def test_a_window_larger_than_decoders_must_support_is_refused() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "gzip"])
-@pytest.mark.parametrize("body", [b"no such thing", b"\x00" * 40, os.urandom(60)])
+@pytest.mark.parametrize("body", [b"no such thing", b"\x00" * 40, os.urandom(60)], ids=["text", "zeros", "noise"])
 def test_another_encoding_than_said(encoding: str, body: bytes) -> None:
     with pytest.raises(WireError, match=f"compressed with {encoding}, got something else"):
         decompress(body, encoding)

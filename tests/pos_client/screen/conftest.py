@@ -125,13 +125,13 @@ def open_window(browser: Browser, url: str, size: tuple[int, int], scheme: Any, 
     return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def the_counter(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
     runtime = make_runtime(tmp_path_factory.mktemp("till"))
     app = FastAPI()

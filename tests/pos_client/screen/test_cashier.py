@@ -83,7 +83,7 @@ def test_a_reward_chosen(counter: Counter) -> None:
     counter.scan(SANNE.card)
     session = counter.sell()
     counter.page.locator('[data-key="F2"]').click()
-    in_all(counter, '[data-key="F2"] .note', "Gekozen", "Chosen")
+    in_all(counter, '[data-key="F2"] .note', "Gekozen · nog een keer is terugdraaien", "Chosen · press again to undo")
     in_all(counter, ".pay .amount", "€\xa020,90", "€20.90")
     in_all(counter, ".sums .row:nth-child(2) .amount", f"−{NARROW}250", f"−{NARROW}250")
     in_all(
@@ -167,7 +167,7 @@ def test_booked_and_taken_back(counter: Counter) -> None:
         "Undone: the booking has been reversed",
     )
     phase(counter, "idle")
-    void = counter.runtime.journal.find(session=session, kind=EntryKind.VOID)
+    void = counter.runtime.journal.find_all(session=session).get(EntryKind.VOID)
     assert void is not None
     assert void.points == -34
     counter.picture("undone")
@@ -332,7 +332,7 @@ def test_touch_alone(counter: Counter) -> None:
     # After a touch Enter still finishes: the focus left on the reward was the finger's, not the keyboard's.
     counter.page.keyboard.press("Enter")
     phase(counter, "booked")
-    entry = counter.runtime.journal.find(session=session)
+    entry = counter.runtime.journal.find_all(session=session).get(EntryKind.SALE)
     assert entry is not None
     assert entry.settlement.points_spent == 500
     counter.page.locator(".undo").click()
@@ -352,11 +352,27 @@ def test_keyboard_alone(counter: Counter) -> None:
     assert reward.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
     counter.page.keyboard.press("Enter")
     expect(reward).to_have_attribute("data-state", "chosen")
-    assert counter.runtime.journal.find(session=session) is None
+    assert counter.runtime.journal.find_all(session=session).get(EntryKind.SALE) is None
     counter.page.keyboard.press("F12")
     phase(counter, "booked")
     counter.page.keyboard.press("Control+z")
     phase(counter, "idle")
+
+
+def test_a_chosen_reward_is_given_back(counter: Counter) -> None:
+    counter.scan(SANNE.card)
+    session = counter.sell()
+    reward = counter.page.locator('[data-key="F2"]')
+    expect(reward).to_have_attribute("data-state", "ready")
+    reward.dblclick()
+    expect(reward).to_have_attribute("data-state", "chosen")
+    assert counter.runtime.till.quote(session).settlement.points_spent == 250
+    # Past the time of a double tap, a press takes it back.
+    expect(reward).to_have_attribute("data-state", "chosen")
+    counter.page.wait_for_timeout(600)
+    reward.click()
+    expect(reward).to_have_attribute("data-state", "ready")
+    assert counter.runtime.till.quote(session).settlement.points_spent == 0
 
 
 def test_a_double_press_books_once(counter: Counter) -> None:

@@ -97,7 +97,7 @@ def test_a_chosen_reward(runtime: Runtime) -> None:
     runtime.till.redeem(session, "koffie")
     seen = view(runtime)
     assert [(row.state, row.note) for row in seen.rewards] == [
-        ("chosen", "Gekozen"),
+        ("chosen", "Gekozen · nog een keer is terugdraaien"),
         ("off", "max. 500 per dag per kaart"),
     ]
     assert (seen.spends, seen.to_pay) == (f"−{N}250", "€\xa020,90")
