@@ -17,7 +17,7 @@ from sync.hq.database import Connection
 from sync.hq.errors import Refused
 from sync.hq.knowledge import count, learn
 from sync.hq.nightly import upgrade
-from sync.hq.programmes import Programmes, newest
+from sync.hq.programmes import Programmes
 from sync.hq.verdicts import Parking, Received, judge, receive
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
 
@@ -88,7 +88,7 @@ def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence
     if fresh:
         known = learn(conn, programmes, fresh)
         verdicts = [(received, *judge(received, known)) for received in fresh]
-        _store(conn, batch, verdicts)
+        _store(conn, programmes, batch, verdicts)
     durable_to = max(stream.durable_to, batch.to_seq)
     accounts = {known_before.account for known_before in results} | {account for _, account, _ in verdicts}
     return BatchAnswer(
@@ -165,7 +165,12 @@ def _check_chain(batch: Batch, raws: Sequence[bytes], stream: _Stream, before: d
     return digests
 
 
-def _store(conn: Connection, batch: Batch, verdicts: Sequence[tuple[Received, str | None, Parking | None]]) -> None:
+def _store(
+    conn: Connection,
+    programmes: Programmes,
+    batch: Batch,
+    verdicts: Sequence[tuple[Received, str | None, Parking | None]],
+) -> None:
     """Write the verdicts: one COPY, then statements over all of them at once."""
     with conn.cursor().copy(f"COPY incoming ({_COLUMNS}) FROM STDIN") as copy:
         for received, account, parking in verdicts:
@@ -198,7 +203,9 @@ def _store(conn: Connection, batch: Batch, verdicts: Sequence[tuple[Received, st
     )
     booked = [(received, account) for received, account, parking in verdicts if account and parking is None]
     count(conn, booked)
-    programme = newest(conn)
+    # By the newest version that these sales were made with: head office may have to hand on one that it cannot read.
+    versions = [received.entry.programme_version for received, _ in booked if received.entry and received.earned > 0]
+    programme = programmes.get(conn, max(versions)) if versions else None
     if programme is not None and programme.tier_policy is not None:
         upgrade(conn, programme, sorted({account for _, account in booked}), datetime.now(UTC).date())
     conn.execute("INSERT INTO feed (subject, key) SELECT DISTINCT 'account', account_id FROM incoming WHERE NOT parked")

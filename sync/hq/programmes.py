@@ -31,6 +31,11 @@ class Programmes:
             self._parsed[version] = Programme.model_validate(row[0])
         return self._parsed[version]
 
+    def newest(self, conn: Connection) -> Programme | None:
+        """The version in force, or None before the first."""
+        row = conn.execute("SELECT max(version) FROM programme").fetchone()
+        return None if row is None or row[0] is None else self.get(conn, row[0])
+
 
 def publish(conn: Connection, programme: Programme) -> None:
     """Publish `programme`; tills hear of it in the feed.
