@@ -127,10 +127,13 @@ def give_back(have: Lots, draws: Sequence[Draw], points: int) -> tuple[Lots, tup
 
 
 def expire(have: Lots, today: date) -> tuple[Lots, int]:
-    """Drop the lots whose last day is past; also how many points that takes."""
+    """Empty the lots whose last day is past; also how many points that takes.
+
+    What such a lot paid of a debt stays known: if the debt's cause is voided, these points come back to the lot.
+    """
     gone = [lot for lot in have.lots if lot.expires_on is not None and lot.expires_on < today]
-    kept = tuple(lot for lot in have.lots if lot not in gone)
-    return Lots(kept, have.debt), sum(lot.points for lot in gone)
+    left = [replace(lot, points=0) if lot in gone else lot for lot in have.lots]
+    return _with(left, have.debt), sum(lot.points for lot in gone)
 
 
 def _repay(have: Lots, points: int) -> Lots:

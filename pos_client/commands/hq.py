@@ -19,6 +19,7 @@ from loyalty.errors import ProgrammeError
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option, pass_config
 from pos_client.config import Config
 from pos_client.programme_tools.reading import Unreadable, read_programme
+from sync.hq import nightly
 from sync.hq.database import Database
 from sync.hq.enrolment import new_code, revoke
 from sync.hq.errors import HqError
@@ -173,6 +174,22 @@ def parked_command(_: Config, database: Database, as_json: bool) -> None:
     with database.connection() as conn:
         found = parked(conn)
     emit([asdict(row) for row in found], as_json, lambda: _show_parked(found))
+
+
+@hq.command("nightly")
+@json_option
+@on_database
+def nightly_command(_: Config, database: Database, as_json: bool) -> None:
+    """Let points lapse whose last day is past, and review tiers at the end of their period. Safe to run again."""
+    with database.connection() as conn:
+        done = nightly.run(conn, database.programmes, _today())
+    emit(
+        asdict(done),
+        as_json,
+        lambda: click.echo(
+            f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; {done.tiers_changed} tiers changed"
+        ),
+    )
 
 
 @hq.group("terminal")

@@ -203,7 +203,7 @@ def _store(
     )
     booked = [(received, account) for received, account, parking in verdicts if account and parking is None]
     count(conn, booked)
-    programme = programmes.in_force(conn)
+    programme = programmes.newest(conn)
     if programme is not None and programme.tier_policy is not None:
         upgrade(conn, programme, sorted({account for _, account in booked}), datetime.now(UTC).date())
     conn.execute("INSERT INTO feed (subject, key) SELECT DISTINCT 'account', account_id FROM incoming WHERE NOT parked")

@@ -13,7 +13,7 @@ from loyalty.programme import Programme
 from loyalty.programme_members import Expiry, TierPolicy
 from loyalty.tiers import Activity, months_later, qualifying, reviewed, upgraded
 from sync.hq.database import Connection
-from sync.hq.programmes import Programmes, newest
+from sync.hq.programmes import Programmes
 
 CHUNK = 500
 """Accounts in one transaction: checkouts of these wait for well under a second."""
@@ -29,13 +29,13 @@ class Night:
 
 
 def run(conn: Connection, programmes: Programmes, today: date) -> Night:
-    """Lapse what expired before `today`, and review tiers whose period is over. Twice in one night changes nothing more.
+    """Lapse what expired before `today`, and review tiers whose period is over. A second run that day changes nothing.
 
     Args:
         conn: a pooled connection, outside any transaction.
         today: the date of head office; lots whose last day is before it lapse.
     """
-    programme = newest(conn)
+    programme = programmes.newest(conn)
     if programme is None:
         return Night()
     lapsed = points = changed = 0

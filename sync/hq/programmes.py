@@ -39,8 +39,8 @@ class Programmes:
                 return None
         return self._parsed[version]
 
-    def in_force(self, conn: Connection) -> Programme | None:
-        """The newest version, or None before the first, or when it cannot be read here."""
+    def newest(self, conn: Connection) -> Programme | None:
+        """The version in force, or None before the first, or when it cannot be read here."""
         row = conn.execute("SELECT max(version)::bigint FROM programme").fetchone()
         return None if row is None or row[0] is None else self.get(conn, row[0])
 

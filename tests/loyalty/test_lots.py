@@ -89,6 +89,16 @@ def test_expiry_takes_what_is_past_its_last_day() -> None:
     assert (late.balance, late.spendable(date(2026, 7, 1))) == (350, 250)
 
 
+def test_what_a_lapsed_lot_paid_of_a_debt_comes_back_to_it() -> None:
+    """10 spent too many; 15 earned pay it and leave 5, which lapse. The void brings the 10 back, to lapse next night."""
+    owing, draws = spend(of(), 10, DAY)
+    have = earn(owing, Lot("a", 15, DAY, date(2026, 6, 30)))
+    kept, gone = expire(have, date(2026, 7, 1))
+    assert (kept.balance, gone) == (0, 5)
+    back, _ = give_back(kept, draws, 10)
+    assert (left(back), back.debt, expire(back, date(2026, 7, 1))[1]) == ({"a": 10}, 0, 10)
+
+
 @pytest.mark.parametrize(
     ("expiry", "earned", "vests", "expires"),
     [

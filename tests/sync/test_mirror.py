@@ -117,9 +117,7 @@ def test_confirming_any_part_of_the_queue_never_changes_the_balance_shown(
 def test_a_page_and_its_cursor_are_one_write(store: Store) -> None:
     mirror = hear(store, account(1), card(), published(1), seq=4)
     broken = ProgrammeChange(document={"format": 1, "id": "x"})
-    with pytest.raises(
-        OtherVersion, match=r"a programme that this till cannot read \(version: Field required: add 'version'\)"
-    ):
+    with pytest.raises(OtherVersion, match=r"a programme that this till cannot read \(version: Field required: add 'v"):
         mirror.apply(page(account(999), broken, seq=5), 2000)
     assert (mirror.find(CARD).confirmed, mirror.cursor()) == (1, "c4")
     assert mirror.contact().as_of_ms == 1000

@@ -143,3 +143,9 @@ def test_a_port_that_is_taken(run: Callable[..., Result], till: TestTill) -> Non
     port = till.client.base_url.port
     output = run("serve", "--port", str(port), code=1).output
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose another --host or --port" in output
+
+
+def test_the_night_says_what_it_did(run: Callable[..., Result], database: Database) -> None:
+    assert run("nightly").output == "0 points of 0 members lapsed; 0 tiers changed\n"
+    done = json.loads(run("nightly", "--json").stdout)
+    assert done == {"lapsed_accounts": 0, "lapsed_points": 0, "tiers_changed": 0}
