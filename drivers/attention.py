@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +22,9 @@ _HARD_LOOK_S = 0.2
 _MOST_SAVED_S = 0.35
 # Behind by more than this, frames are passed over until the share is kept again.
 _MOST_OWED_S = 0.1
-# A scene that does not change gets three hard looks: what they do not read, more of the same will not.
+# A scene that does not change gets three hard looks, then one each few seconds: more of the same seldom helps.
 _HARD_LOOKS_AT_ONE_SCENE = 3
+_HARD_AGAIN_S = 3.0
 # A still scene is looked at this often all the same: somebody may be holding a card very still.
 _STILL_S = 0.5
 SMALL = 320
@@ -36,6 +38,14 @@ _STEEP = 12
 _FEWEST_STEEP = 30
 
 
+class _Look(Enum):
+    """What the last frame got."""
+
+    NONE = 0
+    HARD = 1
+    AGAIN = 2
+
+
 class Attention:
     """Decides frame by frame. Times are seconds of any steady clock; processor time is told by `spent`."""
 
@@ -45,8 +55,9 @@ class Attention:
         self._last: float | None = None
         self._scene: NDArray[np.float32] | None = None
         self._hard_looks = 0
-        self._looked = -math.inf
+        self._looked = self._looked_hard = -math.inf
         self._reading = False
+        self._look = _Look.NONE
 
     def limit(self, small: Image, now: float) -> float | None:
         """Return how many seconds of hard tries a frame is worth: 0 for the engine alone, None for no look at all.
@@ -56,8 +67,13 @@ class Attention:
         if self._last is not None:
             self._saved = min(_MOST_SAVED_S, self._saved + self._share * (now - self._last))
         self._last = now
+        look, self._look = self._look, _Look.NONE
         if self._saved < -_MOST_OWED_S:
             return None
+        if look is _Look.HARD and self._reading:
+            # A bar code needs a second frame, and the light look would not give it: on credit, once.
+            self._look = _Look.AGAIN
+            return _HARD_LOOK_S
         if self._changed(_cells(small)):
             self._hard_looks = 0
         elif not self._reading and now - self._looked < _STILL_S and self._hard_looks >= _HARD_LOOKS_AT_ONE_SCENE:
@@ -66,8 +82,11 @@ class Attention:
             self._reading = False
             return None
         self._looked = now
-        if self._saved >= _HARD_LOOK_S and not self._reading and self._hard_looks < _HARD_LOOKS_AT_ONE_SCENE:
+        worthwhile = self._hard_looks < _HARD_LOOKS_AT_ONE_SCENE or now - self._looked_hard >= _HARD_AGAIN_S
+        if self._saved >= _HARD_LOOK_S and not self._reading and worthwhile:
             self._hard_looks += 1
+            self._looked_hard = now
+            self._look = _Look.HARD
             return self._saved
         return 0.0
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drivers.confirm import is_printed
+from drivers.confirm import WEAK, is_printed
 from drivers.engines import FORMATS, by_pyzbar, by_zxing
 from drivers.errors import BadDeviceSettings
 from drivers.events import ScanDataType
@@ -95,9 +95,9 @@ def _first_engine(image: Image, formats: Sequence[ScanDataType], ballot: Ballot)
         if any(_contradict(symbol, other) for other in symbols):
             ballot.add(Vote(symbol, "zxing"))
             continue
-        if symbol.kind is ScanDataType.EAN_13 and symbol.box is not None:
+        if symbol.kind in WEAK and symbol.box is not None:
             gray = image if image.ndim == 2 else image[:, :, 1]
-            if not is_printed(gray, symbol.text, corners, symbol.box):
+            if not is_printed(gray, symbol, corners, symbol.box):
                 ballot.add(Vote(symbol, "zxing"))
                 continue
         sure.append(symbol)

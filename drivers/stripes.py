@@ -61,24 +61,22 @@ def lines_across(gray: Image, corners: Corners, heights: Sequence[float]) -> tup
     """
     top_left, top_right, bottom_right, bottom_left = np.array(corners, np.float32)
     width = max(float(np.linalg.norm(top_right - top_left)), float(np.linalg.norm(bottom_right - bottom_left)), 1.0)
-    count = int(np.clip(1.5 * width, 300, _PATCH_WIDTH))
-    part = np.linspace(-_MARGIN / 2, 1 + _MARGIN / 2, count, dtype=np.float32)[:, None]
-    profiles = []
-    for height in heights:
-        rows = []
-        for beside in (-0.03, 0.0, 0.03):
-            start = top_left + (bottom_left - top_left) * (height + beside)
-            end = top_right + (bottom_right - top_right) * (height + beside)
-            rows.append(_sampled(gray, start + (end - start) * part))
-        profiles.append(np.asarray(np.mean(rows, axis=0), np.float32))
+    count = int(np.clip(1.3 * width, 300, 560))
+    along = np.linspace(-_MARGIN / 2, 1 + _MARGIN / 2, count, dtype=np.float32)[None, :, None]
+    # Three rows beside each other for one profile: the sensor's noise is less in their mean.
+    down = (np.array(heights, np.float32)[:, None] + np.array([-0.03, 0.0, 0.03], np.float32)).reshape(-1, 1, 1)
+    start = top_left + (bottom_left - top_left) * down
+    end = top_right + (bottom_right - top_right) * down
+    rows = _sampled(gray, start + (end - start) * along)
+    profiles = rows.reshape(len(heights), 3, count).mean(axis=1)
     scale = (count - 1) / (1 + _MARGIN)
-    return profiles, _MARGIN / 2 * scale, (1 + _MARGIN / 2) * scale
+    return list(profiles), _MARGIN / 2 * scale, (1 + _MARGIN / 2) * scale
 
 
-def _sampled(gray: Image, points: NDArray[np.float32]) -> Profile:
-    """Return the brightness of `gray` at `points` (n, 2), x and y, between pixels too; beyond the edge, the edge's."""
+def _sampled(gray: Image, points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the brightness of `gray` at `points` (…, 2), x and y, between pixels too; beyond the edge, the edge's."""
     height, width = gray.shape
-    x, y = np.clip(points[:, 0], 0, width - 1.001), np.clip(points[:, 1], 0, height - 1.001)
+    x, y = np.clip(points[..., 0], 0, width - 1.001), np.clip(points[..., 1], 0, height - 1.001)
     left, top = x.astype(np.int32), y.astype(np.int32)
     right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
     across, down = x - left, y - top

@@ -74,7 +74,7 @@ def test_an_ean_is_confirmed_and_a_ghost_is_not() -> None:
             assert each.text is not None
             ghost = each.text[:5] + f"{(int(each.text[5:8]) + 137) % 1000:03d}" + each.text[8:12]
             wrong = str(EAN13(ghost).get_fullcode())
-            assert not is_printed(each.image, wrong, corners, symbol.box), each.name
+            assert not is_printed(each.image, read(wrong), corners, symbol.box), each.name
 
 
 def test_bars_and_squares_are_found_where_they_are() -> None:
