@@ -153,7 +153,12 @@ def played(device: CameraDevice, wanted: int) -> list[Event]:
 def test_a_code_that_only_hard_tries_read_comes_through_the_loop(tmp_path: Path) -> None:
     # A small EAN-13 in a large frame, which neither engine reads.
     small = (each for each in samples("work", "EAN-13", 200) if each.trouble == "small")
-    each = next(each for each in small if not engines_read(each.image) and decode(each.image, limit_s=0.1))
+    # On a busy machine a tenth of a second is not always enough for what it usually is: the loop has hundreds of goes.
+    each = next(
+        each
+        for each in small
+        if not engines_read(each.image) and any(decode(each.image, limit_s=0.1) for _ in range(8))
+    )
     source = film(tmp_path / "film.avi", *[each.image] * 240)
     events = played(CameraDevice("eye", CameraSettings(source, formats=("EAN-13",)), ()), 1)
     assert [event.scan_data_label for event in events if isinstance(event, DataEvent)] == [each.text]

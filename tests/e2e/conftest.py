@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pos_client.demo.shops import SHOPS
 from pos_client.demo.world import World
 
 
@@ -15,7 +16,7 @@ from pos_client.demo.world import World
 def shop() -> Iterator[World]:
     # Not below pytest's own folder: that one is closed to the user that PostgreSQL runs as when the tests run as root.
     with tempfile.TemporaryDirectory(prefix="spaarpunt-shop-", ignore_cleanup_errors=True) as folder:
-        world = World(Path(folder))
+        world = World(Path(folder), SHOPS["bakery"])
         try:
             world.start_head_office()
             world.fill_head_office()
