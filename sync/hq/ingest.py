@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from loyalty.ledger import GENESIS, chain
+from loyalty.ledger import GENESIS, EntryKind, chain
 from sync.hq.changes import COUNTERS, newest_cursor
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
@@ -204,7 +204,11 @@ def _store(
     booked = [(received, account) for received, account, parking in verdicts if account and parking is None]
     count(conn, booked)
     # By the newest version that these sales were made with: head office may have to hand on one that it cannot read.
-    versions = [received.entry.programme_version for received, _ in booked if received.entry and received.earned > 0]
+    versions = [
+        received.entry.programme_version
+        for received, _ in booked
+        if received.entry is not None and received.entry.kind is EntryKind.SALE
+    ]
     programme = programmes.get(conn, max(versions)) if versions else None
     if programme is not None and programme.tier_policy is not None:
         upgrade(conn, programme, sorted({account for _, account in booked}), datetime.now(UTC).date())
