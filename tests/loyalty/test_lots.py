@@ -90,7 +90,7 @@ def test_expiry_takes_what_is_past_its_last_day() -> None:
 
 
 def test_what_a_lapsed_lot_paid_of_a_debt_comes_back_to_it() -> None:
-    """10 spent too many; 15 earned pay it and leave 5, which lapse. The void brings the 10 back, to lapse next night."""
+    """10 spent too many; 15 earned pay it and leave 5, which lapse. The void brings the 10 back."""
     owing, draws = spend(of(), 10, DAY)
     have = earn(owing, Lot("a", 15, DAY, date(2026, 6, 30)))
     kept, gone = expire(have, date(2026, 7, 1))
