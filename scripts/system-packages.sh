@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs the two system packages that no wheel brings, when it may; else says what will be skipped and how to get it.
+# Installs the system packages that no wheel brings, when it may; else says what will be skipped and how to get it.
 set -euo pipefail
 
 missing=()
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
 ldconfig -p 2>/dev/null | grep -q 'libzbar\.so\.0' || missing+=(libzbar0)
+command -v curl >/dev/null || missing+=(curl)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -16,6 +17,7 @@ fi
 for package in "${missing[@]}"; do
   case $package in
     chromium) echo "No Chromium here: the tests of the screen are skipped. To run them: sudo apt install chromium" >&2 ;;
+    curl) echo "No curl here: the test of the plug-in guide's commands is skipped. To run it: sudo apt install curl" >&2 ;;
     libzbar0) echo "No libzbar here: the tests of the second decoder are skipped. To run them: sudo apt install libzbar0" >&2 ;;
   esac
 done
