@@ -16,9 +16,9 @@ from loyalty.offline import Verdict, assess
 from loyalty.programme import Programme
 from loyalty.programme_members import Credential
 from loyalty.redemption import Choice, options, redeem
-from loyalty.settlement import settle
+from loyalty.settlement import Settlement, settle
 from pos_client.credentials import CredentialReader
-from pos_client.session import Presented, Quote, Session, SessionState
+from pos_client.session import Presented, Quote, Session, SessionState, Settled
 from sync.journal import Journal
 from sync.mirror import Holder, Mirror
 
@@ -165,8 +165,12 @@ class Reckoning:
             credential=Credential.ROTATING if rotating else Credential.STATIC,
         )
 
-    def quote(self, session: Session) -> Quote:
-        """What `session` comes to now. Takes rewards off that no longer fit, and names them."""
+    def quote(self, session: Session, *, offer: bool = True) -> Quote:
+        """What `session` comes to now. Takes rewards off that no longer fit, and names them.
+
+        Args:
+            offer: also say which rewards may be given; a booking does not ask.
+        """
         programme = self.programme()
         holder = self._mirror.find(session.card) if session.card else None
         if session.entry is not None:
@@ -175,12 +179,11 @@ class Reckoning:
         else:
             tier = programme.tier(holder.tier or "").id if holder else programme.tiers[0].id
             facts = self.facts(programme, holder, session.priced_ms, rotating=session.rotating)
-            _drop_unfit(session, programme, tier, facts)
-            settlement = settle(programme, session.basket, tier, session.rewards, facts)
+            settlement = _settled(session, programme, tier, facts)
         verdict = self.verdict(holder) if holder else None
         rewards = (
             options(programme, session.basket, settlement.redemptions, holder.balance, verdict, tier=tier, facts=facts)
-            if holder and verdict
+            if offer and holder and verdict
             else ()
         )
         pending = settlement.points_delta if session.state is SessionState.OPEN else 0
@@ -205,6 +208,14 @@ class Reckoning:
 def card_patterns(formats: Sequence[CardFormat]) -> tuple[CardPattern, ...]:
     """Our card formats as the plain data that the drivers' payment guard knows them by."""
     return tuple(CardPattern(card_format.name, card_format.prefix, card_format.length) for card_format in formats)
+
+
+def _settled(session: Session, programme: Programme, tier: str, facts: Facts) -> Settlement:
+    if session.settled is None or not session.settled.holds(programme, session, tier, facts):
+        _drop_unfit(session, programme, tier, facts)
+        settlement = settle(programme, session.basket, tier, session.rewards, facts)
+        session.settled = Settled(programme, session.basket, tier, tuple(session.rewards), facts, settlement)
+    return session.settled.settlement
 
 
 def _drop_unfit(session: Session, programme: Programme, tier: str, facts: Facts) -> None:

@@ -49,6 +49,30 @@ class Session:
     """When the basket was last put: bonus hours and dates go by it, so that a quote and its booking agree."""
     dropped_rewards: tuple[str, ...] = ()
     """Rewards the last basket change made impossible; told once, with the change."""
+    settled: Settled | None = None
+    """What it last came to, so that a booking need not reckon again what the quote before it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A settlement and everything it follows from."""
+
+    programme: Programme
+    basket: Basket
+    tier: str
+    rewards: tuple[Choice, ...]
+    facts: Facts
+    settlement: Settlement
+
+    def holds(self, programme: Programme, session: Session, tier: str, facts: Facts) -> bool:
+        """Whether `session` still comes to this."""
+        return (
+            self.programme is programme
+            and self.basket is session.basket
+            and self.tier == tier
+            and self.rewards == tuple(session.rewards)
+            and self.facts == facts
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -265,8 +265,10 @@ class Till:
             if done := self._booked_before(session_id):
                 return done
             session = self._open(session_id)
-            entry = self._journal.append(self._drafts.sale(self.reckoning.quote(session)))
-            booked = self._sale_booked(session, entry)
+            quote = self.reckoning.quote(session, offer=False)
+            entry = self._journal.append(self._drafts.sale(quote))
+            assert quote.holder is not None
+            booked = self._sale_booked(session, entry, quote.holder.balance + entry.points)
         self._on_booked()
         return booked
 
@@ -309,11 +311,13 @@ class Till:
                 return Booked(returned, done.balance), done
             session = self._open(session_id)
             back = self._drafts.returned(session_id, sale_session, lines)
-            sale = self._drafts.sale(self.reckoning.quote(session), taken_back=-back.settlement.points_delta)
+            sale = self._drafts.sale(
+                self.reckoning.quote(session, offer=False), taken_back=-back.settlement.points_delta
+            )
             returned, entry = self._journal.append_all([back, sale])
             balance = self._mirror.find(returned.card).balance
             self._bus.publish(EventKind.RETURN_BOOKED, _booked(session_id, returned.points, balance))
-            booked = self._sale_booked(session, entry)
+            booked = self._sale_booked(session, entry, self._mirror.find(entry.card).balance)
         self._on_booked()
         return Booked(returned, balance), booked
 
@@ -390,9 +394,8 @@ class Till:
         done = entries.get(EntryKind.SALE)
         return Booked(done, self._mirror.find(done.card).balance) if done else None
 
-    def _sale_booked(self, session: Session, entry: Entry) -> Booked:
+    def _sale_booked(self, session: Session, entry: Entry, balance: int) -> Booked:
         session.state, session.entry = SessionState.BOOKED, entry
-        balance = self._mirror.find(entry.card).balance
         self._bus.publish(EventKind.SALE_BOOKED, _booked(session.id, entry.points, balance))
         return Booked(entry, balance)
 
