@@ -406,6 +406,24 @@ def test_disk_full_books_nothing_and_the_same_commit_succeeds_once_there_is_room
     assert runtime.journal.head().seq == 1
 
 
+def test_a_till_whose_clock_stands_in_2017_sells_on(runtime: Runtime) -> None:
+    till = Till(
+        runtime.store,
+        runtime.terminal,
+        formats=FORMATS,
+        bus=runtime.bus,
+        time_zone="Europe/Amsterdam",
+        business_day_starts=time(4),
+        session_timeout_s=60,
+        now_ms=lambda: 1_500_000_000_000,
+    )
+    till.open_session("bon-1")
+    till.set_basket("bon-1", basket(1000))
+    till.identify("bon-1", SANNE.card)
+    entry = till.commit("bon-1").entry
+    assert (entry.points, entry.clock.wall_ms, entry.business_date) == (15, 1_500_000_000_000, date(2017, 7, 14))
+
+
 def test_a_clock_before_2024_is_told_in_one_line() -> None:
     assert clock_problem(EARLIEST_MS) is None
     told = clock_problem(0)
