@@ -37,6 +37,7 @@ class Code(StrEnum):
     RETURN_VOIDED = "return_voided"
     RETURN_REFUSED = "return_refused"
     COUPON_USED = "coupon_used"
+    STREAM_CONFLICT = "stream_conflict"
 
 
 @dataclass(frozen=True, slots=True)
