@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from loyalty.ledger import chain
 from sync.hq.database import Connection
 from sync.hq.epochs import lock_stream
-from sync.hq.verdicts import MAX_NAME, Code, receive
+from sync.hq.plain import MAX_NAME
+from sync.hq.verdicts import Code, receive
 from sync.wire import Batch, BatchAnswer, Outcome, Result
 
 CONFLICT_EPOCH = 0

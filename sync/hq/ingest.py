@@ -11,7 +11,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from loyalty.ledger import GENESIS, chain
-from sync.hq.booking import Verdict, fill, post
+from sync.hq.booking import Columns, Verdict, copy_rows, post
 from sync.hq.changes import COUNTERS, newest_cursor
 from sync.hq.conflicts import keep_evidence, late_answer, park_conflict
 from sync.hq.database import Connection
@@ -62,10 +62,15 @@ def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
         wait=wait_random_exponential(multiplier=0.02, max=0.5),
         reraise=True,
     )
+    sure_ids = False
     try:
         for attempt in retrying:
             with attempt, conn.transaction():
-                answer = _book(conn, programmes, batch, raws)
+                try:
+                    answer = _book(conn, programmes, batch, raws, sure_ids=sure_ids)
+                except UniqueViolation:
+                    sure_ids = True
+                    raise
     except _Conflict as conflict:
         if conflict.late:
             return late_answer(batch, park_conflict(conn, batch, raws), NEXT_POLL_S)
@@ -76,22 +81,25 @@ def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
     return answer.model_copy(update={"feeds": {"till": newest_cursor(conn)}})
 
 
-def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence[bytes]) -> BatchAnswer:
+def _book(
+    conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence[bytes], *, sure_ids: bool
+) -> BatchAnswer:
     stream = _lock_stream(conn, batch)
     before = _known(conn, batch, stream)
     try:
         digests = _check_chain(batch, raws, stream, before)
     except _Conflict as conflict:
         raise _Conflict(str(conflict), late=stream.closed, diverges=conflict.diverges) from conflict
+    today = datetime.now(UTC).date()
     fresh = [
-        receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=datetime.now(UTC).date())
+        receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=today)
         for seq, (raw, digest) in enumerate(zip(raws, digests, strict=True), batch.from_seq)
         if seq > stream.durable_to
     ]
     results = [before[seq] for seq in range(batch.from_seq, min(batch.to_seq, stream.durable_to) + 1)]
     verdicts: list[Verdict] = []
     if fresh:
-        known = learn(conn, programmes, fresh)
+        known = learn(conn, programmes, fresh, sure_ids=sure_ids)
         verdicts = [(received, *judge(received, known)) for received in fresh]
         _store(conn, programmes, batch, verdicts)
         advance(conn, batch.terminal, stream, fresh[-1].seq, fresh[-1].digest)
@@ -173,26 +181,56 @@ def _check_chain(batch: Batch, raws: Sequence[bytes], stream: Stream, before: di
     return digests
 
 
-def _store(
-    conn: Connection,
-    programmes: Programmes,
-    batch: Batch,
-    verdicts: Sequence[Verdict],
-) -> None:
-    """Write the verdicts: one COPY, then statements over all of them at once."""
-    fill(conn, verdicts)
-    stream = {"terminal": batch.terminal, "epoch": batch.epoch}
-    conn.execute(
-        "INSERT INTO received (terminal_id, epoch, seq, digest, business_date, points_earned, points_spent, "
-        "account_id, parked) SELECT %(terminal)s, %(epoch)s, seq, digest, business_date, points_earned, "
-        "points_spent, account_id, parked FROM incoming",
-        stream,
+_RECEIVED: Columns = {
+    "terminal_id": "text",
+    "epoch": "int4",
+    "seq": "int8",
+    "digest": "bytea",
+    "business_date": "date",
+    "points_earned": "int8",
+    "points_spent": "int8",
+    "account_id": "text",
+    "parked": "bool",
+}
+_PARKED: Columns = {
+    "terminal_id": "text",
+    "epoch": "int4",
+    "seq": "int8",
+    "code": "text",
+    "text": "text",
+    "account_id": "text",
+    "raw": "bytea",
+}
+
+
+def _store(conn: Connection, programmes: Programmes, batch: Batch, verdicts: Sequence[Verdict]) -> None:
+    """Write the verdicts: what was received, what is parked of it, and the bookings."""
+    name = (batch.terminal, batch.epoch)
+    copy_rows(
+        conn,
+        "received",
+        _RECEIVED,
+        (
+            (
+                *name,
+                received.seq,
+                received.digest,
+                received.business_date,
+                received.earned,
+                received.spent,
+                account,
+                parking is not None,
+            )
+            for received, account, parking in verdicts
+        ),
     )
-    conn.execute(
-        "INSERT INTO parked (terminal_id, epoch, seq, code, text, account_id, raw) "
-        "SELECT %(terminal)s, %(epoch)s, seq, code, text, account_id, raw FROM incoming WHERE parked",
-        stream,
-    )
+    parked = [
+        (*name, received.seq, parking.code.value, parking.text, account, received.raw)
+        for received, account, parking in verdicts
+        if parking is not None
+    ]
+    if parked:
+        copy_rows(conn, "parked", _PARKED, parked)
     post(conn, programmes, batch.terminal, batch.epoch, verdicts)
 
 

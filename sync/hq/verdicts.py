@@ -65,7 +65,7 @@ class Received:
 
     @property
     def entry(self) -> Entry | None:
-        """The entry; of a plain sale read anew, which takes as long as all else together: use `read` where it will do."""
+        """The entry. A plain sale is read anew for it, which is slow: use `read` where that will do."""
         return Entry.decode(self.raw) if isinstance(self.read, PlainSale) else self.read
 
     @property
@@ -303,7 +303,11 @@ def _unsound(entry: Entry, entry_id: UUID | None, reverses: UUID | None, origina
         return "card: expected a token of 32 hex digits"
     if entry.account is not None and not re.fullmatch(rf"[!-~]{{1,{MAX_NAME}}}", entry.account):
         return f"account: expected 1 to {MAX_NAME} printable characters"
-    settled = entry.settlement
+    return _unsound_settlement(entry.settlement)
+
+
+def _unsound_settlement(settled: Settlement) -> str | None:
+    """Amounts and names that the database cannot hold; they stand in kinds of entries that nobody computes again."""
     counts = [counter.count for counter in settled.counters]
     if max(map(abs, (settled.points_earned, settled.points_spent, settled.payable_minor, *counts))) > MAX_POINTS:
         return f"settlement: expected amounts of at most {MAX_POINTS}"
