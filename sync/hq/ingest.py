@@ -12,12 +12,13 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from loyalty.ledger import GENESIS, chain
-from sync.hq.changes import COUNTERS, newest_cursor
+from sync.hq.changes import newest_cursor
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
 from sync.hq.knowledge import count, learn
 from sync.hq.nightly import upgrade
 from sync.hq.programmes import Programmes
+from sync.hq.states import COUNTERS
 from sync.hq.verdicts import Parking, Received, judge, receive
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
 
