@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from random import randint
 
 from sync.hq.changes import newest_cursor, read_feed, watermark
@@ -26,27 +25,25 @@ MAX_PART_PROGRAMMES = 20
 _ORDER = tuple(Section)
 
 
-class Counter:
-    """How many snapshots are being handed out."""
+class Places:
+    """The places there are for handing out snapshots."""
 
     def __init__(self, most: int = MAX_AT_ONCE) -> None:
         self._free = threading.Semaphore(most)
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place among those, given back at the end.
+    def take(self) -> None:
+        """Take one; give it back with `give_back`.
 
         Raises:
             Refused: 503 `busy` when there is none.
         """
         if not self._free.acquire(blocking=False):
-            raise Refused(
-                503, "busy", "head office is handing out other snapshots: come back later", retry_after_s=randint(*COME_BACK_S)
-            )
-        try:
-            yield
-        finally:
-            self._free.release()
+            wait_s = randint(*COME_BACK_S)
+            raise Refused(503, "busy", "other tills are taking snapshots: come back later", retry_after_s=wait_s)
+
+    def give_back(self) -> None:
+        """Somebody else's turn."""
+        self._free.release()
 
 
 def begin(conn: Connection, cursor: str, section: str, after: str) -> tuple[str, Section]:
