@@ -31,7 +31,7 @@ MAX_WINDOW_BYTES = 8 * 1024 * 1024
 MAX_CHANGES = 500
 """Changes in one page: the till applies a page in one short transaction, beside checkouts."""
 MAX_PART_ROWS = 1000
-"""Rows in one part of a snapshot: some five milliseconds of a till's database, which a checkout may have to wait for."""
+"""Rows in one part of a snapshot: some ten milliseconds of a till's database, which a checkout may wait for."""
 MAX_PART_BYTES = 16 * 1024 * 1024
 """One line of a snapshot, unpacked: a thousand accounts are a tenth of a megabyte, a programme may be some."""
 

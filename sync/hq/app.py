@@ -232,8 +232,8 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
         except BaseException:
             places.give_back()
             raise
-        lines = parts(database, known.terminal_id, *start, after)
-        return Stream(lines, _takes_zstd(call.request.headers.get("accept-encoding", "")), places.give_back)
+        compressed = _takes_zstd(call.request.headers.get("accept-encoding", ""))
+        return Stream(parts(database, known.terminal_id, start), compressed, places.give_back)
 
     @app.get("/v1/proofs/{business_date}")
     def day_proof(call: Sent, business_date: str, known: Terminal = signed) -> Response:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from random import randint
+from dataclasses import dataclass, replace
 
 from sync.hq.changes import newest_cursor, read_feed, watermark
 from sync.hq.database import Connection, Database
@@ -16,7 +17,7 @@ from sync.wire import MAX_PART_ROWS, AccountChange, CardChange, ProgrammeChange,
 MAX_AT_ONCE = 4
 """Snapshots handed out at once by one process: they share two cores with the booking of entries."""
 
-COME_BACK_S = (15, 60)
+COME_BACK_S = range(15, 60)
 """When those that found no place may come back: drawn, or a whole chain would come back together."""
 
 MAX_PART_PROGRAMMES = 20
@@ -38,7 +39,7 @@ class Places:
             Refused: 503 `busy` when there is none.
         """
         if not self._free.acquire(blocking=False):
-            wait_s = randint(*COME_BACK_S)
+            wait_s = secrets.choice(COME_BACK_S)
             raise Refused(503, "busy", "other tills are taking snapshots: come back later", retry_after_s=wait_s)
 
     def give_back(self) -> None:
@@ -46,18 +47,27 @@ class Places:
         self._free.release()
 
 
-def begin(conn: Connection, cursor: str, section: str, after: str) -> tuple[str, Section]:
-    """Where a snapshot begins or goes on, and the cursor to follow after it.
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a snapshot goes on: the part of `section` above the key `after`. `cursor`: the feed's when it began."""
+
+    cursor: str
+    section: Section = Section.PROGRAMMES
+    after: str = ""
+
+
+def begin(conn: Connection, cursor: str, section: str, after: str) -> Start:
+    """Where a snapshot begins or goes on.
 
     Args:
-        cursor: "" to begin; to go on, the cursor that the parts of before carried.
+        cursor: "" to begin; to go on, what the parts of before carried.
 
     Raises:
-        Refused: `malformed` for a section there is none of, or a version that is no number; `cursor`, `feed_epoch` or
+        Refused: `malformed` for a section there is none of, or a key that cannot be; `cursor`, `feed_epoch` or
             `feed_dropped` when the changes since the first part cannot be followed any more: begin anew.
     """
     if not cursor:
-        return newest_cursor(conn), Section.PROGRAMMES
+        return Start(newest_cursor(conn))
     if section not in _ORDER:
         raise Refused(400, "malformed", f"section: expected {', '.join(_ORDER)}")
     if section == Section.PROGRAMMES and after and not (after.isascii() and after.isdecimal() and len(after) < 10):
@@ -65,35 +75,38 @@ def begin(conn: Connection, cursor: str, section: str, after: str) -> tuple[str,
     if "\0" in after:
         raise Refused(400, "malformed", "after: expected no NUL characters")
     read_feed(conn).place(cursor)
-    return cursor, Section(section)
+    return Start(cursor, Section(section), after)
 
 
-def parts(database: Database, terminal: str, cursor: str, section: Section, after: str) -> Iterator[SnapshotPart]:
-    """Each part from `section` above `after` to the end, for `terminal`; no connection is held between two.
+def parts(database: Database, terminal: str, start: Start) -> Iterator[SnapshotPart]:
+    """Each part from `start` to the end, for `terminal`; no connection is held between two.
 
-    Balances are at least as new as `cursor`, each part's of one moment, which is also that of its `includes_seq`.
+    Balances are at least as new as the cursor, each part's of one moment, which is also that of its `includes_seq`.
     """
     with database.connection() as conn:
         total = _total(conn)
-    for current in _ORDER[_ORDER.index(section) :]:
-        upto: str | None = after if current == section else ""
-        while upto is not None:
-            with database.connection() as conn:
-                part = _part(conn, terminal, cursor, current, upto, total)
-            yield part
-            upto = part.upto
+    while True:
+        with database.connection() as conn:
+            part = _part(conn, terminal, start, total)
+        yield part
+        if part.is_last:
+            return
+        if part.upto is None:
+            start = Start(start.cursor, _ORDER[_ORDER.index(start.section) + 1])
+        else:
+            start = replace(start, after=part.upto)
 
 
-def _part(conn: Connection, terminal: str, cursor: str, section: Section, after: str, total: int) -> SnapshotPart:
+def _part(conn: Connection, terminal: str, start: Start, total: int) -> SnapshotPart:
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         epoch, durable_to = watermark(conn, terminal)
         as_of_ms = time.time_ns() // 1_000_000
-        rows, upto = _read(conn, section, after)
+        rows, upto = _read(conn, start.section, start.after)
     return SnapshotPart(
-        cursor=cursor,
-        section=section,
-        after=after,
+        cursor=start.cursor,
+        section=start.section,
+        after=start.after,
         upto=upto,
         rows=tuple(rows),
         total=total,

@@ -26,7 +26,8 @@ def test_examples_are_messages(name: str, body: str) -> None:
 def test_every_message_has_an_example() -> None:
     shown = {name for name, _ in EXAMPLES}
     assert shown == {
-        "Hello", "EnrolRequest", "EnrolAnswer", "Batch", "BatchAnswer", "ChangesPage", "DayProof", "Problem",
+        "Hello", "EnrolRequest", "EnrolAnswer", "Batch", "BatchAnswer", "ChangesPage", "SnapshotPart", "DayProof",
+        "Problem",
     }  # fmt: skip
 
 
