@@ -217,7 +217,42 @@ class ProgrammeChange(Message):
     document: dict[str, Any]
 
 
-Change = Annotated[AccountChange | CardChange | ProgrammeChange, Field(discriminator="kind")]
+class ParkedState(StrEnum):
+    """Where a parked entry stands."""
+
+    OPEN = "open"
+    REFERRED = "referred"  # head office decides
+    LINKED = "linked"  # booked, once its card belonged to a member
+    APPROVED = "approved"  # booked as the till stated it
+    REVERSED = "reversed"  # done with, nothing booked
+
+
+class ParkedChange(Message):
+    """An entry of the till's store that was received and not booked, as it stands now."""
+
+    kind: Literal["parked"] = "parked"
+    terminal: str
+    till: str
+    """The till's name."""
+    epoch: StrictInt
+    seq: StrictInt
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    code: str
+    text: str
+    state: ParkedState
+    entry_kind: str | None
+    """As the entry says; None for one that cannot be read, as with the card and, then 0, the points."""
+    card: str | None
+    points: StrictInt
+    business_date: date
+    parked_ms: StrictInt
+    approver: str | None = None
+    """Who decided last, and why; None while nobody did."""
+    reason: str | None = None
+    decided_ms: StrictInt | None = None
+
+
+Change = Annotated[AccountChange | CardChange | ProgrammeChange | ParkedChange, Field(discriminator="kind")]
 
 
 class ChangesPage(Message):

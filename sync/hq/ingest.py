@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,13 +13,15 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from loyalty.ledger import GENESIS, chain
+from loyalty.resolution import Resolution
 from sync.hq.booking import Verdict, fill, post
 from sync.hq.changes import COUNTERS, newest_cursor
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
+from sync.hq.inbox import Word, resolve, still_unknown
 from sync.hq.knowledge import learn
 from sync.hq.programmes import Programmes
-from sync.hq.verdicts import Parking, judge, receive
+from sync.hq.verdicts import Code, Parking, Received, judge, receive
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
 
 NEXT_POLL_S = 15
@@ -80,12 +83,19 @@ def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence
     ]
     results = [before[seq] for seq in range(batch.from_seq, min(batch.to_seq, stream.durable_to) + 1)]
     verdicts: list[Verdict] = []
-    if fresh:
-        known = learn(conn, programmes, fresh)
-        verdicts = [(received, *judge(received, known)) for received in fresh]
-        _store(conn, programmes, batch, verdicts)
+    moved: set[str | None] = set()
+    for part in _parts(fresh):
+        resolution = part[0].resolution
+        if resolution is None:
+            judged = _judged(conn, programmes, part)
+        else:
+            parking, accounts = _resolved(conn, programmes, batch, part[0], resolution)
+            judged = [(part[0], None, parking)]
+            moved.update(accounts)
+        _store(conn, programmes, batch, judged)
+        verdicts += judged
     durable_to = max(stream.durable_to, batch.to_seq)
-    accounts = {known_before.account for known_before in results} | {account for _, account, _ in verdicts}
+    moved |= {known_before.account for known_before in results} | {account for _, account, _ in verdicts}
     return BatchAnswer(
         durable_to=durable_to,
         applied_to=durable_to,
@@ -93,10 +103,42 @@ def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence
             [_again(seq, known_before) for seq, known_before in enumerate(results, batch.from_seq)]
             + [_result(received.seq, parking) for received, _, parking in verdicts]
         ),
-        balances=_balances(conn, [account for account in accounts if account is not None]),
+        balances=_balances(conn, [account for account in moved if account is not None]),
         next_poll_s=NEXT_POLL_S,
         server_time_ms=time.time_ns() // 1_000_000,
     )
+
+
+def _parts(fresh: Sequence[Received]) -> Iterator[Sequence[Received]]:
+    """The entries in runs, a resolution alone in its own: what follows it must know what it did."""
+    for alone, run in itertools.groupby(fresh, key=lambda received: received.seq if received.resolution else 0):
+        del alone
+        yield list(run)
+
+
+def _judged(conn: Connection, programmes: Programmes, fresh: Sequence[Received]) -> list[Verdict]:
+    known = learn(conn, programmes, fresh)
+    verdicts: list[Verdict] = [(received, *judge(received, known)) for received in fresh]
+    strangers = [
+        received.entry.card
+        for received, _, parking in verdicts
+        if parking is not None and parking.code is Code.UNKNOWN_CARD and received.entry is not None
+    ]
+    if not strangers or still_unknown(conn, strangers):
+        return verdicts
+    known = learn(conn, programmes, fresh)
+    return [(received, *judge(received, known)) for received in fresh]
+
+
+def _resolved(
+    conn: Connection, programmes: Programmes, batch: Batch, received: Received, what: Resolution
+) -> tuple[Parking | None, list[str]]:
+    entry = received.entry
+    assert entry is not None
+    row = conn.execute("SELECT store_id FROM terminal WHERE terminal_id = %s", (batch.terminal,)).fetchone()
+    assert row is not None, "a stream has its terminal"
+    by = (batch.terminal, batch.epoch, received.seq)
+    return resolve(conn, programmes, Word(what, entry.reason or "", entry.approver or "", row[0], by))
 
 
 def _lock_stream(conn: Connection, batch: Batch) -> _Stream:
@@ -130,7 +172,7 @@ def _known(conn: Connection, batch: Batch, stream: _Stream) -> dict[int, _Before
         return {}
     rows = conn.execute(
         "SELECT r.seq, r.digest, r.account_id, p.code, p.text FROM received r "
-        "LEFT JOIN parked p USING (terminal_id, epoch, seq) "
+        "LEFT JOIN parked p USING (terminal_id, epoch, seq, digest) "
         "WHERE r.terminal_id = %s AND r.epoch = %s AND r.seq BETWEEN %s AND %s",
         (batch.terminal, batch.epoch, batch.from_seq - 1, min(batch.to_seq, stream.durable_to)),
     )
@@ -176,8 +218,14 @@ def _store(
         stream,
     )
     conn.execute(
-        "INSERT INTO parked (terminal_id, epoch, seq, code, text, account_id, raw) "
-        "SELECT %(terminal)s, %(epoch)s, seq, code, text, account_id, raw FROM incoming WHERE parked",
+        "INSERT INTO parked (terminal_id, epoch, seq, digest, code, text, account_id, raw, card, kind, points, "
+        "business_date) SELECT %(terminal)s, %(epoch)s, seq, digest, code, text, account_id, raw, card, kind, "
+        "coalesce(points, 0), business_date FROM incoming WHERE parked",
+        stream,
+    )
+    conn.execute(
+        "INSERT INTO feed (subject, key) SELECT 'parked', concat_ws(' ', %(terminal)s::text, %(epoch)s::text, seq, "
+        "encode(digest, 'hex')) FROM incoming WHERE parked ORDER BY seq",
         stream,
     )
     post(conn, programmes, batch.terminal, batch.epoch, verdicts)
