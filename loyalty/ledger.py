@@ -15,6 +15,7 @@ from loyalty.errors import BasketError, ChainBroken, LoyaltyError
 from loyalty.facts import Facts, is_empty
 from loyalty.resolution import Resolution
 from loyalty.settlement import Settlement
+from loyalty.spending import MAX_AUTHORITIES, Authority
 
 GENESIS = bytes(32)
 """The digest before the first entry of an epoch."""
@@ -91,6 +92,10 @@ class Entry(BaseModel):
     """For an adjustment and a resolution: who answers for it."""
     resolves: Resolution | None = Field(default=None, exclude_if=is_empty)
     """For a resolution: which parked entry, and what is done about it."""
+    authority: Annotated[tuple[Authority, ...], Field(max_length=MAX_AUTHORITIES)] = Field(
+        default=(), exclude_if=is_empty
+    )
+    """For a sale: what the points it spent were spent on; empty in entries from before there were holds and leases."""
 
     @model_validator(mode="after")
     def _points_follow(self) -> Entry:
@@ -110,6 +115,9 @@ class Entry(BaseModel):
                 raise ValueError(f"expected '{name}' on every {where} and only there, got a {self.kind.value}")
         if self.kind is EntryKind.RESOLUTION and (self.points or self.basket.lines):
             raise ValueError("expected a resolution without points and goods of its own")
+        spent_on = sum(part.points for part in self.authority)
+        if self.authority and (self.kind is not EntryKind.SALE or spent_on != self.settlement.points_spent):
+            raise ValueError(f"expected authority over the {self.settlement.points_spent} points of a sale")
         return self
 
     @property

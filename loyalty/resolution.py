@@ -30,7 +30,8 @@ class Resolution(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     terminal: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")]
-    epoch: Annotated[StrictInt, Field(ge=1, le=MAX_NUMBER)]
+    epoch: Annotated[StrictInt, Field(ge=0, le=MAX_NUMBER)]
+    """0 for an entry that contradicts what is booked: it has no place in any epoch."""
     seq: Annotated[StrictInt, Field(ge=1, le=MAX_NUMBER)]
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Two entries can come under one number, when a till or its disk was copied."""

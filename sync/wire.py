@@ -124,6 +124,32 @@ class EnrolAnswer(Message):
     server_time_ms: int
 
 
+class StreamAnswer(Message):
+    """GET /v1/stream: how far head office has the terminal's present epoch. A restored till asks before it writes."""
+
+    terminal: str
+    epoch: StrictInt
+    durable_to: StrictInt
+    head_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Digest of entry `durable_to`; 64 zeros before the first."""
+    server_time_ms: StrictInt
+
+
+class EpochRequest(Message):
+    """POST /v1/epochs, signed with the terminal's present key: close its epoch, open `epoch` with a new key."""
+
+    epoch: Annotated[StrictInt, Field(ge=2, le=2**31 - 1)]
+    public_key: str
+
+
+class EpochAnswer(Message):
+    """The epoch that is open now; only the new key signs from here on."""
+
+    terminal: str
+    epoch: StrictInt
+    server_time_ms: StrictInt
+
+
 class ClockReading(Message):
     """The till's clocks when it sent a batch."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from loyalty.ledger import EntryKind
 from loyalty.resolution import Action, Resolution, actions_for
 from sync.hq.booking import fill, post
+from sync.hq.conflicts import CONFLICT_EPOCH
 from sync.hq.database import Connection
 from sync.hq.knowledge import learn
 from sync.hq.parked import feed_key
@@ -48,9 +49,10 @@ class _Parked:
         return self.terminal, self.epoch, self.seq, self.digest
 
     def read(self) -> Received:
-        """The entry as it came; one that came under a number of another place is read all the same."""
+        """The entry as it came. That one of a conflict names a place in another epoch is no fault of it."""
         today = datetime.now(UTC).date()
-        return receive(self.seq, self.raw, self.digest, terminal=self.terminal, epoch=self.epoch, today=today)
+        received = receive(self.seq, self.raw, self.digest, terminal=self.terminal, epoch=self.epoch, today=today)
+        return replace(received, fault=None) if self.epoch == CONFLICT_EPOCH and received.entry_id else received
 
 
 def resolve(conn: Connection, programmes: Programmes, word: Word) -> tuple[Parking | None, list[str]]:

@@ -47,6 +47,7 @@ class Code(StrEnum):
     RESOLVED_BEFORE = "resolved_before"
     RESOLUTION_REFUSED = "resolution_refused"
     OTHER_STORE = "other_store"
+    STREAM_CONFLICT = "stream_conflict"
 
 
 @dataclass(frozen=True, slots=True)

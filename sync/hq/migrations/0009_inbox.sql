@@ -4,6 +4,7 @@
 ALTER TABLE parked ADD COLUMN IF NOT EXISTS digest bytea;
 UPDATE parked p SET digest = r.digest FROM received r
 WHERE p.digest IS NULL AND (r.terminal_id, r.epoch, r.seq) = (p.terminal_id, p.epoch, p.seq);
+UPDATE parked SET digest = sha256(raw) WHERE digest IS NULL;
 ALTER TABLE parked ALTER COLUMN digest SET NOT NULL;
 ALTER TABLE parked DROP CONSTRAINT parked_pkey;
 ALTER TABLE parked ADD PRIMARY KEY (terminal_id, epoch, seq, digest);

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from loyalty.cards import CardNumber
-from loyalty.resolution import Action, actions_for
+from loyalty.resolution import Action, Resolution, actions_for
 from sync.hq.database import Connection, Database
 from sync.hq.enrolment import new_code
 from sync.hq.inbox import Word, resolve
@@ -179,24 +179,28 @@ def test_a_repeat_of_what_is_booked_is_never_approved(till: TestTill, member: Me
     assert points(conn, account) == 10
 
 
-def test_another_entry_under_the_same_number_is_told_apart_by_its_digest(
-    till: TestTill, member: Member, conn: Connection
-) -> None:
+def test_what_a_copied_till_sold_is_approved_or_linked(till: TestTill, member: Member, conn: Connection) -> None:
     card, account = member()
-    till.chain.sale(STRANGER)
+    till.chain.sale(card)
     sent(till)
     clone = type(till.chain)(till.terminal)
     clone.sale(card, (4000,))
-    conn.execute(
-        "INSERT INTO parked (terminal_id, epoch, seq, digest, code, text, raw) "
-        "VALUES (%s, 1, 1, %s, 'stream_conflict', 'of a copied till', %s)",
-        (till.terminal, clone.digests[1], clone.raws[0]),
+    clone.sale(STRANGER, (700,))
+    assert till.send(clone.batch()).status_code == 409
+    waiting = [change for change in heard(till).values() if change.code == "stream_conflict"]
+    assert [(change.epoch, change.points, change.card) for change in waiting] == [(0, 40, card), (0, 7, STRANGER)]
+    assert till.send(clone.batch()).status_code == 409  # the copy comes again: nothing is parked twice
+    assert conn.execute("SELECT count(*) FROM parked").fetchone() == (2,)
+    first, second = (
+        Resolution(terminal=till.terminal, epoch=0, seq=change.seq, digest=change.digest, action=action, account=owner)
+        for change, action, owner in zip(waiting, (Action.APPROVE, Action.LINK), (None, account), strict=True)
     )
-    till.chain.resolution(clone.decide(1, Action.APPROVE))
-    assert sent(till).results[-1].outcome is Outcome.BOOKED
-    assert points(conn, account) == 40
-    assert conn.execute("SELECT code FROM parked WHERE resolved_at IS NULL").fetchall() == [("unknown_card",)]
-    assert proof(conn, till.terminal, 1, DAY).parked == 1
+    till.chain.resolution(first)
+    till.chain.resolution(second)
+    answer = sent(till)
+    assert [result.code for result in answer.results[-2:]] == [None, None]
+    assert points(conn, account) == 10 + 40 + 7
+    assert conn.execute("SELECT count(*) FROM parked WHERE resolved_at IS NULL").fetchone() == (0,)
 
 
 def test_only_tills_of_the_store_hear_of_it_and_decide(

@@ -30,8 +30,8 @@ def test_examples_are_messages(name: str, body: str) -> None:
 def test_every_message_has_an_example() -> None:
     shown = {name for name, _ in EXAMPLES}
     assert shown == {
-        "Hello", "EnrolRequest", "EnrolAnswer", "Batch", "BatchAnswer", "ChangesPage", "DayProof", "Problem",
-        "Resolution",
+        "Hello", "EnrolRequest", "EnrolAnswer", "StreamAnswer", "EpochRequest", "EpochAnswer", "Batch", "BatchAnswer",
+        "ChangesPage", "DayProof", "Problem", "Resolution",
     }  # fmt: skip
 
 
