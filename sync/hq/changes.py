@@ -9,11 +9,15 @@ from dataclasses import dataclass
 
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
+from sync.hq.parked import feed_key, parked_changes
 from sync.hq.states import named_accounts, named_cards, named_programmes
 from sync.wire import MAX_CHANGES, AccountGone, CardGone, Change, ChangesPage
 
 FEEDS = ("till",)
-"""The feeds there are: members, cards, balances and programmes, for every till."""
+"""The feeds there are: members, cards, balances and programmes, for every till; parked entries, for their store's."""
+
+SUBJECTS = ("account", "card", "programme", "parked")
+"""What a row of the feed may name."""
 
 SETTLED = "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 """Rows of transactions below the oldest one still open: no row can appear among or before them any more."""
@@ -88,7 +92,7 @@ def changes(conn: Connection, terminal: str, feed: str, cursor: str) -> ChangesP
         more, rows = len(rows) > MAX_CHANGES, rows[:MAX_CHANGES]
         if rows:
             after = Place(rows[-1][0], rows[-1][1])
-        found = _states(conn, [(subject, key) for _, _, subject, key in rows])
+        found = _states(conn, terminal, [(subject, key) for _, _, subject, key in rows])
     return ChangesPage(
         changes=found,
         cursor=read.cursor(after),
@@ -130,10 +134,10 @@ def newest_cursor(conn: Connection) -> str:
     return f"{epoch}:{newest.tx}:{newest.position}"
 
 
-def _states(conn: Connection, names: Sequence[tuple[str, str]]) -> tuple[Change, ...]:
+def _states(conn: Connection, terminal: str, names: Sequence[tuple[str, str]]) -> tuple[Change, ...]:
     """The state of now of each named thing, once each, in the order in which they were last named."""
     last = {name: place for place, name in enumerate(names)}
-    keys = {subject: [key for kind, key in last if kind == subject] for subject in ("account", "card", "programme")}
+    keys = {subject: [key for kind, key in last if kind == subject] for subject in SUBJECTS}
     found: dict[tuple[str, str], Change] = {
         **{("account", key): AccountGone(account=key) for key in keys["account"]},
         **{("card", key): CardGone(token=key) for key in keys["card"]},
@@ -142,4 +146,7 @@ def _states(conn: Connection, names: Sequence[tuple[str, str]]) -> tuple[Change,
     }
     for state in named_programmes(conn, [int(key) for key in keys["programme"]]):
         found["programme", str(state.document["version"])] = state
+    for parked in parked_changes(conn, terminal, keys["parked"]) if keys["parked"] else ():
+        key = feed_key(parked.terminal, parked.epoch, parked.seq, bytes.fromhex(parked.digest))
+        found["parked", key] = parked
     return tuple(change for _, change in sorted(found.items(), key=lambda pair: last[pair[0]]))

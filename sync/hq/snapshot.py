@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from sync.hq.changes import newest_cursor, read_feed, watermark
 from sync.hq.database import Connection, Database
 from sync.hq.errors import Refused
+from sync.hq.parked import waiting
 from sync.hq.states import accounts_after, cards_after, programmes_after
-from sync.wire import MAX_PART_ROWS, AccountChange, CardChange, ProgrammeChange, Section, SnapshotPart
+from sync.wire import MAX_PART_ROWS, AccountChange, CardChange, ParkedChange, ProgrammeChange, Section, SnapshotPart
 
 MAX_AT_ONCE = 4
 """Snapshots handed out at once by one process: they share two cores with the booking of entries."""
@@ -102,7 +103,7 @@ def _part(conn: Connection, terminal: str, start: Start, total: int) -> Snapshot
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         epoch, durable_to = watermark(conn, terminal)
         as_of_ms = time.time_ns() // 1_000_000
-        rows, upto = _read(conn, start.section, start.after)
+        rows, upto = _read(conn, terminal, start.section, start.after)
     return SnapshotPart(
         cursor=start.cursor,
         section=start.section,
@@ -117,13 +118,15 @@ def _part(conn: Connection, terminal: str, start: Start, total: int) -> Snapshot
 
 
 def _read(
-    conn: Connection, section: Section, after: str
-) -> tuple[Sequence[AccountChange | CardChange | ProgrammeChange], str | None]:
+    conn: Connection, terminal: str, section: Section, after: str
+) -> tuple[Sequence[AccountChange | CardChange | ProgrammeChange | ParkedChange], str | None]:
     """The next rows of a section, and the last one's key; None when the section ends with them."""
     if section is Section.PROGRAMMES:
         programmes = programmes_after(conn, int(after or 0), MAX_PART_PROGRAMMES)
         full = len(programmes) == MAX_PART_PROGRAMMES
         return programmes, str(programmes[-1].document["version"]) if full else None
+    if section is Section.PARKED:
+        return waiting(conn, terminal), None
     if section is Section.ACCOUNTS:
         accounts = accounts_after(conn, after, MAX_PART_ROWS)
         return accounts, accounts[-1].account if len(accounts) == MAX_PART_ROWS else None
