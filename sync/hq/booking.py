@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
 from sync.hq.nightly import upgrade
+from sync.hq.parked import feed_key
 from sync.hq.programmes import Programmes
 from sync.hq.verdicts import Parking, Received
 
@@ -39,7 +40,81 @@ _LEDGER: Columns = {
 }
 
 
-def copy_rows(conn: Connection, table: str, columns: Columns, rows: Iterable[Sequence[object]]) -> None:
+_RECEIVED: Columns = {
+    "terminal_id": "text",
+    "epoch": "int4",
+    "seq": "int8",
+    "digest": "bytea",
+    "business_date": "date",
+    "points_earned": "int8",
+    "points_spent": "int8",
+    "account_id": "text",
+    "parked": "bool",
+}
+
+_PARKED: Columns = {
+    "terminal_id": "text",
+    "epoch": "int4",
+    "seq": "int8",
+    "digest": "bytea",
+    "code": "text",
+    "text": "text",
+    "account_id": "text",
+    "raw": "bytea",
+    "card": "text",
+    "kind": "text",
+    "points": "int8",
+    "business_date": "date",
+}
+
+
+def keep(conn: Connection, terminal: str, epoch: int, verdicts: Sequence[Verdict]) -> None:
+    """Note what was received, and park what is not to be booked. Within the caller's transaction."""
+    name = (terminal, epoch)
+    _copy(
+        conn,
+        "received",
+        _RECEIVED,
+        (
+            (
+                *name,
+                received.seq,
+                received.digest,
+                received.business_date,
+                received.earned,
+                received.spent,
+                account,
+                parking is not None,
+            )
+            for received, account, parking in verdicts
+        ),
+    )
+    parked = [
+        (
+            *name,
+            received.seq,
+            received.digest,
+            parking.code.value,
+            parking.text,
+            account,
+            received.raw,
+            received.read.card if received.read else None,
+            str(received.read.kind) if received.read else None,
+            received.read.points if received.read else 0,
+            received.business_date,
+        )
+        for received, account, parking in verdicts
+        if parking is not None
+    ]
+    if parked:
+        _copy(conn, "parked", _PARKED, parked)
+        conn.execute(
+            "INSERT INTO feed (subject, key) SELECT 'parked', unnest(%s::text[])",
+            ([feed_key(*name, seq, digest) for _, _, seq, digest, *_ in parked],),
+        )
+
+
+def _copy(conn: Connection, table: str, columns: Columns, rows: Iterable[Sequence[object]]) -> None:
     """COPY `rows` into `table`; in binary, which costs Python a quarter of what text costs."""
     with conn.cursor().copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)") as copy:
         copy.set_types(list(columns.values()))
@@ -66,7 +141,7 @@ def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, ve
         "ON CONFLICT (account_id) DO UPDATE SET points = balance.points + excluded.points",
         (accounts, [moved[account] for account in accounts]),
     )
-    copy_rows(conn, "ledger", _LEDGER, (_row(received, account, terminal, epoch) for received, account in booked))
+    _copy(conn, "ledger", _LEDGER, (_row(received, account, terminal, epoch) for received, account in booked))
     count(conn, booked)
     programme = programmes.newest(conn)
     if programme is not None and programme.tier_policy is not None:

@@ -16,12 +16,12 @@ _COUPON_LOCK = 0x5350_4743
 """First key of the advisory locks on single-use codes."""
 
 
-def learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received], *, sure_ids: bool) -> Knowledge:
+def learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received], *, sure_ids: bool = True) -> Knowledge:
     """Fetch in a handful of statements all that judging these entries needs.
 
     Args:
         sure_ids: look up as well whether any id is booked already. Without it such an id shows as a UniqueViolation
-            when the entry is written; ids of a till's own making never meet, so that is the cheaper way to find out.
+            when the entry is written; ids hardly ever meet, so that is the cheaper way to find out.
     """
     fresh = [received for received in fresh if received.read is not None]
     entries = [received.read for received in fresh if received.read is not None]
