@@ -62,4 +62,6 @@ def _follow(history: History, movement: Movement, expiry: Expiry) -> None:
         out = history.drawn.get(sale, ())
         history.lots, history.drawn[sale] = give_back(history.lots, out, -movement.spent)
     if movement.earned > 0:
+        if movement.kind != "sale":  # points on a person's word, or brought along, have nothing to wait for
+            expiry = expiry.model_copy(update={"vesting_days": 0})
         history.lots = earn(history.lots, lot_of(movement.id, movement.earned, movement.day, expiry))

@@ -12,6 +12,7 @@ class Reason(StrEnum):
     """Why a limit is what it is; stable codes, translated by the screen."""
 
     BALANCE = "balance"  # the member's own points are the bound
+    PENDING = "pending"  # so are they, and some of them cannot be spent yet
     POLICY_NEVER = "policy_never"
     CARD_CAP = "card_cap"
     TILL_CAP = "till_cap"
@@ -36,6 +37,7 @@ def assess(
     known: bool,
     blocked: bool,
     balance: int,
+    spendable: int | None = None,
     mirror_as_of_ms: int | None,
     now_ms: int,
     card_spent_today: int,
@@ -48,6 +50,7 @@ def assess(
         known: the card is in the mirror; an unknown card earns but cannot spend.
         blocked: the card is on the block list.
         balance: points shown for the member (confirmed plus queued here).
+        spendable: of these, the points that are not pending; all of them when None.
         mirror_as_of_ms: when the mirror last agreed with head office, Unix milliseconds UTC; None for never.
         now_ms: Unix milliseconds UTC.
         card_spent_today: points this card redeemed at this till on this business date.
@@ -63,8 +66,9 @@ def assess(
     age_ms = None if mirror_as_of_ms is None else now_ms - mirror_as_of_ms
     if age_ms is None or not -120_000 <= age_ms <= policy.mirror_max_age_s * 1000:
         return Verdict(False, 0, mirror_as_of_ms, Reason.MIRROR_OLD)
+    own = balance if spendable is None else spendable
     limits = (
-        (max(0, balance), Reason.BALANCE),
+        (max(0, own), Reason.BALANCE if own == balance else Reason.PENDING),
         (max(0, policy.per_card_day_points - card_spent_today), Reason.CARD_CAP),
         (max(0, policy.per_till_day_points - till_spent_today), Reason.TILL_CAP),
     )

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
-from sync.wire import MAX_CHANGES, AccountChange, CardChange, Change, ChangesPage, ProgrammeChange
+from sync.wire import MAX_CHANGES, AccountChange, CardChange, Change, ChangesPage, ProgrammeChange, StockChange
 
 FEEDS = ("till",)
-"""The feeds there are: members, cards, balances and programmes, for every till."""
+"""The feeds there are: members, cards, balances, programmes and rewards given, for every till."""
+
+SUBJECTS = ("account", "card", "programme", "stock")
+"""What the feed names."""
 
 _SETTLED = "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 """Rows of transactions below the oldest one still open: no row can appear among or before them any more."""
@@ -23,6 +26,12 @@ COUNTERS = (
     "'{}')"
 )
 """What is counted of the account of a balance `b`, as a JSON object."""
+
+PENDING = (
+    "least(greatest(b.points, 0), coalesce((SELECT sum(greatest(v.points, 0)) FROM vesting v "
+    "WHERE v.account_id = b.account_id AND v.vests_on > (now() AT TIME ZONE 'UTC')::date), 0))::bigint"
+)
+"""Points of a balance `b` that cannot be spent yet: never more than there are, since what is owed is paid first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +110,28 @@ def _parse(cursor: str, feed_epoch: str) -> _Cursor:
 def _states(conn: Connection, names: Sequence[tuple[str, str]]) -> tuple[Change, ...]:
     """The state of now of each named thing, once each, in the order in which they were last named."""
     last = {name: place for place, name in enumerate(names)}
-    keys = {subject: [key for kind, key in last if kind == subject] for subject in ("account", "card", "programme")}
+    keys = {subject: [key for kind, key in last if kind == subject] for subject in SUBJECTS}
     found: list[tuple[int, Change]] = []
-    for account, first_name, tier, points, counters, first in conn.execute(
-        f"SELECT a.account_id, a.first_name, a.tier, coalesce(b.points, 0), {COUNTERS}, "
+    for account, *state in conn.execute(
+        "SELECT a.account_id, a.first_name, a.tier, coalesce(b.points, 0), "
+        f"{COUNTERS}, coalesce({PENDING}, 0), a.birthday, a.pin_hash, "
+        "ARRAY(SELECT segment FROM segment_member s WHERE s.account_id = a.account_id ORDER BY segment), "
         "NOT EXISTS (SELECT FROM ledger l WHERE l.account_id = a.account_id AND l.kind IN ('sale', 'opening')) "
         "FROM account a LEFT JOIN balance b USING (account_id) WHERE a.account_id = ANY(%s)",
         (keys["account"],),
     ):
+        first_name, tier, points, counters, pending, birthday, pin, segments, first = state
         change = AccountChange(
-            account=account, first_name=first_name, tier=tier, points=points, counters=counters, first_purchase=first
+            account=account,
+            first_name=first_name,
+            tier=tier,
+            points=points,
+            counters=counters,
+            first_purchase=first,
+            pending=pending,
+            birthday=birthday,
+            segments=tuple(segments),
+            pin=pin,
         )
         found.append((last["account", account], change))
     for token, account, blocked in conn.execute(
@@ -121,4 +142,8 @@ def _states(conn: Connection, names: Sequence[tuple[str, str]]) -> tuple[Change,
         "SELECT version, document FROM programme WHERE version = ANY(%s)", ([int(key) for key in keys["programme"]],)
     ):
         found.append((last["programme", str(version)], ProgrammeChange(document=document)))
+    for reward, given in conn.execute(
+        "SELECT reward, given FROM reward_given WHERE reward = ANY(%s)", (keys["stock"],)
+    ):
+        found.append((last["stock", reward], StockChange(reward=reward, given=given)))
     return tuple(change for _, change in sorted(found, key=lambda pair: pair[0]))

@@ -12,7 +12,8 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from loyalty.ledger import GENESIS, chain
-from sync.hq.changes import COUNTERS, newest_cursor
+from sync.hq import stock, vesting
+from sync.hq.changes import COUNTERS, PENDING, newest_cursor
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
 from sync.hq.knowledge import count, learn
@@ -203,6 +204,8 @@ def _store(
     )
     booked = [(received, account) for received, account, parking in verdicts if account and parking is None]
     count(conn, booked)
+    stock.count(conn, programmes, booked)
+    vesting.note(conn, programmes, booked)
     programme = programmes.newest(conn)
     if programme is not None and programme.tier_policy is not None:
         upgrade(conn, programme, sorted({account for _, account in booked}), datetime.now(UTC).date())
@@ -255,11 +258,13 @@ def _again(seq: int, before: _Before) -> Result:
 
 def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ...]:
     rows = conn.execute(
-        f"SELECT account_id, points, {COUNTERS} FROM balance b WHERE account_id = ANY(%s) ORDER BY account_id",
+        f"SELECT account_id, points, {COUNTERS}, {PENDING} FROM balance b WHERE account_id = ANY(%s) "
+        "ORDER BY account_id",
         (accounts,),
     )
     return tuple(
-        AccountBalance(account=account, points=points, counters=counters) for account, points, counters in rows
+        AccountBalance(account=account, points=points, counters=counters, pending=pending)
+        for account, points, counters, pending in rows
     )
 
 
