@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from benchmarks.result import Result
-from drivers.camera import CameraDevice, CameraSettings
+from drivers.camera.device import CameraDevice, CameraSettings
 from tests.support.hard_set import NOTHING, sample
 from tests.support.labels import Gray
 

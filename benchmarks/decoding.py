@@ -14,7 +14,7 @@ import zxingcpp
 from pyzbar import pyzbar
 
 from benchmarks.result import Result
-from drivers.decode import decode, parse_formats
+from drivers.decoding.decode import decode, parse_formats
 from tests.support.hard_set import KINDS, NOTHING, samples
 from tests.support.labels import Gray
 

@@ -13,14 +13,14 @@ import serial
 from benchmarks.result import Result
 from drivers.build import build_device
 from drivers.events import DataEvent, Event, StatusUpdateEvent
-from drivers.hid_device import HidSettings
-from drivers.keyboard_wedge import WedgeSettings
-from drivers.receipt_printer import PrinterSettings
-from drivers.serial_scanner import SerialSettings
-from drivers.simulated import VirtualSerialScanner, VirtualWedge
-from drivers.simulated_hid import VirtualHidScanner, VirtualHidStripe
-from drivers.simulated_lines import VirtualTcpScanner
-from drivers.simulated_printer import VirtualPrinter
+from drivers.hid.device import HidSettings
+from drivers.keyboard.wedge import WedgeSettings
+from drivers.lines.serial_scanner import SerialSettings
+from drivers.printing.receipt_printer import PrinterSettings
+from drivers.simulators.channels import VirtualSerialScanner, VirtualWedge
+from drivers.simulators.hid import VirtualHidScanner, VirtualHidStripe
+from drivers.simulators.lines import VirtualTcpScanner
+from drivers.simulators.printer import VirtualPrinter
 from drivers.supervisor import Supervisor
 
 __all__ = ["measure"]

@@ -14,9 +14,9 @@ from biip import ParseError
 from biip import parse as biip_parse
 
 from benchmarks.result import Result
-from drivers.framing import FrameError, Framer
-from drivers.guard import CardPattern
-from drivers.recognise import recognise_frame
+from drivers.formats.framing import FrameError, Framer
+from drivers.recognition.guard import CardPattern
+from drivers.recognition.recognise import recognise_frame
 
 TARGET_US = 50.0
 """The most that a scan may take on average: the floor is what we promised, not what could be."""

@@ -21,7 +21,7 @@ from nicegui import ui
 from playwright.sync_api import ConsoleMessage, Page
 
 from benchmarks.result import Result
-from drivers.simulated import VirtualSerialScanner
+from drivers.simulators.channels import VirtualSerialScanner
 from pos_client.config import LogConfig
 from pos_client.events import EventKind, TillEvent
 from pos_client.logs import set_up_logs

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from drivers.camera import CameraDevice, CameraSettings
+from drivers.camera.device import CameraDevice, CameraSettings
 from drivers.device import Device
 from drivers.errors import BadDeviceSettings
-from drivers.guard import CardPattern, check_patterns
-from drivers.hid_device import HidDevice, HidSettings
-from drivers.keyboard_wedge import KeyboardWedge, WedgeSettings
-from drivers.receipt_printer import PrinterSettings, ReceiptPrinter
-from drivers.serial_scanner import SerialScanner, SerialSettings
+from drivers.hid.device import HidDevice, HidSettings
+from drivers.keyboard.wedge import KeyboardWedge, WedgeSettings
+from drivers.lines.serial_scanner import SerialScanner, SerialSettings
+from drivers.printing.receipt_printer import PrinterSettings, ReceiptPrinter
+from drivers.recognition.guard import CardPattern, check_patterns
 
 __all__ = ["DeviceSettings", "build_device"]
 

@@ -9,16 +9,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from drivers import ssi, tracks
 from drivers.events import DataEvent, ErrorEvent, Event, PaymentCardRefused
-from drivers.framing import FrameFault, split_aim
-from drivers.guard import CardPattern, match_loyalty
-from drivers.keyboard_wedge import WedgeSettings
-from drivers.keymap import EV_KEY, EVENT, Keys
-from drivers.layouts import LAYOUTS, recover
-from drivers.line import LineProtocol
+from drivers.formats import tracks
+from drivers.formats.framing import FrameFault, split_aim
+from drivers.formats.layouts import LAYOUTS, recover
+from drivers.keyboard.keymap import EV_KEY, EVENT, Keys
+from drivers.keyboard.wedge import WedgeSettings
+from drivers.lines import ssi
+from drivers.lines.line import LineProtocol
+from drivers.lines.serial_scanner import SerialSettings
+from drivers.recognition.guard import CardPattern, match_loyalty
 from drivers.recording import RecordedSettings
-from drivers.serial_scanner import SerialSettings
 
 __all__ = ["Finding", "Listener", "diagnose"]
 

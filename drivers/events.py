@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from drivers.gs1 import Gs1
+from drivers.formats.gs1 import Gs1
+from drivers.formats.tracks import Tracks
 from drivers.masking import mask
-from drivers.tracks import Tracks
 
 __all__ = ["DataEvent", "ErrorEvent", "Event", "PaymentCardRefused", "ScanDataType", "StatusUpdateEvent"]
 

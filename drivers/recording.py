@@ -17,12 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from drivers import ssi
 from drivers.errors import BadDeviceSettings
 from drivers.events import DataEvent, Event, ScanDataType
-from drivers.guard import CardPattern, match_loyalty
-from drivers.hid_device import HidSettings
-from drivers.hid_reports import (
+from drivers.hid.device import HidSettings
+from drivers.hid.reports import (
     MAGTEK,
     MAGTEK_REPORT_BYTES,
     HidLayout,
@@ -31,12 +29,14 @@ from drivers.hid_reports import (
     build_reader,
     layout_of,
 )
-from drivers.hid_source import DESCRIPTOR, RECORD, record
-from drivers.keyboard_wedge import WedgeSettings
-from drivers.keymap import EV_KEY, EVENT, Keys
-from drivers.line import LineProtocol
-from drivers.reader import ReaderSettings
-from drivers.serial_scanner import SerialSettings
+from drivers.hid.source import DESCRIPTOR, RECORD, record
+from drivers.keyboard.keymap import EV_KEY, EVENT, Keys
+from drivers.keyboard.wedge import WedgeSettings
+from drivers.lines import ssi
+from drivers.lines.line import LineProtocol
+from drivers.lines.serial_scanner import SerialSettings
+from drivers.recognition.guard import CardPattern, match_loyalty
+from drivers.recognition.reader import ReaderSettings
 
 __all__ = ["RecordedSettings", "Recorder", "Recording", "read_recording"]
 

@@ -14,6 +14,7 @@ from loyalty.basket import Basket
 from loyalty.errors import BasketError, ChainBroken, LoyaltyError
 from loyalty.facts import Facts, is_empty
 from loyalty.settlement import Settlement
+from loyalty.spending import MAX_AUTHORITIES, Authority
 
 GENESIS = bytes(32)
 """The digest before the first entry of an epoch."""
@@ -83,6 +84,10 @@ class Entry(BaseModel):
     """For an adjustment: why."""
     approver: Annotated[str, Field(max_length=64)] | None = Field(default=None, exclude_if=is_empty)
     """For an adjustment: who answers for it."""
+    authority: Annotated[tuple[Authority, ...], Field(max_length=MAX_AUTHORITIES)] = Field(
+        default=(), exclude_if=is_empty
+    )
+    """For a sale: what the points it spent were spent on; empty in entries from before there were holds and leases."""
 
     @model_validator(mode="after")
     def _points_follow(self) -> Entry:
@@ -98,6 +103,9 @@ class Entry(BaseModel):
         ):
             if (value is not None) != (self.kind is kind):
                 raise ValueError(f"expected '{name}' on every {kind.value} and only there, got a {self.kind.value}")
+        spent_on = sum(part.points for part in self.authority)
+        if self.authority and (self.kind is not EntryKind.SALE or spent_on != self.settlement.points_spent):
+            raise ValueError(f"expected authority over the {self.settlement.points_spent} points of a sale")
         return self
 
     @property

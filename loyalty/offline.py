@@ -1,4 +1,4 @@
-"""What a till may redeem on its own word, and why: the bound on overspending without head office."""
+"""What a till may redeem, with head office or without it, and why: the bound on overspending."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from loyalty.programme import OfflineMode, OfflinePolicy
+
+
+class Mode(StrEnum):
+    """On whose word points are given."""
+
+    ONLINE = "online"  # head office sets them aside for this sale before they are promised
+    LEASE = "lease"  # head office set them aside at this till before
+    CAPPED = "capped"  # the till's own, within the policy's caps
+    NEVER = "never"  # nobody's: only what is held for this sale already
 
 
 class Reason(StrEnum):
@@ -16,6 +25,8 @@ class Reason(StrEnum):
     POLICY_NEVER = "policy_never"
     CARD_CAP = "card_cap"
     TILL_CAP = "till_cap"
+    NO_LEASE = "no_lease"  # nothing of this member's is set aside at this till
+    LEASE_SHORT = "lease_short"  # less is set aside at this till than the member has
     MIRROR_OLD = "mirror_old"
     CARD_UNKNOWN = "card_unknown"
     CARD_BLOCKED = "card_blocked"
@@ -23,12 +34,19 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What may be redeemed now: up to `limit` points, judged on data as of `as_of_ms`."""
+    """What may be redeemed now: up to `limit` points on the word that `mode` names, by data as of `as_of_ms`."""
 
     allowed: bool
     limit: int
     as_of_ms: int | None
     reason: Reason
+    mode: Mode = Mode.ONLINE
+
+
+_MODES = {OfflineMode.NEVER: Mode.NEVER, OfflineMode.CAPPED: Mode.CAPPED, OfflineMode.LEASE: Mode.LEASE}
+
+_WHATEVER_THE_BALANCE = frozenset({Reason.POLICY_NEVER, Reason.MIRROR_OLD, Reason.NO_LEASE})
+"""Reasons that more points would not change: told also to a member who has none."""
 
 
 def assess(
@@ -42,6 +60,9 @@ def assess(
     now_ms: int,
     card_spent_today: int,
     till_spent_today: int,
+    online: bool = False,
+    held: int = 0,
+    leased: int = 0,
 ) -> Verdict:
     """How many points this till may redeem for this card now.
 
@@ -53,24 +74,43 @@ def assess(
         spendable: of these, the points that are not pending; all of them when None.
         mirror_as_of_ms: when the mirror last agreed with head office, Unix milliseconds UTC; None for never.
         now_ms: Unix milliseconds UTC.
-        card_spent_today: points this card redeemed at this till on this business date.
-        till_spent_today: points all cards redeemed at this till on this business date.
+        card_spent_today: points this card redeemed on this till's own word on this business date.
+        till_spent_today: points all cards redeemed on this till's own word on this business date.
+        online: head office can be asked to hold points: the policy is for when it cannot.
+        held: points that head office holds for this sale.
+        leased: points of this member set aside at this till, not spent and not lapsed.
     """
     if blocked:
-        return Verdict(False, 0, mirror_as_of_ms, Reason.CARD_BLOCKED)
+        return Verdict(False, 0, mirror_as_of_ms, Reason.CARD_BLOCKED, Mode.NEVER)
     if not known:
-        return Verdict(False, 0, mirror_as_of_ms, Reason.CARD_UNKNOWN)
+        return Verdict(False, 0, mirror_as_of_ms, Reason.CARD_UNKNOWN, Mode.NEVER)
+    points = max(0, balance if spendable is None else spendable)
+    bounded = Reason.BALANCE if points == max(0, balance) else Reason.PENDING
+    if online:
+        return Verdict(points > 0, points, mirror_as_of_ms, bounded, Mode.ONLINE)
+    own, reason = _own_word(policy, mirror_as_of_ms, now_ms, card_spent_today, till_spent_today)
+    if policy.redeem is OfflineMode.LEASE and leased:
+        reason = Reason.LEASE_SHORT
+    bound = held + leased + own
+    if points < bound or (points == bound and reason not in _WHATEVER_THE_BALANCE):
+        bound, reason = points, bounded
+    return Verdict(bound > 0, bound, mirror_as_of_ms, reason, _MODES[policy.redeem])
+
+
+def _own_word(
+    policy: OfflinePolicy, mirror_as_of_ms: int | None, now_ms: int, card_spent_today: int, till_spent_today: int
+) -> tuple[int, Reason]:
+    """The points that a till may give without any set aside, and what bounds them."""
     if policy.redeem is OfflineMode.NEVER:
-        return Verdict(False, 0, mirror_as_of_ms, Reason.POLICY_NEVER)
+        return 0, Reason.POLICY_NEVER
+    if policy.redeem is OfflineMode.LEASE:
+        return 0, Reason.NO_LEASE
     # A clock set back would make the mirror look fresh for ever, so an age below zero counts as unknown age.
     age_ms = None if mirror_as_of_ms is None else now_ms - mirror_as_of_ms
     if age_ms is None or not -120_000 <= age_ms <= policy.mirror_max_age_s * 1000:
-        return Verdict(False, 0, mirror_as_of_ms, Reason.MIRROR_OLD)
-    own = balance if spendable is None else spendable
-    limits = (
-        (max(0, own), Reason.BALANCE if own == balance else Reason.PENDING),
+        return 0, Reason.MIRROR_OLD
+    return min(
         (max(0, policy.per_card_day_points - card_spent_today), Reason.CARD_CAP),
         (max(0, policy.per_till_day_points - till_spent_today), Reason.TILL_CAP),
+        key=lambda pair: pair[0],
     )
-    limit, reason = min(limits, key=lambda pair: pair[0])
-    return Verdict(limit > 0, limit, mirror_as_of_ms, reason)

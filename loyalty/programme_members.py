@@ -75,15 +75,33 @@ class OfflineMode(StrEnum):
 
     NEVER = "never"
     CAPPED = "capped"
+    LEASE = "lease"
 
 
 class OfflinePolicy(Part):
-    """What a till may redeem without asking head office. Points, and seconds of age."""
+    """What a till may redeem without asking head office. Points, and seconds of age.
+
+    `capped` uses the caps of a day, `lease` the lease fields; while head office answers, neither bounds anything.
+    """
 
     redeem: OfflineMode = OfflineMode.NEVER
     per_card_day_points: Annotated[StrictInt, Field(ge=0)] = 0
     per_till_day_points: Annotated[StrictInt, Field(ge=0)] = 0
     mirror_max_age_s: Annotated[StrictInt, Field(gt=0)] = 86_400
+    lease_points: Annotated[StrictInt, Field(ge=0, le=1_000_000_000)] = 0
+    """Points set aside for one card's account at one till, at most; they cannot be spent elsewhere meanwhile."""
+    lease_tills: Annotated[StrictInt, Field(ge=1, le=20)] = 2
+    """Tills that have points of one account set aside at the same time, the ones it was last at first."""
+    lease_lifetime_s: Annotated[StrictInt, Field(ge=3600, le=5_184_000)] = 604_800
+    """How long a till may spend them: an hour to sixty days."""
+    lease_grace_s: Annotated[StrictInt, Field(ge=0, le=2_592_000)] = 86_400
+    """How much longer head office waits for what was spent, before the rest is free again."""
+
+    @model_validator(mode="after")
+    def _something_to_lease(self) -> OfflinePolicy:
+        if self.redeem is OfflineMode.LEASE and not self.lease_points:
+            raise ValueError("expected lease_points above 0 beside redeem = 'lease': what to set aside at a till")
+        return self
 
 
 class Credential(StrEnum):

@@ -13,11 +13,11 @@ from drivers.device import Device
 from drivers.doctor import Finding, Listener, diagnose
 from drivers.errors import DeviceBusy, DeviceDenied, DeviceMissing, DriverError
 from drivers.events import DataEvent, Event
-from drivers.guard import CardPattern
-from drivers.hid_device import HidDevice, HidSettings
-from drivers.keyboard_wedge import KeyboardWedge, WedgeSettings
-from drivers.receipt_printer import ReceiptPrinter
-from drivers.serial_scanner import SerialScanner, SerialSettings
+from drivers.hid.device import HidDevice, HidSettings
+from drivers.keyboard.wedge import KeyboardWedge, WedgeSettings
+from drivers.lines.serial_scanner import SerialScanner, SerialSettings
+from drivers.printing.receipt_printer import ReceiptPrinter
+from drivers.recognition.guard import CardPattern
 from pos_client.config import DeviceConfig
 from pos_client.device_settings import settings_for
 

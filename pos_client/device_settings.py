@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from drivers.build import DeviceSettings, build_device
-from drivers.camera import CameraSettings
+from drivers.camera.device import CameraSettings
 from drivers.device import Device
-from drivers.hid_device import HidSettings
-from drivers.hid_reports import HidLayout
-from drivers.keyboard_wedge import WedgeSettings
-from drivers.line import LineProtocol
-from drivers.reader import ReaderSettings
-from drivers.receipt_printer import PrinterSettings
-from drivers.serial_scanner import SerialSettings
+from drivers.hid.device import HidSettings
+from drivers.hid.reports import HidLayout
+from drivers.keyboard.wedge import WedgeSettings
+from drivers.lines.line import LineProtocol
+from drivers.lines.serial_scanner import SerialSettings
+from drivers.printing.receipt_printer import PrinterSettings
+from drivers.recognition.reader import ReaderSettings
 from pos_client.config import CameraDevice, Config, DeviceConfig, HidReader, PrinterDevice, SerialDevice, WedgeDevice
 from pos_client.reckoning import card_patterns
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from drivers.guard import CardPattern, classify_digits
+from drivers.recognition.guard import CardPattern, classify_digits
 from loyalty.cards import CardFormat, CardNumber
 from loyalty.counting import counters_on
 from loyalty.credentials import CredentialRefused, Fault, is_credential, step_at

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from drivers.guard import classify_digits
+from drivers.recognition.guard import classify_digits
 from loyalty.cards import CardNumber
 from loyalty.errors import CardFormatError
 from pos_client.app import look_store

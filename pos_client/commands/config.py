@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from drivers.errors import DriverError
-from drivers.guard import check_patterns
+from drivers.recognition.guard import check_patterns
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, json_option
 from pos_client.config import Config, ConfigError, load_config
 from pos_client.device_settings import settings_for

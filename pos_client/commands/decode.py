@@ -9,13 +9,13 @@ from typing import Any
 
 import click
 
-from drivers.decode import DEFAULT_FORMATS, decode, parse_formats
+from drivers.decoding.decode import DEFAULT_FORMATS, decode, parse_formats
+from drivers.decoding.pictures import UnreadablePicture, read_picture
 from drivers.errors import BadDeviceSettings
 from drivers.events import PaymentCardRefused, ScanDataType
-from drivers.guard import CardPattern
-from drivers.pictures import UnreadablePicture, read_picture
-from drivers.recognise import recognise_symbol
-from drivers.symbols import Symbol
+from drivers.recognition.guard import CardPattern
+from drivers.recognition.recognise import recognise_symbol
+from drivers.recognition.symbols import Symbol
 from pos_client.commands.common import EXIT_PROBLEM, console, errors, json_option, pass_config
 from pos_client.config import Config
 from pos_client.reckoning import card_patterns

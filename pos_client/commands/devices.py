@@ -18,12 +18,12 @@ from drivers.build import build_device
 from drivers.device import Device
 from drivers.errors import DriverError
 from drivers.events import Event
-from drivers.hid_device import HidDevice
-from drivers.keyboard_wedge import KeyboardWedge
-from drivers.ports import Plugged, names, plugged_in
+from drivers.hid.device import HidDevice
+from drivers.keyboard.wedge import KeyboardWedge
+from drivers.lines.ports import Plugged, names, plugged_in
+from drivers.lines.serial_scanner import SerialScanner
 from drivers.recording import Recorder, Recording, read_recording
-from drivers.serial_scanner import SerialScanner
-from drivers.simulated import VirtualPipe, VirtualSerialScanner
+from drivers.simulators.channels import VirtualPipe, VirtualSerialScanner
 from drivers.supervisor import Supervisor
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option, pass_config
 from pos_client.commands.devices_show import Shower

@@ -10,14 +10,14 @@ import click
 
 from drivers.errors import DriverError
 from drivers.events import DataEvent, ErrorEvent, Event, PaymentCardRefused, ScanDataType
-from drivers.framing import FrameError, Framer
-from drivers.guard import CardPattern, check_patterns, match_loyalty
-from drivers.hid_reports import MAGTEK, MAGTEK_REPORT_BYTES, build_reader
-from drivers.keymap import EV_KEY, EV_SYN, EVENT, Keys
-from drivers.layouts import LAYOUTS
-from drivers.reader import FACTORY, ReaderSettings
-from drivers.recognise import frame_error_event, recognise_frame, recognise_typed
-from drivers.swipes import SwipeFramer
+from drivers.formats.framing import FrameError, Framer
+from drivers.formats.layouts import LAYOUTS
+from drivers.formats.swipes import SwipeFramer
+from drivers.hid.reports import MAGTEK, MAGTEK_REPORT_BYTES, build_reader
+from drivers.keyboard.keymap import EV_KEY, EV_SYN, EVENT, Keys
+from drivers.recognition.guard import CardPattern, check_patterns, match_loyalty
+from drivers.recognition.reader import FACTORY, ReaderSettings
+from drivers.recognition.recognise import frame_error_event, recognise_frame, recognise_typed
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option, pass_config
 from pos_client.config import Config
 from pos_client.reckoning import card_patterns

@@ -13,10 +13,10 @@ from typing import Any
 
 import tenacity
 
-from drivers.simulated import VirtualCamera, VirtualSerialScanner, VirtualWedge
-from drivers.simulated_hid import VirtualHidStripe
-from drivers.simulated_lines import VirtualTcpScanner
-from drivers.simulated_printer import VirtualPrinter
+from drivers.simulators.channels import VirtualCamera, VirtualSerialScanner, VirtualWedge
+from drivers.simulators.hid import VirtualHidStripe
+from drivers.simulators.lines import VirtualTcpScanner
+from drivers.simulators.printer import VirtualPrinter
 from pos_client.demo.members import FORMATS, write_csv
 from pos_client.demo.network import Line
 from pos_client.demo.shops import Shop

@@ -240,8 +240,17 @@ class Sayer:
         """What a till may give while head office is out of reach."""
         _ = self._
         policy = self.programme.offline
-        if policy.redeem is not OfflineMode.CAPPED:
+        if policy.redeem is OfflineMode.NEVER:
             return _("no rewards without a connection")
+        if policy.redeem is OfflineMode.LEASE:
+            return _(
+                "without a connection what is set aside at the till: at most {points} on one account, "
+                "at {tills} tills at once, for {hours} hours"
+            ).format(
+                points=self.points(policy.lease_points),
+                tills=self.words.points(policy.lease_tills),
+                hours=self.words.points(policy.lease_lifetime_s // 3600),
+            )
         return _(
             "without a connection at most {card} on one card and {till} at one till a day, for {hours} hours"
         ).format(

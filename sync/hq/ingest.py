@@ -12,14 +12,13 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from loyalty.ledger import GENESIS, chain
-from sync.hq import stock, vesting
+from sync.hq.booking import Verdict, fill, post
 from sync.hq.changes import COUNTERS, PENDING, newest_cursor
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
-from sync.hq.knowledge import count, learn
-from sync.hq.nightly import upgrade
+from sync.hq.knowledge import learn
 from sync.hq.programmes import Programmes
-from sync.hq.verdicts import Parking, Received, judge, receive
+from sync.hq.verdicts import Parking, judge, receive
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
 
 NEXT_POLL_S = 15
@@ -27,11 +26,6 @@ NEXT_POLL_S = 15
 
 ATTEMPTS = 6
 """Times a batch is tried when the database asks for it (40001, 40P01, a race for one id); then the till tries again."""
-
-_COLUMNS = (
-    "seq, digest, business_date, points_earned, points_spent, account_id, parked, code, text, raw, "
-    "entry_id, kind, card, points, programme_version, reverses, original, paid_minor"
-)
 
 
 class _Conflict(Exception):
@@ -85,7 +79,7 @@ def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence
         if seq > stream.durable_to
     ]
     results = [before[seq] for seq in range(batch.from_seq, min(batch.to_seq, stream.durable_to) + 1)]
-    verdicts: list[tuple[Received, str | None, Parking | None]] = []
+    verdicts: list[Verdict] = []
     if fresh:
         known = learn(conn, programmes, fresh)
         verdicts = [(received, *judge(received, known)) for received in fresh]
@@ -170,12 +164,10 @@ def _store(
     conn: Connection,
     programmes: Programmes,
     batch: Batch,
-    verdicts: Sequence[tuple[Received, str | None, Parking | None]],
+    verdicts: Sequence[Verdict],
 ) -> None:
     """Write the verdicts: one COPY, then statements over all of them at once."""
-    with conn.cursor().copy(f"COPY incoming ({_COLUMNS}) FROM STDIN") as copy:
-        for received, account, parking in verdicts:
-            copy.write_row(_row(received, account, parking))
+    fill(conn, verdicts)
     stream = {"terminal": batch.terminal, "epoch": batch.epoch}
     conn.execute(
         "INSERT INTO received (terminal_id, epoch, seq, digest, business_date, points_earned, points_spent, "
@@ -188,61 +180,11 @@ def _store(
         "SELECT %(terminal)s, %(epoch)s, seq, code, text, account_id, raw FROM incoming WHERE parked",
         stream,
     )
-    # In account order, so that two workers on the same accounts wait for one another instead of deadlocking.
-    conn.execute(
-        "INSERT INTO balance (account_id, points) SELECT account_id, sum(points) FROM incoming WHERE NOT parked "
-        "GROUP BY account_id ORDER BY account_id "
-        "ON CONFLICT (account_id) DO UPDATE SET points = balance.points + excluded.points"
-    )
-    conn.execute(
-        "INSERT INTO ledger (account_id, entry_id, kind, terminal_id, epoch, seq, digest, raw, card, business_date, "
-        "points, points_earned, points_spent, programme_version, reverses, original, paid_minor) "
-        "SELECT account_id, entry_id, kind, %(terminal)s, %(epoch)s, seq, digest, raw, card, business_date, "
-        "points, points_earned, points_spent, programme_version, reverses, original, paid_minor "
-        "FROM incoming WHERE NOT parked ORDER BY account_id, seq",
-        stream,
-    )
-    booked = [(received, account) for received, account, parking in verdicts if account and parking is None]
-    count(conn, booked)
-    stock.count(conn, programmes, booked)
-    vesting.note(conn, programmes, booked)
-    programme = programmes.newest(conn)
-    if programme is not None and programme.tier_policy is not None:
-        upgrade(conn, programme, sorted({account for _, account in booked}), datetime.now(UTC).date())
-    conn.execute("INSERT INTO feed (subject, key) SELECT DISTINCT 'account', account_id FROM incoming WHERE NOT parked")
+    post(conn, programmes, batch.terminal, batch.epoch, verdicts)
     last = verdicts[-1][0]
     conn.execute(
         "UPDATE stream SET durable_to = %s, head_digest = %s WHERE terminal_id = %s",
         (last.seq, last.digest, batch.terminal),
-    )
-
-
-def _row(received: Received, account: str | None, parking: Parking | None) -> tuple[object, ...]:
-    entry = received.entry
-    ledger: tuple[object, ...] = (None,) * 8
-    if parking is None and entry is not None:
-        ledger = (
-            received.entry_id,
-            entry.kind.value,
-            entry.card,
-            entry.points,
-            entry.programme_version,
-            received.reverses,
-            received.original,
-            received.sign * entry.settlement.payable_minor,
-        )
-    return (
-        received.seq,
-        received.digest,
-        received.business_date,
-        received.earned,
-        received.spent,
-        account,
-        parking is not None,
-        parking.code.value if parking else None,
-        parking.text if parking else None,
-        received.raw,
-        *ledger,
     )
 
 

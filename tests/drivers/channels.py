@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Protocol
 
 from drivers.build import DeviceSettings
-from drivers.camera import CameraSettings
-from drivers.hid_device import HidSettings
-from drivers.keyboard_wedge import WedgeSettings
-from drivers.line import LineProtocol
-from drivers.serial_scanner import SerialSettings
-from drivers.simulated import VirtualCamera, VirtualSerialScanner, VirtualWedge
-from drivers.simulated_hid import VirtualHidScanner, VirtualHidStripe
-from drivers.simulated_lines import VirtualSsiScanner, VirtualTcpScanner
+from drivers.camera.device import CameraSettings
+from drivers.hid.device import HidSettings
+from drivers.keyboard.wedge import WedgeSettings
+from drivers.lines.line import LineProtocol
+from drivers.lines.serial_scanner import SerialSettings
+from drivers.simulators.channels import VirtualCamera, VirtualSerialScanner, VirtualWedge
+from drivers.simulators.hid import VirtualHidScanner, VirtualHidStripe
+from drivers.simulators.lines import VirtualSsiScanner, VirtualTcpScanner
 
 # Zebra's SSI Programmer's Guide, "Bar Code Type": Code 128.
 _SSI_CODE_128 = 0x03

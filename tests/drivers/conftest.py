@@ -12,7 +12,7 @@ import pytest
 
 from drivers.device import Device
 from drivers.events import Event, StatusUpdateEvent
-from drivers.guard import PAYMENT_RANGES, CardPattern, luhn_valid
+from drivers.recognition.guard import PAYMENT_RANGES, CardPattern, luhn_valid
 from drivers.supervisor import Supervisor
 
 WAIT_S = 5.0

@@ -11,15 +11,15 @@ import pytest
 from drivers.device import Device
 from drivers.doctor import Listener, diagnose
 from drivers.events import DataEvent, Event
-from drivers.guard import CardPattern
-from drivers.keyboard_wedge import KeyboardWedge, WedgeSettings
-from drivers.keymap import type_text
-from drivers.layouts import typed_as
-from drivers.line import LineProtocol
+from drivers.formats.layouts import typed_as
+from drivers.keyboard.keymap import type_text
+from drivers.keyboard.wedge import KeyboardWedge, WedgeSettings
+from drivers.lines.line import LineProtocol
+from drivers.lines.serial_scanner import SerialScanner, SerialSettings
+from drivers.lines.ssi import DECODE_DATA, packet
+from drivers.recognition.guard import CardPattern
 from drivers.recording import RecordedSettings
-from drivers.serial_scanner import SerialScanner, SerialSettings
-from drivers.simulated import VirtualSerialScanner, VirtualWedge
-from drivers.ssi import DECODE_DATA, packet
+from drivers.simulators.channels import VirtualSerialScanner, VirtualWedge
 from drivers.supervisor import Supervisor
 
 Run = Callable[[Sequence[Device]], Supervisor]

@@ -11,11 +11,11 @@ import pytest
 
 from drivers.build import build_device
 from drivers.device import Device
-from drivers.escpos_job import Cut
 from drivers.events import DataEvent, ErrorEvent, StatusUpdateEvent
-from drivers.receipt_printer import PrinterSettings, ReceiptPrinter
-from drivers.simulated import VirtualCamera
-from drivers.simulated_printer import VirtualPrinter
+from drivers.printing.escpos_job import Cut
+from drivers.printing.receipt_printer import PrinterSettings, ReceiptPrinter
+from drivers.simulators.channels import VirtualCamera
+from drivers.simulators.printer import VirtualPrinter
 from drivers.supervisor import Supervisor
 from tests.drivers.channels import CHANNELS, Channel, Rig
 

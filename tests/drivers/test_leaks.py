@@ -21,11 +21,11 @@ from hypothesis import strategies as st
 from drivers.build import build_device
 from drivers.errors import DriverError
 from drivers.events import DataEvent, ErrorEvent, PaymentCardRefused, StatusUpdateEvent
-from drivers.framing import FrameError, Framer
-from drivers.guard import CardPattern, classify_digits, luhn_valid
-from drivers.recognise import recognise_frame, recognise_typed
-from drivers.serial_scanner import SerialScanner, SerialSettings
-from drivers.simulated import VirtualSerialScanner
+from drivers.formats.framing import FrameError, Framer
+from drivers.lines.serial_scanner import SerialScanner, SerialSettings
+from drivers.recognition.guard import CardPattern, classify_digits, luhn_valid
+from drivers.recognition.recognise import recognise_frame, recognise_typed
+from drivers.simulators.channels import VirtualSerialScanner
 from drivers.supervisor import MAX_QUEUED, Supervisor
 from tests.drivers.channels import CHANNELS, Channel
 

@@ -19,12 +19,12 @@ import serial
 from drivers.device import Device
 from drivers.errors import DeviceLost
 from drivers.events import DataEvent, ErrorEvent
-from drivers.guard import CardPattern
-from drivers.keyboard_wedge import KeyboardWedge, WedgeSettings
-from drivers.keymap import EV_KEY, EVENT, type_text
-from drivers.layouts import recover
-from drivers.serial_scanner import SerialScanner, SerialSettings
-from drivers.simulated import VirtualSerialScanner, VirtualWedge
+from drivers.formats.layouts import recover
+from drivers.keyboard.keymap import EV_KEY, EVENT, type_text
+from drivers.keyboard.wedge import KeyboardWedge, WedgeSettings
+from drivers.lines.serial_scanner import SerialScanner, SerialSettings
+from drivers.recognition.guard import CardPattern
+from drivers.simulators.channels import VirtualSerialScanner, VirtualWedge
 from drivers.supervisor import Supervisor
 
 Run = Callable[[Sequence[Device]], Supervisor]

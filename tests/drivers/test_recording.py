@@ -12,17 +12,17 @@ import pytest
 from drivers.device import Device
 from drivers.errors import BadDeviceSettings
 from drivers.events import DataEvent, ErrorEvent, PaymentCardRefused
-from drivers.guard import CardPattern
-from drivers.hid_device import HidDevice, HidSettings
-from drivers.hid_reports import HidLayout
-from drivers.keyboard_wedge import KeyboardWedge, WedgeSettings
-from drivers.line import LineProtocol
-from drivers.reader import ReaderSettings
+from drivers.hid.device import HidDevice, HidSettings
+from drivers.hid.reports import HidLayout
+from drivers.keyboard.wedge import KeyboardWedge, WedgeSettings
+from drivers.lines.line import LineProtocol
+from drivers.lines.serial_scanner import SerialScanner, SerialSettings
+from drivers.recognition.guard import CardPattern
+from drivers.recognition.reader import ReaderSettings
 from drivers.recording import RecordedSettings, Recorder, read_recording
-from drivers.serial_scanner import SerialScanner, SerialSettings
-from drivers.simulated import VirtualPipe, VirtualSerialScanner, VirtualWedge
-from drivers.simulated_hid import VirtualHidScanner, VirtualHidStripe
-from drivers.simulated_lines import VirtualSsiScanner
+from drivers.simulators.channels import VirtualPipe, VirtualSerialScanner, VirtualWedge
+from drivers.simulators.hid import VirtualHidScanner, VirtualHidStripe
+from drivers.simulators.lines import VirtualSsiScanner
 from drivers.supervisor import Supervisor
 
 Run = Callable[[Sequence[Device]], Supervisor]
@@ -98,7 +98,7 @@ def test_wedge_recorded_and_replayed(tmp_path: Path, patterns: tuple[CardPattern
     assert till.next(DataEvent).scan_data_label == OWN
     blanked = till.next(PaymentCardRefused)
     assert blanked.device == "again", "still a bank card in its shape: zeros and X"
-    from drivers.keymap import EV_KEY, EVENT, Keys
+    from drivers.keyboard.keymap import EV_KEY, EVENT, Keys
 
     keys = Keys()
     typed = "".join(
@@ -162,7 +162,7 @@ def test_ssi_packets_keep_a_checksum_that_agrees(
     supervisor.stop()
     recorder.close()
     assert PAN[:7] not in searched(tmp_path / "made.jsonl")
-    from drivers import ssi
+    from drivers.lines import ssi
 
     packets = ssi.PacketReader().feed(b"".join(data for _, data in read_recording(tmp_path / "made.jsonl").chunks))
     assert [one.data for one in packets if isinstance(one, ssi.Packet)] == [b"\x03" + b"0" * 16, b"\x0b" + OWN.encode()]

@@ -15,9 +15,9 @@ import serial
 from drivers.device import Device, Sink
 from drivers.errors import BadDeviceSettings
 from drivers.events import DataEvent, ErrorEvent, Event, PaymentCardRefused, StatusUpdateEvent
-from drivers.keyboard_wedge import KeyboardWedge, WedgeSettings
-from drivers.serial_scanner import SerialScanner, SerialSettings
-from drivers.simulated import VirtualSerialScanner, VirtualWedge
+from drivers.keyboard.wedge import KeyboardWedge, WedgeSettings
+from drivers.lines.serial_scanner import SerialScanner, SerialSettings
+from drivers.simulators.channels import VirtualSerialScanner, VirtualWedge
 from drivers.supervisor import MAX_QUEUED, Supervisor
 
 Run = Callable[[Sequence[Device]], Supervisor]

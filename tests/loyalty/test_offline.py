@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loyalty.offline import Reason, Verdict, assess
+from loyalty.offline import Mode, Reason, Verdict, assess
 from loyalty.programme import OfflineMode, OfflinePolicy
 
 NOW = 1_780_000_000_000
@@ -70,9 +70,53 @@ def test_a_policy_without_caps_allows_nothing() -> None:
     assert judged(OfflinePolicy(redeem=OfflineMode.CAPPED)).limit == 0
 
 
+LEASE = OfflinePolicy(redeem=OfflineMode.LEASE, lease_points=300)
+
+
+def test_while_head_office_answers_the_balance_is_the_bound() -> None:
+    for policy in (OfflinePolicy(), CAPPED, LEASE):
+        verdict = judged(policy, online=True, mirror_as_of_ms=None, card_spent_today=9999)
+        assert (verdict.limit, verdict.reason, verdict.mode) == (800, Reason.BALANCE, Mode.ONLINE)
+    assert judged(online=True, balance=-5) == Verdict(False, 0, NOW - 60_000, Reason.BALANCE, Mode.ONLINE)
+    assert judged(online=True, blocked=True).reason is Reason.CARD_BLOCKED
+    assert judged(online=True, known=False).reason is Reason.CARD_UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("policy", "changes", "limit", "reason", "mode"),
+    [
+        (LEASE, {}, 0, Reason.NO_LEASE, Mode.LEASE),
+        (LEASE, {"balance": 0}, 0, Reason.NO_LEASE, Mode.LEASE),
+        (LEASE, {"leased": 300}, 300, Reason.LEASE_SHORT, Mode.LEASE),
+        (LEASE, {"leased": 900}, 800, Reason.BALANCE, Mode.LEASE),
+        (LEASE, {"leased": 300, "mirror_as_of_ms": None}, 300, Reason.LEASE_SHORT, Mode.LEASE),
+        (LEASE, {"leased": 300, "held": 100}, 400, Reason.LEASE_SHORT, Mode.LEASE),
+        (LEASE, {"leased": 300, "blocked": True}, 0, Reason.CARD_BLOCKED, Mode.NEVER),
+        (CAPPED, {}, 500, Reason.CARD_CAP, Mode.CAPPED),
+        (CAPPED, {"held": 250}, 750, Reason.CARD_CAP, Mode.CAPPED),
+        (CAPPED, {"leased": 100, "mirror_as_of_ms": None}, 100, Reason.MIRROR_OLD, Mode.CAPPED),
+        (OfflinePolicy(), {}, 0, Reason.POLICY_NEVER, Mode.NEVER),
+        (OfflinePolicy(), {"held": 250}, 250, Reason.POLICY_NEVER, Mode.NEVER),
+    ],
+    ids=str,
+)
+def test_which_policy_and_why(
+    policy: OfflinePolicy, changes: dict[str, Any], limit: int, reason: Reason, mode: Mode
+) -> None:
+    verdict = judged(policy, **changes)
+    assert (verdict.limit, verdict.reason, verdict.mode) == (limit, reason, mode)
+    assert verdict.allowed == (limit > 0)
+
+
+def test_a_lease_policy_says_how_much() -> None:
+    with pytest.raises(ValueError, match="lease_points above 0"):
+        OfflinePolicy(redeem=OfflineMode.LEASE)
+
+
 POLICIES = st.builds(
     OfflinePolicy,
     redeem=st.sampled_from(OfflineMode),
+    lease_points=st.integers(1, 10_000),
     per_card_day_points=st.integers(0, 10_000),
     per_till_day_points=st.integers(0, 50_000),
     mirror_max_age_s=st.integers(1, 10**6),
@@ -85,6 +129,8 @@ CASES = st.fixed_dictionaries(
         "mirror_as_of_ms": st.none() | st.integers(NOW - 10**9, NOW + 10**6),
         "card_spent_today": st.integers(0, 10**5),
         "till_spent_today": st.integers(0, 10**5),
+        "held": st.integers(0, 10**4),
+        "leased": st.integers(0, 10**4),
     }
 )
 
@@ -93,14 +139,16 @@ CASES = st.fixed_dictionaries(
 def test_the_limit_is_never_above_any_cap(policy: OfflinePolicy, case: dict[str, Any]) -> None:
     verdict = judged(policy, **case)
     assert 0 <= verdict.limit <= max(0, case["balance"])
+    own = verdict.limit - case["held"] - case["leased"]
     for cap, spent in (
         (policy.per_card_day_points, case["card_spent_today"]),
         (policy.per_till_day_points, case["till_spent_today"]),
     ):
-        assert verdict.limit == 0 or spent + verdict.limit <= cap
+        assert own <= 0 or spent + own <= cap
     assert verdict.allowed == (verdict.limit > 0)
     if verdict.allowed:
         assert case["known"]
         assert not case["blocked"]
+    if own > 0:
         assert policy.redeem is OfflineMode.CAPPED
         assert case["mirror_as_of_ms"] is not None

@@ -88,7 +88,7 @@ def test_defaults() -> None:
         ("rewards.0.cost_points", 0, "rewards.0.cost_points", "greater than 0"),
         ("rewards.0.discount_minor", 10**9 + 1, "rewards.0.discount_minor", "less than or equal"),
         ("rewards.0.limit_per_basket", 21, "rewards.0.limit_per_basket", "less than or equal to 20"),
-        ("offline.redeem", "always", "offline.redeem", "'never' or 'capped'"),
+        ("offline.redeem", "always", "offline.redeem", "'never', 'capped' or 'lease'"),
         ("offline.per_card_day_points", -1, "offline.per_card_day_points", "greater than or equal to 0"),
         ("offline.mirror_max_age_s", 0, "offline.mirror_max_age_s", "greater than 0"),
         ("colour", "red", "colour", "not permitted"),

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import tenacity
 
-from drivers.guard import PAYMENT_RANGES, luhn_valid
-from drivers.keymap import type_text
-from drivers.simulated import VirtualSerialScanner, VirtualWedge
+from drivers.keyboard.keymap import type_text
+from drivers.recognition.guard import PAYMENT_RANGES, luhn_valid
+from drivers.simulators.channels import VirtualSerialScanner, VirtualWedge
 from pos_client.app import open_store
 from pos_client.runtime import Runtime
 from tests.support.till import FORMATS, SANNE, closed_port, make_runtime
@@ -142,9 +142,9 @@ def test_a_crash_shows_no_card_either(pans: list[str]) -> None:
     # The sink of the events has a defect and raises; so does the program, uncaught. Every report goes to stderr.
     program = """
 import faulthandler, sys, threading
-from drivers.framing import Framer
-from drivers.guard import CardPattern
-from drivers.recognise import recognise_frame
+from drivers.formats.framing import Framer
+from drivers.recognition.guard import CardPattern
+from drivers.recognition.recognise import recognise_frame
 faulthandler.enable()
 framer, text = Framer(), sys.stdin.buffer.read()
 event = [recognise_frame("x", frame, (CardPattern("ours", "28", 13),), 0) for frame in framer.feed(text)]

@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.decode import decode
+from drivers.decoding.decode import decode
 from drivers.events import DataEvent
-from drivers.recognise import recognise_frame, recognise_symbol
+from drivers.recognition.recognise import recognise_frame, recognise_symbol
 from loyalty.credentials import (
     STEP_S,
     Credential,

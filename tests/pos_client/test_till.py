@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from drivers.guard import luhn_valid
+from drivers.recognition.guard import luhn_valid
 from loyalty.basket import Basket
 from loyalty.cards import CardNumber
 from loyalty.errors import BasketError, CardFormatError, RewardRefused

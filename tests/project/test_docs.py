@@ -69,6 +69,14 @@ def test_the_readme_maps_every_package_room() -> None:
             assert f"`{entry.name}" in (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), entry
 
 
+def test_the_map_names_every_room_of_the_drivers() -> None:
+    rows = set(
+        re.findall(r"^\| `([a-z0-9_/.]+)`", (ROOT / "docs/architecture.md").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    rooms = {path.relative_to(ROOT / "drivers").as_posix() for path in (ROOT / "drivers").rglob("*.py")}
+    assert {room for room in rooms if not room.endswith("__init__.py")} <= rows
+
+
 def test_make_targets_in_the_readme_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", README, flags=re.MULTILINE)) <= targets

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from drivers.errors import DriverError
-from drivers.simulated import VirtualSerialScanner, VirtualWedge
-from drivers.simulated_printer import VirtualPrinter
+from drivers.simulators.channels import VirtualSerialScanner, VirtualWedge
+from drivers.simulators.printer import VirtualPrinter
 from pos_client.cli import main
 
 OWN = "2910000000015"

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drivers.keymap import type_text
-from drivers.simulated_hid import VirtualHidStripe
+from drivers.keyboard.keymap import type_text
+from drivers.simulators.hid import VirtualHidStripe
 from pos_client.cli import main
 from pos_client.commands.interpret import MAX_INPUT_BYTES
 

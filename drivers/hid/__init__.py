@@ -1,0 +1,1 @@
+"""HID scanners and stripe readers."""

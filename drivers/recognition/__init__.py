@@ -1,0 +1,1 @@
+"""From a frame to an event, past the payment guard. Pure."""

@@ -1,0 +1,1 @@
+"""Simulated hardware over real kernel objects, for the demo, for training and for support."""

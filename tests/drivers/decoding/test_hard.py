@@ -1,0 +1,136 @@
+"""What the hard tries are made of: finding, straightening, fitting, voting."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from barcode.ean import EAN13
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from drivers.decoding.confirm import is_printed
+from drivers.decoding.ean_fit import decide, doubt_of, fit_profile, modules_of
+from drivers.decoding.engines import by_zxing
+from drivers.decoding.squares import find_squares
+from drivers.decoding.stripes import BANDS, find_patches
+from drivers.decoding.votes import Ballot, Vote
+from drivers.events import ScanDataType
+from drivers.recognition.symbols import Box, Symbol
+from tests.support.hard_set import KINDS, sample, samples
+
+Floats = NDArray[np.float32]
+NUMBERS = st.integers(0, 10**12 - 1).map(lambda number: str(EAN13(f"{number:012d}").get_fullcode()))
+PIXELS = 5
+QUIET = 12
+
+
+def profile_of(text: str, blur: float = 0.3) -> tuple[Floats, float, float]:
+    """Draw `text` as brightness, `PIXELS` a module, blurred by a Gaussian of `blur` modules."""
+    line = np.pad(modules_of(text), QUIET)
+    sharp = np.repeat(230.0 - 200.0 * line, PIXELS).astype(np.float32)
+    soft = np.asarray(cv2.GaussianBlur(sharp[None, :], (0, 0), blur * PIXELS)[0], np.float32)
+    return soft, float(QUIET * PIXELS), float((QUIET + 95) * PIXELS)
+
+
+@given(NUMBERS)
+def test_modules_are_those_of_another_writer(text: str) -> None:
+    theirs = EAN13(text).build()[0].replace("G", "1")
+    assert "".join(map(str, modules_of(text))) == theirs
+
+
+@settings(max_examples=15, deadline=None)
+@given(NUMBERS, st.floats(0.2, 0.9), st.integers(-12, 12), st.integers(-12, 12), st.booleans())
+def test_a_blurred_number_is_read_either_way_round(text: str, blur: float, left: int, right: int, turned: bool) -> None:
+    profile, first, last = profile_of(text, blur)
+    if turned:
+        profile, first, last = profile[::-1].copy(), profile.size - last, profile.size - first
+    fit = fit_profile(profile, first + left, last + right)
+    assert fit is not None
+    assert fit.ahead is not turned
+    assert decide([fit]).text == text
+
+
+@settings(max_examples=15, deadline=None)
+@given(NUMBERS, st.integers(0, 11), st.integers(1, 9))
+def test_a_number_with_another_digit_does_not_look_like_what_is_printed(text: str, place: int, change: int) -> None:
+    profile, first, last = profile_of(text)
+    assert doubt_of(text, profile, first, last) < 0
+    digits = [*text[:12]]
+    digits[place] = str((int(digits[place]) + change) % 10)
+    assert doubt_of(str(EAN13("".join(digits)).get_fullcode()), profile, first, last) > 0
+
+
+@pytest.mark.parametrize("profile", [np.full(600, 200, np.float32), np.zeros(600, np.float32)])
+def test_no_bars_no_fit(profile: Floats) -> None:
+    assert fit_profile(profile, 60, 540) is None
+
+
+def test_an_ean_is_confirmed_and_a_ghost_is_not() -> None:
+    for each in samples("work", "EAN-13", 12):
+        for symbol, corners in by_zxing(each.image, (ScanDataType.EAN_13,)):
+            assert symbol.box is not None
+            assert each.text is not None
+            ghost = each.text[:5] + f"{(int(each.text[5:8]) + 137) % 1000:03d}" + each.text[8:12]
+            wrong = str(EAN13(ghost).get_fullcode())
+            assert not is_printed(each.image, read(wrong), corners, symbol.box), each.name
+
+
+def test_bars_and_squares_are_found_where_they_are() -> None:
+    picture = np.full((480, 640), 150, np.uint8)
+    bars = sample("work", "EAN-13", 0)
+    assert bars.text
+    patches = find_patches(bars.image)
+    assert patches
+    assert all(len(patch.bands) == BANDS and patch.first < patch.last for patch in patches)
+    assert find_patches(picture) == []
+    assert find_squares(picture) == []
+    assert find_squares(sample("work", "QR", 0).image)
+
+
+def read(text: str, kind: ScanDataType = ScanDataType.EAN_13, box: Box = (0, 0, 10, 10)) -> Symbol:
+    return Symbol(kind, None, text, text.encode(), box)
+
+
+def elected(*votes: Vote) -> list[str]:
+    ballot = Ballot()
+    for vote in votes:
+        ballot.add(vote)
+    return [symbol.text for symbol in ballot.elected()]
+
+
+def test_a_bar_code_needs_two_tries_that_share_no_pixels() -> None:
+    assert elected(Vote(read("1"), "band 1")) == []
+    assert elected(Vote(read("1"), "band 1"), Vote(read("1"), "band 1")) == []
+    assert elected(Vote(read("1"), "band 1"), Vote(read("1"), "band 2")) == ["1"]
+
+
+def test_a_square_code_needs_one() -> None:
+    assert elected(Vote(read("1", ScanDataType.QR), "whole")) == ["1"]
+
+
+def test_overlapping_readings_that_disagree_are_refused() -> None:
+    both = [Vote(read("1"), "a"), Vote(read("1"), "b"), Vote(read("2"), "c")]
+    assert elected(*both) == []
+    assert elected(*both, Vote(read("1"), "d")) == ["1"]
+    apart = [Vote(read("2", box=(50, 0, 60, 10)), "c"), Vote(read("2", box=(50, 0, 60, 10)), "d")]
+    assert sorted(elected(*both[:2], *apart)) == ["1", "2"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("123"), st.integers(0, 6)), max_size=30))
+def test_at_one_place_at_most_one_is_elected(votes: list[tuple[str, int]]) -> None:
+    ballot = Ballot()
+    for text, source in votes:
+        ballot.add(Vote(read(text), source))
+    assert len(ballot.elected()) <= 1
+    known = {symbol.text for symbol in (*ballot.elected(), *ballot.doubtful())}
+    assert known == {text for text, _ in votes}
+
+
+def test_the_hard_set_is_the_same_each_time_and_its_parts_differ() -> None:
+    for kind in KINDS:
+        one, again = sample("work", kind, 5), sample("work", kind, 5)
+        assert one.text == again.text
+        assert np.array_equal(one.image, again.image)
+        assert sample("held_out", kind, 5).text != one.text
