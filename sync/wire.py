@@ -124,6 +124,32 @@ class EnrolAnswer(Message):
     server_time_ms: int
 
 
+class StreamAnswer(Message):
+    """GET /v1/stream: how far head office has the terminal's present epoch. A restored till asks before it writes."""
+
+    terminal: str
+    epoch: StrictInt
+    durable_to: StrictInt
+    head_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Digest of entry `durable_to`; 64 zeros before the first."""
+    server_time_ms: StrictInt
+
+
+class EpochRequest(Message):
+    """POST /v1/epochs, signed with the terminal's present key: close its epoch, open `epoch` with a new key."""
+
+    epoch: Annotated[StrictInt, Field(ge=2, le=2**31 - 1)]
+    public_key: str
+
+
+class EpochAnswer(Message):
+    """The epoch that is open now; only the new key signs from here on."""
+
+    terminal: str
+    epoch: StrictInt
+    server_time_ms: StrictInt
+
+
 class ClockReading(Message):
     """The till's clocks when it sent a batch."""
 
@@ -234,7 +260,44 @@ class StockChange(Message):
     given: StrictInt
 
 
-Change = Annotated[AccountChange | CardChange | ProgrammeChange | StockChange, Field(discriminator="kind")]
+class ParkedState(StrEnum):
+    """Where a parked entry stands."""
+
+    OPEN = "open"
+    REFERRED = "referred"  # head office decides
+    LINKED = "linked"  # booked, once its card belonged to a member
+    APPROVED = "approved"  # booked as the till stated it
+    REVERSED = "reversed"  # done with, nothing booked
+
+
+class ParkedChange(Message):
+    """An entry of the till's store that was received and not booked, as it stands now."""
+
+    kind: Literal["parked"] = "parked"
+    terminal: str
+    till: str
+    """The till's name."""
+    epoch: StrictInt
+    seq: StrictInt
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    code: str
+    text: str
+    state: ParkedState
+    entry_kind: str | None
+    """As the entry says; None for one that cannot be read, as with the card and, then 0, the points."""
+    card: str | None
+    points: StrictInt
+    business_date: date
+    parked_ms: StrictInt
+    approver: str | None = None
+    """Who decided last, and why; None while nobody did."""
+    reason: str | None = None
+    decided_ms: StrictInt | None = None
+
+
+Change = Annotated[
+    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange, Field(discriminator="kind")
+]
 
 
 class ChangesPage(Message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -24,6 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sync.hq.changes import changes
 from sync.hq.database import Database
 from sync.hq.enrolment import Terminal, enrol, find_terminal, touch
+from sync.hq.epochs import SUPERSEDED, open_epoch, retired_keys, stream_answer
 from sync.hq.errors import Refused
 from sync.hq.ingest import book
 from sync.hq.proofs import proof
@@ -34,6 +36,7 @@ from sync.wire import (
     PROTOCOL_HEADER,
     Batch,
     EnrolRequest,
+    EpochRequest,
     Hello,
     Message,
     Problem,
@@ -130,33 +133,58 @@ def _expect_protocol(request: Request) -> None:
 Sent = Annotated[Call, Depends(_call)]
 
 
+def _signer(database: Database, call: Call) -> tuple[Terminal, Ed25519PublicKey]:
+    """The terminal that signed, and the key it signed with: its present one, or one that was retired.
+
+    Raises:
+        Refused: 401 `unknown_terminal`, `signature` or `clock_skew`; 403 `revoked`.
+    """
+    looked_up: list[Terminal | None] = []
+
+    def key_of(key_id: str) -> Ed25519PublicKey | None:
+        with database.connection() as conn:
+            known = find_terminal(conn, key_id)
+        looked_up.append(known)
+        return None if known is None else known.public_key
+
+    used: Ed25519PublicKey | None = None
+    try:
+        call.signer(key_of)
+    except Refused as refused:
+        if looked_up == [None]:
+            raise Refused(
+                401, "unknown_terminal", "no terminal of that key id is enrolled here: enrol it with a one-time code"
+            ) from refused
+        if refused.code != "signature" or not looked_up or looked_up[0] is None:
+            raise
+        used = _retired_key(database, call, looked_up[0].terminal_id)
+        if used is None:
+            raise
+    known = looked_up[0]
+    assert known is not None, "a verified signature has a key"
+    if known.revoked:
+        raise Refused(403, "revoked", "this terminal was revoked: ask head office for a code and enrol a new key")
+    return known, used or known.public_key
+
+
+def _retired_key(database: Database, call: Call, terminal: str) -> Ed25519PublicKey | None:
+    with database.connection() as conn:
+        keys = retired_keys(conn, terminal)
+    for key in keys:
+        with contextlib.suppress(Refused):
+            call.signer(lambda _, key=key: key)  # type: ignore[misc]
+            return key
+    return None
+
+
 def _signed_by(database: Database) -> Callable[[Sent], Terminal]:
-    """Who signed a request: the dependency of every call but enrolment."""
+    """Who signed a request: the dependency of every call but enrolment and the next epoch."""
 
     def terminal(call: Sent) -> Terminal:
-        """The enrolled terminal that signed the request."""
-        looked_up: list[Terminal | None] = []
-
-        def key_of(key_id: str) -> Ed25519PublicKey | None:
-            with database.connection() as conn:
-                known = find_terminal(conn, key_id)
-            looked_up.append(known)
-            return None if known is None else known.public_key
-
-        try:
-            call.signer(key_of)
-        except Refused as refused:
-            if looked_up == [None]:
-                raise Refused(
-                    401,
-                    "unknown_terminal",
-                    "no terminal of that key id is enrolled here: enrol it with a one-time code",
-                ) from refused
-            raise
-        known = looked_up[0]
-        assert known is not None, "a verified signature has a key"
-        if known.revoked:
-            raise Refused(403, "revoked", "this terminal was revoked: ask head office for a code and enrol a new key")
+        """The enrolled terminal that signed the request with its present key."""
+        known, key = _signer(database, call)
+        if key is not known.public_key:
+            raise Refused(403, "superseded", SUPERSEDED)
         with database.connection() as conn:
             touch(conn, known.terminal_id, datetime.now(UTC))
         return known
@@ -203,6 +231,19 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
         with database.connection() as conn:
             return _answer(call.request, enrol(conn, database.keys, message, datetime.now(UTC)), HTTPStatus.CREATED)
 
+    @app.get("/v1/stream")
+    def stream(call: Sent, known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            return _answer(call.request, stream_answer(conn, known.terminal_id, datetime.now(UTC)))
+
+    @app.post("/v1/epochs")
+    def epochs(call: Sent) -> Response:
+        message = EpochRequest.decode(call.content())
+        known, key = _signer(database, call)
+        with database.connection() as conn:
+            answer = open_epoch(conn, known.terminal_id, key.public_bytes_raw(), message, datetime.now(UTC))
+        return _answer(call.request, answer, HTTPStatus.CREATED)
+
     @app.post("/v1/entries")
     def entries(call: Sent, known: Terminal = signed) -> Response:
         batch = Batch.decode(call.content())
@@ -217,13 +258,13 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
             return _answer(call.request, changes(conn, known.terminal_id, feed, cursor[:MAX_PATH_TEXT]))
 
     @app.get("/v1/proofs/{business_date}")
-    def day_proof(call: Sent, business_date: str, known: Terminal = signed) -> Response:
+    def day_proof(call: Sent, business_date: str, epoch: int | None = None, known: Terminal = signed) -> Response:
         try:
             day = date.fromisoformat(business_date)
         except ValueError as error:
             raise Refused(400, "malformed", "business_date: expected a date such as 2026-03-31") from error
         with database.connection() as conn:
-            return _answer(call.request, proof(conn, known.terminal_id, known.epoch, day))
+            return _answer(call.request, proof(conn, known.terminal_id, known.epoch if epoch is None else epoch, day))
 
     return app
 

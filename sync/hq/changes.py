@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
+from sync.hq.parked import feed_key, parked_changes
 from sync.wire import MAX_CHANGES, AccountChange, CardChange, Change, ChangesPage, ProgrammeChange, StockChange
 
 FEEDS = ("till",)
-"""The feeds there are: members, cards, balances, programmes and rewards given, for every till."""
+"""The feeds there are: members, cards, balances, programmes and rewards given, for every till; parked entries, for
+their store's."""
 
-SUBJECTS = ("account", "card", "programme", "stock")
-"""What the feed names."""
+SUBJECTS = ("account", "card", "programme", "stock", "parked")
+"""What a row of the feed may name."""
 
 _SETTLED = "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 """Rows of transactions below the oldest one still open: no row can appear among or before them any more."""
@@ -73,7 +75,7 @@ def changes(conn: Connection, terminal: str, feed: str, cursor: str) -> ChangesP
         more, rows = len(rows) > MAX_CHANGES, rows[:MAX_CHANGES]
         if rows:
             after = _Cursor(rows[-1][0], rows[-1][1])
-        found = _states(conn, [(subject, key) for _, _, subject, key in rows])
+        found = _states(conn, terminal, [(subject, key) for _, _, subject, key in rows])
     return ChangesPage(
         changes=found,
         cursor=f"{feed_epoch}:{after.tx}:{after.position}",
@@ -107,7 +109,7 @@ def _parse(cursor: str, feed_epoch: str) -> _Cursor:
     return _Cursor(int(match[2]), int(match[3]))
 
 
-def _states(conn: Connection, names: Sequence[tuple[str, str]]) -> tuple[Change, ...]:
+def _states(conn: Connection, terminal: str, names: Sequence[tuple[str, str]]) -> tuple[Change, ...]:
     """The state of now of each named thing, once each, in the order in which they were last named."""
     last = {name: place for place, name in enumerate(names)}
     keys = {subject: [key for kind, key in last if kind == subject] for subject in SUBJECTS}
@@ -146,4 +148,7 @@ def _states(conn: Connection, names: Sequence[tuple[str, str]]) -> tuple[Change,
         "SELECT reward, given FROM reward_given WHERE reward = ANY(%s)", (keys["stock"],)
     ):
         found.append((last["stock", reward], StockChange(reward=reward, given=given)))
+    for parked in parked_changes(conn, terminal, keys["parked"]) if keys["parked"] else ():
+        key = feed_key(parked.terminal, parked.epoch, parked.seq, bytes.fromhex(parked.digest))
+        found.append((last["parked", key], parked))
     return tuple(change for _, change in sorted(found, key=lambda pair: pair[0]))

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from loyalty.ledger import Entry, expect_head
+from loyalty.resolution import Resolution
 from sync import wire
 from sync.hq.verdicts import Code
 
@@ -20,13 +21,17 @@ EXAMPLES = re.findall(r"```json (\w+)\n(.*?)```", TEXT, re.DOTALL)
 
 @pytest.mark.parametrize(("name", "body"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
 def test_examples_are_messages(name: str, body: str) -> None:
-    getattr(wire, name).decode(body.encode())
+    if name == "Resolution":  # part of an entry, and no message of its own
+        Resolution.model_validate_json(body)
+    else:
+        getattr(wire, name).decode(body.encode())
 
 
 def test_every_message_has_an_example() -> None:
     shown = {name for name, _ in EXAMPLES}
     assert shown == {
-        "Hello", "EnrolRequest", "EnrolAnswer", "Batch", "BatchAnswer", "ChangesPage", "DayProof", "Problem",
+        "Hello", "EnrolRequest", "EnrolAnswer", "StreamAnswer", "EpochRequest", "EpochAnswer", "Batch", "BatchAnswer",
+        "ChangesPage", "DayProof", "Problem", "Resolution",
     }  # fmt: skip
 
 
