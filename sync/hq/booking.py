@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from sync.hq import stock, vesting
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
 from sync.hq.nightly import upgrade
@@ -143,6 +144,8 @@ def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, ve
     )
     _copy(conn, "ledger", _LEDGER, (_row(received, account, terminal, epoch) for received, account in booked))
     count(conn, booked)
+    stock.count(conn, programmes, booked)
+    vesting.note(conn, programmes, booked)
     programme = programmes.newest(conn)
     if programme is not None and programme.tier_policy is not None:
         upgrade(conn, programme, accounts, datetime.now(UTC).date())
