@@ -37,7 +37,7 @@ def learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received], *
         if (programme := programmes.get(conn, version)) is not None:
             published[version] = programme
     touched = frozenset(sale for received in fresh for sale in (received.reverses, received.original) if sale)
-    known = Knowledge(cards, frozenset(accounts), published, {}, set(), touched)
+    known = Knowledge(cards, frozenset(accounts), published, {}, set())
     if not sure_ids and not touched:
         wanted: list[tuple[str, UUID]] = []
     else:
@@ -96,13 +96,13 @@ def _voided(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> set[tuple[s
     return set(rows)
 
 
-def _sales(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], Entry]:
+def _sales(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], bytes]:
     rows = conn.execute(
         "SELECT account_id, entry_id, raw FROM unnest(%s::text[], %s::uuid[]) AS w (account_id, entry_id) "
         "JOIN ledger l USING (account_id, entry_id) WHERE l.kind = 'sale'",
         ([account for account, _ in wanted], [entry_id for _, entry_id in wanted]),
     )
-    return {(account, entry_id): Entry.decode(raw) for account, entry_id, raw in rows}
+    return {(account, entry_id): raw for account, entry_id, raw in rows}
 
 
 def _returns(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> list[tuple[str, UUID, Entry]]:

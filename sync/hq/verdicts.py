@@ -117,10 +117,8 @@ class Knowledge:
     """By account and entry id."""
     voided: set[tuple[str, UUID]]
     """Account and id of entries that were taken back."""
-    touched: frozenset[UUID] = frozenset()
-    """Ids of the sales that voids and returns of the batch belong to."""
-    sales: dict[tuple[str, UUID], Entry] = field(default_factory=dict)
-    """By account and entry id: booked sales that a return in the batch belongs to."""
+    sales: dict[tuple[str, UUID], bytes] = field(default_factory=dict)
+    """By account and entry id: the bytes of booked sales that a return in the batch may belong to."""
     returned: dict[tuple[str, UUID], list[Entry]] = field(default_factory=dict)
     """By account and id of the sale: its booked returns."""
     coupons: dict[str, UUID] = field(default_factory=dict)
@@ -200,11 +198,8 @@ def _remember(received: Received, account: str, known: Knowledge) -> None:
     assert entry_id is not None
     where = f"terminal {entry.terminal}, epoch {entry.epoch}, number {entry.seq}"
     known.booked[account, entry_id] = Booking(entry.kind, received.earned, received.spent, where)
-    if entry_id in known.touched:
-        whole = received.entry
-        assert whole is not None
-        if whole.kind is EntryKind.SALE:
-            known.sales[account, entry_id] = whole
+    if entry.kind == EntryKind.SALE:
+        known.sales[account, entry_id] = received.raw
     if isinstance(entry, PlainSale):
         return
     known.coupons.update((code, entry_id) for code in coupons_of(entry))
@@ -276,7 +271,7 @@ def _judge_return(received: Received, entry: Entry, account: str, known: Knowled
         return park(Code.RETURN_VOIDED, f"the sale {received.original} was taken back whole")
     back = quantities([entry])
     try:
-        expected = take_back(sale, quantities(known.returned.get(key, ())), back)
+        expected = take_back(Entry.decode(sale), quantities(known.returned.get(key, ())), back)
     except ValueError as error:
         return park(Code.RETURN_REFUSED, str(error))
     if expected.basket != entry.basket:
