@@ -11,8 +11,9 @@ from loyalty.errors import ProgrammeError
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
 from sync.errors import OtherVersion
+from sync.inbox import take_over
 from sync.store import Store
-from sync.wire import AccountBalance, AccountChange, CardChange, ChangesPage, ProgrammeChange
+from sync.wire import AccountBalance, AccountChange, CardChange, ChangesPage, ParkedChange, ProgrammeChange
 
 # A page that was read before this till's last batch must not take back what the batch's answer already stated.
 _UPSERT_ACCOUNT = """
@@ -81,9 +82,9 @@ class Mirror:
         """Who holds the card with token `card`; a token that is not in the mirror gives a holder without account."""
         row = self._store.row(
             """SELECT c.account, a.first_name, a.tier, c.blocked, a.points,
-                   (SELECT COALESCE(SUM(j.points), 0) FROM journal j
+                   (SELECT COALESCE(SUM(j.points), 0) FROM counting j
                     WHERE j.account = a.account AND (j.epoch, j.seq) > (a.includes_epoch, a.includes_seq))
-                 + (SELECT COALESCE(SUM(j.points), 0) FROM journal j
+                 + (SELECT COALESCE(SUM(j.points), 0) FROM counting j
                     WHERE j.card = c.token AND j.account IS NULL
                       AND (j.epoch, j.seq) > (a.includes_epoch, a.includes_seq))
                FROM card c JOIN account a ON a.account = c.account WHERE c.token = ?""",
@@ -91,9 +92,7 @@ class Mirror:
         )
         if row is not None:
             return Holder(card, row[0], row[1], row[2], bool(row[3]), row[4], row[5])
-        orphans = self._store.row(
-            "SELECT COALESCE(SUM(points), 0) FROM journal WHERE card = ? AND account IS NULL", (card,)
-        )
+        orphans = self._store.row("SELECT COALESCE(SUM(points), 0) FROM promised WHERE card = ?", (card,))
         return Holder(card, None, None, None, False, 0, int(orphans[0]) if orphans else 0)
 
     def standing(self, holder: Holder) -> Standing:
@@ -104,7 +103,8 @@ class Mirror:
         )
         counters: Counter[str] = Counter(json.loads(known[0]) if known else {})
         rows = self._store.rows(
-            "SELECT raw FROM journal WHERE (account = ? OR (card = ? AND account IS NULL)) AND (epoch, seq) > (?, ?)",
+            "SELECT raw FROM counting WHERE (account = ? OR (card = ? AND account IS NULL)) "
+            "AND (epoch, seq) > (?, ?) AND kind <> 'resolution'",
             (holder.account, holder.card, *(known[2:] if known else (0, 0))),
         )
         for row in rows:
@@ -167,6 +167,8 @@ class Mirror:
                         )
                     case CardChange():
                         connection.execute(_UPSERT_CARD, (change.token, change.account, int(change.blocked)))
+                    case ParkedChange():
+                        take_over(connection, change, now_ms)
                     case ProgrammeChange():
                         programme = _read_programme(change)
                         document = json.dumps(change.document, ensure_ascii=False)
@@ -185,6 +187,7 @@ class Mirror:
         """Head office's feed began anew (it was restored from a backup): read it from the start, over what is here."""
         with self._store.transaction() as connection:
             connection.execute("UPDATE feed SET cursor = ''")
+            connection.execute("DELETE FROM parked")  # the older backup may not know of all of them
 
     def confirm(self, balances: Iterable[AccountBalance], epoch: int, seq: int) -> None:
         """Take over balances that head office stated with this till's entries up to `seq` included."""
