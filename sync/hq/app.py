@@ -21,6 +21,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as Message_
 
 from sync.hq.changes import changes
 from sync.hq.database import Database
@@ -29,6 +30,8 @@ from sync.hq.epochs import SUPERSEDED, open_epoch, retired_keys, stream_answer
 from sync.hq.errors import Refused
 from sync.hq.ingest import book
 from sync.hq.proofs import proof
+from sync.hq.snapshot import Places, begin, parts
+from sync.hq.streaming import Stream
 from sync.signing import ENROL_KEY_ID, SignatureRefused, SignatureStale, SignedMessage, verify
 from sync.wire import (
     MAX_BODY_BYTES,
@@ -257,6 +260,22 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
         with database.connection() as conn:
             return _answer(call.request, changes(conn, known.terminal_id, feed, cursor[:MAX_PATH_TEXT]))
 
+    places = Places()
+
+    @app.get("/v1/snapshot")
+    def snapshot(
+        call: Sent, cursor: str = "", section: str = "", after: str = "", known: Terminal = signed
+    ) -> Response:
+        places.take()
+        try:
+            with database.connection() as conn:
+                start = begin(conn, cursor[:MAX_PATH_TEXT], section, after[:MAX_PATH_TEXT])
+        except BaseException:
+            places.give_back()
+            raise
+        compressed = _takes_zstd(call.request.headers.get("accept-encoding", ""))
+        return Stream(parts(database, known.terminal_id, start), compressed, places.give_back)
+
     @app.get("/v1/proofs/{business_date}")
     def day_proof(call: Sent, business_date: str, epoch: int | None = None, known: Terminal = signed) -> Response:
         try:
@@ -277,13 +296,21 @@ class _Failures:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        under_way = False
+
+        async def noting(message: Message_) -> None:
+            nonlocal under_way
+            under_way = True
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, noting)
         except Exception:
             log.exception("head office failed on %s %s", scope.get("method"), scope.get("path"))
             if scope["type"] != "http":
                 raise
-            # Answers are made whole before any of them is sent, so nothing of another one is under way.
+            if under_way:
+                return  # a snapshot: the server cuts the connection, which tells the till to go on from its last part
             answer = _problem(500, "internal", "head office failed on this request; its log says why: try again later")
             await answer(scope, receive, send)
 
@@ -293,7 +320,10 @@ def _add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> Response:
-        return _problem(error.status, error.code, str(error), error.wanted_seq)
+        answer = _problem(error.status, error.code, str(error), error.wanted_seq)
+        if error.retry_after_s is not None:
+            answer.headers["Retry-After"] = str(error.retry_after_s)
+        return answer
 
     @app.exception_handler(WireError)
     async def not_the_protocol(_: Request, error: WireError) -> Response:

@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from loyalty.ledger import GENESIS, chain
 from loyalty.resolution import Resolution
 from sync.hq.booking import Verdict, fill, post
-from sync.hq.changes import COUNTERS, newest_cursor
+from sync.hq.changes import newest_cursor
 from sync.hq.conflicts import keep_evidence, late_answer, park_conflict
 from sync.hq.database import Connection
 from sync.hq.epochs import Stream, advance, lock_stream
@@ -22,6 +22,7 @@ from sync.hq.errors import Refused
 from sync.hq.inbox import Word, resolve, still_unknown
 from sync.hq.knowledge import learn
 from sync.hq.programmes import Programmes
+from sync.hq.states import COUNTERS, PENDING
 from sync.hq.verdicts import Code, Parking, Received, judge, receive
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
 
@@ -257,9 +258,11 @@ def _again(seq: int, before: _Before) -> Result:
 
 def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ...]:
     rows = conn.execute(
-        f"SELECT account_id, points, {COUNTERS} FROM balance b WHERE account_id = ANY(%s) ORDER BY account_id",
+        f"SELECT account_id, points, {COUNTERS}, {PENDING} FROM balance b WHERE account_id = ANY(%s) "
+        "ORDER BY account_id",
         (accounts,),
     )
     return tuple(
-        AccountBalance(account=account, points=points, counters=counters) for account, points, counters in rows
+        AccountBalance(account=account, points=points, counters=counters, pending=pending)
+        for account, points, counters, pending in rows
     )

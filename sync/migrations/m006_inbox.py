@@ -50,8 +50,10 @@ STATEMENTS = (
            AND NOT EXISTS (SELECT 1 FROM parked own WHERE own.digest = r.by_digest)) AS asked
         FROM parked p""",
     # Own entries that head office parked are not the member's points, unless they are booked after all.
-    """CREATE VIEW counting AS SELECT account, card, epoch, seq, kind, points, raw FROM journal j WHERE NOT EXISTS (
-        SELECT 1 FROM parked p WHERE p.digest = j.digest AND p.state IN ('open', 'referred', 'reversed'))""",
+    """CREATE VIEW counting AS
+        SELECT account, card, epoch, seq, id, session, kind, points, earned, original, raw FROM journal j
+        WHERE NOT EXISTS (SELECT 1 FROM parked p WHERE p.digest = j.digest
+        AND p.state IN ('open', 'referred', 'reversed'))""",
     # Those of a card that is unknown here stay promised until somebody decides that nothing is booked.
     """CREATE VIEW promised AS SELECT card, points FROM journal j WHERE account IS NULL AND NOT EXISTS (
         SELECT 1 FROM parked p WHERE p.digest = j.digest AND p.state = 'reversed')""",

@@ -31,7 +31,7 @@ def test_every_message_has_an_example() -> None:
     shown = {name for name, _ in EXAMPLES}
     assert shown == {
         "Hello", "EnrolRequest", "EnrolAnswer", "StreamAnswer", "EpochRequest", "EpochAnswer", "Batch", "BatchAnswer",
-        "ChangesPage", "DayProof", "Problem", "Resolution",
+        "ChangesPage", "SnapshotPart", "DayProof", "Problem", "Resolution",
     }  # fmt: skip
 
 
