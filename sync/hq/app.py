@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
+from uuid import UUID
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -21,11 +22,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from loyalty.programme import OfflinePolicy
 from sync.hq.changes import changes
 from sync.hq.database import Database
 from sync.hq.enrolment import Terminal, enrol, find_terminal, touch
 from sync.hq.errors import Refused
+from sync.hq.exposure import exposure
+from sync.hq.holds import capture, place, release
 from sync.hq.ingest import book
+from sync.hq.leases import close
 from sync.hq.proofs import proof
 from sync.signing import ENROL_KEY_ID, SignatureRefused, SignatureStale, SignedMessage, verify
 from sync.wire import (
@@ -43,6 +48,7 @@ from sync.wire import (
     decompress,
     key_bytes,
 )
+from sync.wire_spending import ClosedLeases, HoldRequest
 
 log = logging.getLogger(__name__)
 
@@ -216,6 +222,35 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
         with database.connection() as conn:
             return _answer(call.request, changes(conn, known.terminal_id, feed, cursor[:MAX_PATH_TEXT]))
 
+    @app.post("/v1/holds")
+    def holds(call: Sent, known: Terminal = signed) -> Response:
+        request = HoldRequest.decode(call.content())
+        with database.connection() as conn:
+            return _answer(call.request, place(conn, known.terminal_id, request, datetime.now(UTC)))
+
+    @app.post("/v1/holds/{hold_id}/capture")
+    def hold_captured(call: Sent, hold_id: str, known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            return _answer(call.request, capture(conn, known.terminal_id, _uuid(hold_id), datetime.now(UTC)))
+
+    @app.delete("/v1/holds/{hold_id}")
+    def hold_released(call: Sent, hold_id: str, known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            return _answer(call.request, release(conn, known.terminal_id, _uuid(hold_id), datetime.now(UTC)))
+
+    @app.post("/v1/leases/closed")
+    def leases_closed(call: Sent, known: Terminal = signed) -> Response:
+        message = ClosedLeases.decode(call.content())
+        with database.connection() as conn:
+            return _answer(call.request, close(conn, known.terminal_id, message))
+
+    @app.get("/v1/exposure")
+    def exposed(call: Sent, known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            programme = database.programmes.newest(conn)
+            policy = OfflinePolicy() if programme is None else programme.offline
+            return _answer(call.request, exposure(conn, policy, datetime.now(UTC)))
+
     @app.get("/v1/proofs/{business_date}")
     def day_proof(call: Sent, business_date: str, known: Terminal = signed) -> Response:
         try:
@@ -276,6 +311,13 @@ def _add_problems(app: FastAPI) -> None:
         answer = _problem(503, "unavailable", "head office's database does not answer: try again later")
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
         return answer
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Refused(400, "malformed", "expected the id of a hold, a UUID") from error
 
 
 def _answer(request: Request, message: Message, status: HTTPStatus = HTTPStatus.OK) -> Response:

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
+from sync.hq.leases import Wish, grant
 from sync.hq.nightly import upgrade
 from sync.hq.programmes import Programmes
+from sync.hq.spending import settle_spending
 from sync.hq.verdicts import Parking, Received
 
 Verdict = tuple[Received, str | None, Parking | None]
@@ -46,9 +48,14 @@ def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, ve
     )
     booked = [(received, account) for received, account, parking in verdicts if account and parking is None]
     count(conn, booked)
+    now = datetime.now(UTC)
+    settle_spending(conn, booked, now)
     programme = programmes.newest(conn)
+    accounts = sorted({account for _, account in booked})
     if programme is not None and programme.tier_policy is not None:
-        upgrade(conn, programme, sorted({account for _, account in booked}), datetime.now(UTC).date())
+        upgrade(conn, programme, accounts, now.date())
+    if programme is not None:
+        grant(conn, programme.offline, [Wish(account, terminal, epoch) for account in accounts], now)
     conn.execute(
         "INSERT INTO feed (subject, key) "
         "SELECT DISTINCT 'account', account_id FROM incoming WHERE NOT parked AND account_id IS NOT NULL"

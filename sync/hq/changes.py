@@ -9,10 +9,14 @@ from dataclasses import dataclass
 
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
+from sync.hq.leases import named_leases
 from sync.wire import MAX_CHANGES, AccountChange, CardChange, Change, ChangesPage, ProgrammeChange
 
 FEEDS = ("till",)
-"""The feeds there are: members, cards, balances and programmes, for every till."""
+"""The feeds there are: members, cards, balances and programmes for every till, leases for the terminal they are of."""
+
+SUBJECTS = ("account", "card", "programme", "lease")
+"""What a row of the feed may name."""
 
 _SETTLED = "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 """Rows of transactions below the oldest one still open: no row can appear among or before them any more."""
@@ -57,14 +61,15 @@ def changes(conn: Connection, terminal: str, feed: str, cursor: str) -> ChangesP
         after = _parse(cursor, feed_epoch)
         as_of_ms = time.time_ns() // 1_000_000
         rows = conn.execute(
-            f"SELECT tx, position, subject, key FROM feed WHERE (tx, position) > (%s, %s) AND {_SETTLED} "
+            "SELECT tx, position, subject, key, coalesce(terminal_id, %s) = %s FROM feed "
+            f"WHERE (tx, position) > (%s, %s) AND {_SETTLED} "
             "ORDER BY tx, position LIMIT %s",
-            (after.tx, after.position, MAX_CHANGES + 1),
+            (terminal, terminal, after.tx, after.position, MAX_CHANGES + 1),
         ).fetchall()
         more, rows = len(rows) > MAX_CHANGES, rows[:MAX_CHANGES]
         if rows:
             after = _Cursor(rows[-1][0], rows[-1][1])
-        found = _states(conn, [(subject, key) for _, _, subject, key in rows])
+        found = _states(conn, [(subject, key) for _, _, subject, key, ours in rows if ours])
     return ChangesPage(
         changes=found,
         cursor=f"{feed_epoch}:{after.tx}:{after.position}",
@@ -101,7 +106,7 @@ def _parse(cursor: str, feed_epoch: str) -> _Cursor:
 def _states(conn: Connection, names: Sequence[tuple[str, str]]) -> tuple[Change, ...]:
     """The state of now of each named thing, once each, in the order in which they were last named."""
     last = {name: place for place, name in enumerate(names)}
-    keys = {subject: [key for kind, key in last if kind == subject] for subject in ("account", "card", "programme")}
+    keys = {subject: [key for kind, key in last if kind == subject] for subject in SUBJECTS}
     found: list[tuple[int, Change]] = []
     for account, first_name, tier, points, counters, first in conn.execute(
         f"SELECT a.account_id, a.first_name, a.tier, coalesce(b.points, 0), {COUNTERS}, "
@@ -121,4 +126,5 @@ def _states(conn: Connection, names: Sequence[tuple[str, str]]) -> tuple[Change,
         "SELECT version, document FROM programme WHERE version = ANY(%s)", ([int(key) for key in keys["programme"]],)
     ):
         found.append((last["programme", str(version)], ProgrammeChange(document=document)))
+    found.extend((last["lease", lease.id], lease) for lease in named_leases(conn, keys["lease"]))
     return tuple(change for _, change in sorted(found, key=lambda pair: pair[0]))
