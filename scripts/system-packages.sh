@@ -6,6 +6,7 @@ missing=()
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
 ldconfig -p 2>/dev/null | grep -q 'libzbar\.so\.0' || missing+=(libzbar0)
 command -v curl >/dev/null || missing+=(curl)
+command -v fusermount3 >/dev/null || missing+=(fuse3)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -18,6 +19,7 @@ for package in "${missing[@]}"; do
   case $package in
     chromium) echo "No Chromium here: the tests of the screen are skipped. To run them: sudo apt install chromium" >&2 ;;
     curl) echo "No curl here: the test of the plug-in guide's commands is skipped. To run it: sudo apt install curl" >&2 ;;
+    fuse3) echo "No FUSE here: the power cuts are skipped. To try them: sudo apt install fuse3" >&2 ;;
     libzbar0) echo "No libzbar here: the tests of the second decoder are skipped. To run them: sudo apt install libzbar0" >&2 ;;
   esac
 done

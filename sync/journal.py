@@ -11,6 +11,7 @@ from loyalty.basket import Basket
 from loyalty.errors import RewardRefused
 from loyalty.facts import Facts
 from loyalty.ledger import Clock, Entry, EntryKind, chain
+from loyalty.resolution import Resolution
 from loyalty.settlement import Settlement
 from sync.errors import StoreError
 from sync.store import Store
@@ -39,6 +40,7 @@ class Draft:
     original: str | None = None
     reason: str | None = None
     approver: str | None = None
+    resolves: Resolution | None = None
 
 
 class CouponUsed(RewardRefused):

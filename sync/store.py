@@ -86,7 +86,9 @@ def connect(path: Path, key: bytes) -> Any:
         StoreUnusable: wrong key, damaged, or not writable.
     """
     try:
-        if path.exists():
+        # A rollback journal is there only when power went while the file was being made: nothing is in it yet, and
+        # whoever may not write cannot look past the journal.
+        if path.exists() and not path.with_name(f"{path.name}-journal").exists():
             _try_key(path, key)
         connection = sqlcipher.connect(str(path), isolation_level=None, check_same_thread=False, cached_statements=256)
         connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")

@@ -78,6 +78,10 @@ class Transport:
     """One till's connection to head office. One request at a time; thread-safe.
 
     Every call raises `Unreachable`, `ServerFault`, `Rejected` or `OtherVersion` when it has no answer to give.
+
+    Args:
+        now_ms: this till's clock, Unix milliseconds UTC.
+        wire: what carries the requests; None for real sockets. A simulation brings a wire of its own.
     """
 
     def __init__(
@@ -88,19 +92,23 @@ class Transport:
         *,
         timeout_s: int,
         clock_offset_ms: int = 0,
+        now_ms: Callable[[], int] = wall_ms,
+        wire: httpx.BaseTransport | None = None,
     ) -> None:
         self._url = url.rstrip("/")
         self._offset_ms = clock_offset_ms
+        self._now_ms = now_ms
         self._lock = threading.Lock()
         self._client = httpx.Client(
             base_url=self._url,
             timeout=timeout_s,
+            transport=wire,
             auth=_Signature(key, key_id, self._head_office_time),
             headers={PROTOCOL_HEADER: str(PROTOCOL), "User-Agent": software()},
         )
 
     def _head_office_time(self) -> datetime:
-        return datetime.fromtimestamp((wall_ms() + self._offset_ms) / 1000, UTC)
+        return datetime.fromtimestamp((self._now_ms() + self._offset_ms) / 1000, UTC)
 
     def close(self) -> None:
         """Close the connection."""
@@ -137,7 +145,7 @@ class Transport:
             problem = _problem(response)
             if problem and problem.code == "clock_skew" and problem.server_time_ms is not None:
                 # Our clock is off by more than a signature may be old: sign again with head office's time.
-                self._offset_ms = problem.server_time_ms - wall_ms()
+                self._offset_ms = problem.server_time_ms - self._now_ms()
                 response = self._request(method, path, body, params)
                 problem = _problem(response)
         if response.is_success:

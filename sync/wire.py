@@ -31,6 +31,10 @@ MAX_WINDOW_BYTES = 8 * 1024 * 1024
 """Largest zstd window: what RFC 8878 3.1.1.1.2 asks decoders to support; a header may ask for far more memory."""
 MAX_CHANGES = 500
 """Changes in one page: the till applies a page in one short transaction, beside checkouts."""
+MAX_PART_ROWS = 1000
+"""Rows in one part of a snapshot: some ten milliseconds of a till's database, which a checkout may wait for."""
+MAX_PART_BYTES = 16 * 1024 * 1024
+"""One line of a snapshot, unpacked: a thousand accounts are a tenth of a megabyte, a programme may be some."""
 
 ZSTD_LEVEL = 1
 """5:1 on journal entries at half a millisecond per thousand; higher levels cost more than they save."""
@@ -123,6 +127,32 @@ class EnrolAnswer(Message):
     card_key: str
     """The key of card tokens, base64 of 32 bytes: a secret, sent once, over TLS."""
     server_time_ms: int
+
+
+class StreamAnswer(Message):
+    """GET /v1/stream: how far head office has the terminal's present epoch. A restored till asks before it writes."""
+
+    terminal: str
+    epoch: StrictInt
+    durable_to: StrictInt
+    head_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Digest of entry `durable_to`; 64 zeros before the first."""
+    server_time_ms: StrictInt
+
+
+class EpochRequest(Message):
+    """POST /v1/epochs, signed with the terminal's present key: close its epoch, open `epoch` with a new key."""
+
+    epoch: Annotated[StrictInt, Field(ge=2, le=2**31 - 1)]
+    public_key: str
+
+
+class EpochAnswer(Message):
+    """The epoch that is open now; only the new key signs from here on."""
+
+    terminal: str
+    epoch: StrictInt
+    server_time_ms: StrictInt
 
 
 class ClockReading(Message):
@@ -241,7 +271,65 @@ class ProgrammeChange(Message):
     document: dict[str, Any]
 
 
-Change = Annotated[AccountChange | CardChange | ProgrammeChange | LeaseChange, Field(discriminator="kind")]
+class ParkedState(StrEnum):
+    """Where a parked entry stands."""
+
+    OPEN = "open"
+    REFERRED = "referred"  # head office decides
+    LINKED = "linked"  # booked, once its card belonged to a member
+    APPROVED = "approved"  # booked as the till stated it
+    REVERSED = "reversed"  # done with, nothing booked
+
+
+class ParkedChange(Message):
+    """An entry of the till's store that was received and not booked, as it stands now."""
+
+    kind: Literal["parked"] = "parked"
+    terminal: str
+    till: str
+    """The till's name."""
+    epoch: StrictInt
+    seq: StrictInt
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    code: str
+    text: str
+    state: ParkedState
+    entry_kind: str | None
+    """As the entry says; None for one that cannot be read, as with the card and, then 0, the points."""
+    card: str | None
+    points: StrictInt
+    business_date: date
+    parked_ms: StrictInt
+    approver: str | None = None
+    """Who decided last, and why; None while nobody did."""
+    reason: str | None = None
+    decided_ms: StrictInt | None = None
+
+
+class AccountGone(Message):
+    """An account that is no longer at head office: a till forgets everything it knows of it."""
+
+    kind: Literal["account_gone"] = "account_gone"
+    account: str
+
+
+class CardGone(Message):
+    """A card that belongs to nobody at head office any more."""
+
+    kind: Literal["card_gone"] = "card_gone"
+    token: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+State = Annotated[
+    AccountChange | CardChange | ProgrammeChange | ParkedChange | LeaseChange, Field(discriminator="kind")
+]
+"""Something as it is now."""
+
+Change = Annotated[
+    AccountChange | CardChange | ProgrammeChange | ParkedChange | LeaseChange | AccountGone | CardGone,
+    Field(discriminator="kind"),
+]
+"""Something as it is now, or gone."""
 
 
 class ChangesPage(Message):
@@ -256,6 +344,42 @@ class ChangesPage(Message):
     epoch: StrictInt
     includes_seq: StrictInt
     as_of_ms: StrictInt
+
+
+class Section(StrEnum):
+    """What a snapshot is made of, in this order."""
+
+    PROGRAMMES = "programmes"
+    PARKED = "parked"
+    ACCOUNTS = "accounts"
+    CARDS = "cards"
+
+
+class SnapshotPart(Message):
+    """One line of GET /v1/snapshot: everything of one section whose key is above `after` and not above `upto`.
+
+    Keys are version, account and card token, in the order of their UTF-8 bytes (versions: of their numbers); what is
+    parked comes in one part. What a mirror has between the two and the part has not, is gone. Balances include the
+    asking terminal's entries of `epoch` up to `includes_seq`, each part by its own moment.
+    """
+
+    cursor: str
+    """Where the change feed stood before the first part was read: follow it from here after the last."""
+    section: Section
+    after: str
+    upto: str | None
+    """None: to the end of the section. Go on after a cut with the `section` and `upto` of the last whole part."""
+    rows: tuple[State, ...]
+    total: Annotated[StrictInt, Field(ge=0)]
+    """Accounts and cards there are, about: for a progress line."""
+    epoch: StrictInt
+    includes_seq: StrictInt
+    as_of_ms: StrictInt
+
+    @property
+    def is_last(self) -> bool:
+        """Nothing comes after this part."""
+        return self.section is Section.CARDS and self.upto is None
 
 
 class Proof(Message):

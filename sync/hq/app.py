@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import psycopg
@@ -21,17 +22,21 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as Message_
 
 from loyalty.programme import OfflinePolicy
 from sync.hq.changes import changes
 from sync.hq.database import Database
 from sync.hq.enrolment import Terminal, enrol, find_terminal, touch
+from sync.hq.epochs import SUPERSEDED, open_epoch, retired_keys, stream_answer
 from sync.hq.errors import Refused
 from sync.hq.exposure import exposure
 from sync.hq.holds import capture, place, release
 from sync.hq.ingest import book
 from sync.hq.leases import close
 from sync.hq.proofs import proof
+from sync.hq.snapshot import Places, begin, parts
+from sync.hq.streaming import Stream
 from sync.signing import ENROL_KEY_ID, SignatureRefused, SignatureStale, SignedMessage, verify
 from sync.wire import (
     MAX_BODY_BYTES,
@@ -39,6 +44,7 @@ from sync.wire import (
     PROTOCOL_HEADER,
     Batch,
     EnrolRequest,
+    EpochRequest,
     Hello,
     Message,
     Problem,
@@ -136,33 +142,58 @@ def _expect_protocol(request: Request) -> None:
 Sent = Annotated[Call, Depends(_call)]
 
 
+def _signer(database: Database, call: Call) -> tuple[Terminal, Ed25519PublicKey]:
+    """The terminal that signed, and the key it signed with: its present one, or one that was retired.
+
+    Raises:
+        Refused: 401 `unknown_terminal`, `signature` or `clock_skew`; 403 `revoked`.
+    """
+    looked_up: list[Terminal | None] = []
+
+    def key_of(key_id: str) -> Ed25519PublicKey | None:
+        with database.connection() as conn:
+            known = find_terminal(conn, key_id)
+        looked_up.append(known)
+        return None if known is None else known.public_key
+
+    used: Ed25519PublicKey | None = None
+    try:
+        call.signer(key_of)
+    except Refused as refused:
+        if looked_up == [None]:
+            raise Refused(
+                401, "unknown_terminal", "no terminal of that key id is enrolled here: enrol it with a one-time code"
+            ) from refused
+        if refused.code != "signature" or not looked_up or looked_up[0] is None:
+            raise
+        used = _retired_key(database, call, looked_up[0].terminal_id)
+        if used is None:
+            raise
+    known = looked_up[0]
+    assert known is not None, "a verified signature has a key"
+    if known.revoked:
+        raise Refused(403, "revoked", "this terminal was revoked: ask head office for a code and enrol a new key")
+    return known, used or known.public_key
+
+
+def _retired_key(database: Database, call: Call, terminal: str) -> Ed25519PublicKey | None:
+    with database.connection() as conn:
+        keys = retired_keys(conn, terminal)
+    for key in keys:
+        with contextlib.suppress(Refused):
+            call.signer(lambda _, key=key: key)  # type: ignore[misc]
+            return key
+    return None
+
+
 def _signed_by(database: Database) -> Callable[[Sent], Terminal]:
-    """Who signed a request: the dependency of every call but enrolment."""
+    """Who signed a request: the dependency of every call but enrolment and the next epoch."""
 
     def terminal(call: Sent) -> Terminal:
-        """The enrolled terminal that signed the request."""
-        looked_up: list[Terminal | None] = []
-
-        def key_of(key_id: str) -> Ed25519PublicKey | None:
-            with database.connection() as conn:
-                known = find_terminal(conn, key_id)
-            looked_up.append(known)
-            return None if known is None else known.public_key
-
-        try:
-            call.signer(key_of)
-        except Refused as refused:
-            if looked_up == [None]:
-                raise Refused(
-                    401,
-                    "unknown_terminal",
-                    "no terminal of that key id is enrolled here: enrol it with a one-time code",
-                ) from refused
-            raise
-        known = looked_up[0]
-        assert known is not None, "a verified signature has a key"
-        if known.revoked:
-            raise Refused(403, "revoked", "this terminal was revoked: ask head office for a code and enrol a new key")
+        """The enrolled terminal that signed the request with its present key."""
+        known, key = _signer(database, call)
+        if key is not known.public_key:
+            raise Refused(403, "superseded", SUPERSEDED)
         with database.connection() as conn:
             touch(conn, known.terminal_id, datetime.now(UTC))
         return known
@@ -188,18 +219,8 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
     _add_problems(app)
 
     signed = Depends(_signed_by(database))
-
-    @app.get("/v1/hello")
-    def hello(request: Request) -> Response:
-        if PROTOCOL_HEADER in request.headers:
-            _expect_protocol(request)
-        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
-
-    @app.get("/healthz")
-    def healthz(request: Request) -> Response:
-        with database.connection() as conn:
-            conn.execute("SELECT 1")
-        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
+    _add_greetings(app, database)
+    _add_spending(app, database, signed)
 
     @app.post("/v1/terminals")
     def terminals(call: Sent) -> Response:
@@ -208,6 +229,19 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
         call.signer(lambda key_id: key if key_id == ENROL_KEY_ID else None)
         with database.connection() as conn:
             return _answer(call.request, enrol(conn, database.keys, message, datetime.now(UTC)), HTTPStatus.CREATED)
+
+    @app.get("/v1/stream")
+    def stream(call: Sent, known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            return _answer(call.request, stream_answer(conn, known.terminal_id, datetime.now(UTC)))
+
+    @app.post("/v1/epochs")
+    def epochs(call: Sent) -> Response:
+        message = EpochRequest.decode(call.content())
+        known, key = _signer(database, call)
+        with database.connection() as conn:
+            answer = open_epoch(conn, known.terminal_id, key.public_bytes_raw(), message, datetime.now(UTC))
+        return _answer(call.request, answer, HTTPStatus.CREATED)
 
     @app.post("/v1/entries")
     def entries(call: Sent, known: Terminal = signed) -> Response:
@@ -221,6 +255,53 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
     def feed_page(call: Sent, feed: str, cursor: str = "", known: Terminal = signed) -> Response:
         with database.connection() as conn:
             return _answer(call.request, changes(conn, known.terminal_id, feed, cursor[:MAX_PATH_TEXT]))
+
+    places = Places()
+
+    @app.get("/v1/snapshot")
+    def snapshot(
+        call: Sent, cursor: str = "", section: str = "", after: str = "", known: Terminal = signed
+    ) -> Response:
+        places.take()
+        try:
+            with database.connection() as conn:
+                start = begin(conn, cursor[:MAX_PATH_TEXT], section, after[:MAX_PATH_TEXT])
+        except BaseException:
+            places.give_back()
+            raise
+        compressed = _takes_zstd(call.request.headers.get("accept-encoding", ""))
+        return Stream(parts(database, known.terminal_id, start), compressed, places.give_back)
+
+    @app.get("/v1/proofs/{business_date}")
+    def day_proof(call: Sent, business_date: str, epoch: int | None = None, known: Terminal = signed) -> Response:
+        try:
+            day = date.fromisoformat(business_date)
+        except ValueError as error:
+            raise Refused(400, "malformed", "business_date: expected a date such as 2026-03-31") from error
+        with database.connection() as conn:
+            return _answer(call.request, proof(conn, known.terminal_id, known.epoch if epoch is None else epoch, day))
+
+    return app
+
+
+def _add_greetings(app: FastAPI, database: Database) -> None:
+    """The calls that anybody may make."""
+
+    @app.get("/v1/hello")
+    def hello(request: Request) -> Response:
+        if PROTOCOL_HEADER in request.headers:
+            _expect_protocol(request)
+        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
+
+    @app.get("/healthz")
+    def healthz(request: Request) -> Response:
+        with database.connection() as conn:
+            conn.execute("SELECT 1")
+        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
+
+
+def _add_spending(app: FastAPI, database: Database, signed: Any) -> None:
+    """The calls about points set aside."""
 
     @app.post("/v1/holds")
     def holds(call: Sent, known: Terminal = signed) -> Response:
@@ -251,17 +332,6 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
             policy = OfflinePolicy() if programme is None else programme.offline
             return _answer(call.request, exposure(conn, policy, datetime.now(UTC)))
 
-    @app.get("/v1/proofs/{business_date}")
-    def day_proof(call: Sent, business_date: str, known: Terminal = signed) -> Response:
-        try:
-            day = date.fromisoformat(business_date)
-        except ValueError as error:
-            raise Refused(400, "malformed", "business_date: expected a date such as 2026-03-31") from error
-        with database.connection() as conn:
-            return _answer(call.request, proof(conn, known.terminal_id, known.epoch, day))
-
-    return app
-
 
 class _Failures:
     """Answers what nobody foresaw with a plain 500 and logs it. Around everything: the framework's own way of doing
@@ -271,13 +341,21 @@ class _Failures:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        under_way = False
+
+        async def noting(message: Message_) -> None:
+            nonlocal under_way
+            under_way = True
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, noting)
         except Exception:
             log.exception("head office failed on %s %s", scope.get("method"), scope.get("path"))
             if scope["type"] != "http":
                 raise
-            # Answers are made whole before any of them is sent, so nothing of another one is under way.
+            if under_way:
+                return  # a snapshot: the server cuts the connection, which tells the till to go on from its last part
             answer = _problem(500, "internal", "head office failed on this request; its log says why: try again later")
             await answer(scope, receive, send)
 
@@ -287,7 +365,10 @@ def _add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> Response:
-        return _problem(error.status, error.code, str(error), error.wanted_seq)
+        answer = _problem(error.status, error.code, str(error), error.wanted_seq)
+        if error.retry_after_s is not None:
+            answer.headers["Retry-After"] = str(error.retry_after_s)
+        return answer
 
     @app.exception_handler(WireError)
     async def not_the_protocol(_: Request, error: WireError) -> Response:

@@ -24,7 +24,7 @@ _COLUMNS = (
 
 def fill(conn: Connection, verdicts: Sequence[Verdict]) -> None:
     """Copy the verdicts into the table `incoming` of this transaction, in place of what was there."""
-    conn.execute("TRUNCATE incoming")
+    conn.execute("DELETE FROM incoming")
     with conn.cursor().copy(f"COPY incoming ({_COLUMNS}) FROM STDIN") as copy:
         for received, account, parking in verdicts:
             copy.write_row(_row(received, account, parking))
@@ -65,7 +65,7 @@ def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, ve
 def _row(received: Received, account: str | None, parking: Parking | None) -> tuple[object, ...]:
     entry = received.entry
     ledger: tuple[object, ...] = (None,) * 8
-    if parking is None and entry is not None:
+    if entry is not None:
         ledger = (
             received.entry_id,
             entry.kind.value,

@@ -19,6 +19,7 @@ from psycopg_pool import ConnectionPool
 from sync.hq.embedded import EmbeddedPostgres
 from sync.hq.errors import HqError
 from sync.hq.programmes import Programmes
+from sync.hq.restored import notice_restore
 
 Connection = psycopg.Connection
 
@@ -71,6 +72,7 @@ class Database:
         with _connect(url) as conn:
             _migrate(conn)
             self.keys = _keys(conn)
+            notice_restore(conn)
         self._pool = ConnectionPool(
             url,
             min_size=1,

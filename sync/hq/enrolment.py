@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from loyalty.ledger import GENESIS
 from sync.hq.database import Connection, Keys
+from sync.hq.epochs import SUPERSEDED, close_stream
 from sync.hq.errors import HqError, Refused
 from sync.wire import EnrolAnswer, EnrolRequest, WireError, key_bytes, key_text
 
@@ -78,7 +79,8 @@ def enrol(conn: Connection, keys: Keys, request: EnrolRequest, now: datetime) ->
     till). The same request again, because its answer was lost, gets the same answer.
 
     Raises:
-        Refused: 403 `code_unknown`, `code_expired`, `code_used`, `revoked`; 400 `malformed` for a key that is none.
+        Refused: 403 `code_unknown`, `code_expired`, `code_used`, `revoked`, `superseded`; 400 `malformed` for a key
+            that is none.
     """
     try:
         public_key = key_bytes(request.public_key)
@@ -153,6 +155,8 @@ def revoke(conn: Connection, terminal_id: str, now: datetime) -> None:
 def _book_terminal(
     conn: Connection, store: str, request: EnrolRequest, public_key: bytes, now: datetime
 ) -> tuple[str, int]:
+    if conn.execute("SELECT 1 FROM key_retired WHERE public_key = %s", (public_key,)).fetchone():
+        raise Refused(403, "superseded", SUPERSEDED)
     terminal_id = f"t-{secrets.token_hex(5)}"
     row = conn.execute(
         "INSERT INTO terminal (terminal_id, store_id, name, public_key, software, enrolled_at, last_contact_at) "
@@ -172,6 +176,7 @@ def _book_terminal(
     known_id, revoked_at = row
     if revoked_at is not None:
         raise Refused(403, "revoked", "this till's key was revoked: let it make a new key and enrol with that")
+    close_stream(conn, known_id)
     row = conn.execute(
         "INSERT INTO stream (terminal_id, epoch, durable_to, head_digest) VALUES (%s, 1, 0, %s) "
         "ON CONFLICT (terminal_id) DO UPDATE SET epoch = stream.epoch + 1, durable_to = 0, "

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,13 +12,18 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from loyalty.ledger import GENESIS, chain
+from loyalty.resolution import Resolution
 from sync.hq.booking import Verdict, fill, post
-from sync.hq.changes import COUNTERS, newest_cursor
+from sync.hq.changes import newest_cursor
+from sync.hq.conflicts import keep_evidence, late_answer, park_conflict
 from sync.hq.database import Connection
+from sync.hq.epochs import Stream, advance, lock_stream
 from sync.hq.errors import Refused
+from sync.hq.inbox import Word, resolve, still_unknown
 from sync.hq.knowledge import learn
 from sync.hq.programmes import Programmes
-from sync.hq.verdicts import Parking, judge, receive
+from sync.hq.states import COUNTERS
+from sync.hq.verdicts import Code, Parking, Received, judge, receive
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
 
 NEXT_POLL_S = 15
@@ -29,14 +34,16 @@ ATTEMPTS = 6
 
 
 class _Conflict(Exception):
-    """The batch contradicts what is here; it becomes evidence once this transaction is rolled back."""
+    """The batch contradicts what is here; it becomes evidence once this transaction is rolled back.
 
+    `late`: it is of an epoch that the terminal has left, and comes with its new key: parked, and asked for no more.
+    `diverges`: its entries are others than those here, and not merely numbered or counted wrongly.
+    """
 
-@dataclass(frozen=True, slots=True)
-class _Stream:
-    epoch: int
-    durable_to: int
-    head: bytes
+    def __init__(self, text: str, *, late: bool = False, diverges: bool = False) -> None:
+        self.late = late
+        self.diverges = diverges
+        super().__init__(text)
 
 
 def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
@@ -64,7 +71,11 @@ def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
             with attempt, conn.transaction():
                 answer = _book(conn, programmes, batch, raws)
     except _Conflict as conflict:
-        _keep_evidence(conn, batch, str(conflict))
+        if conflict.late:
+            return late_answer(batch, park_conflict(conn, batch, raws), NEXT_POLL_S)
+        keep_evidence(conn, batch, str(conflict))
+        if conflict.diverges:
+            park_conflict(conn, batch, raws)
         raise Refused(409, "stream_conflict", f"{conflict}; the batch is kept for the store manager") from conflict
     return answer.model_copy(update={"feeds": {"till": newest_cursor(conn)}})
 
@@ -72,7 +83,10 @@ def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
 def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence[bytes]) -> BatchAnswer:
     stream = _lock_stream(conn, batch)
     before = _known(conn, batch, stream)
-    digests = _check_chain(batch, raws, stream, before)
+    try:
+        digests = _check_chain(batch, raws, stream, before)
+    except _Conflict as conflict:
+        raise _Conflict(str(conflict), late=stream.closed, diverges=conflict.diverges) from conflict
     fresh = [
         receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=datetime.now(UTC).date())
         for seq, (raw, digest) in enumerate(zip(raws, digests, strict=True), batch.from_seq)
@@ -80,12 +94,21 @@ def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence
     ]
     results = [before[seq] for seq in range(batch.from_seq, min(batch.to_seq, stream.durable_to) + 1)]
     verdicts: list[Verdict] = []
+    moved: set[str | None] = set()
+    for part in _parts(fresh):
+        resolution = part[0].resolution
+        if resolution is None:
+            judged = _judged(conn, programmes, part)
+        else:
+            parking, accounts = _resolved(conn, programmes, batch, part[0], resolution)
+            judged = [(part[0], None, parking)]
+            moved.update(accounts)
+        _store(conn, programmes, batch, judged)
+        verdicts += judged
     if fresh:
-        known = learn(conn, programmes, fresh)
-        verdicts = [(received, *judge(received, known)) for received in fresh]
-        _store(conn, programmes, batch, verdicts)
+        advance(conn, batch.terminal, stream, fresh[-1].seq, fresh[-1].digest)
     durable_to = max(stream.durable_to, batch.to_seq)
-    accounts = {known_before.account for known_before in results} | {account for _, account, _ in verdicts}
+    moved |= {known_before.account for known_before in results} | {account for _, account, _ in verdicts}
     return BatchAnswer(
         durable_to=durable_to,
         applied_to=durable_to,
@@ -93,23 +116,56 @@ def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence
             [_again(seq, known_before) for seq, known_before in enumerate(results, batch.from_seq)]
             + [_result(received.seq, parking) for received, _, parking in verdicts]
         ),
-        balances=_balances(conn, [account for account in accounts if account is not None]),
+        balances=() if stream.closed else _balances(conn, [account for account in moved if account is not None]),
         next_poll_s=NEXT_POLL_S,
         server_time_ms=time.time_ns() // 1_000_000,
     )
 
 
-def _lock_stream(conn: Connection, batch: Batch) -> _Stream:
-    row = conn.execute(
-        "SELECT epoch, durable_to, head_digest FROM stream WHERE terminal_id = %s FOR UPDATE", (batch.terminal,)
-    ).fetchone()
-    if row is None:
-        raise Refused(401, "unknown_terminal", "this terminal was never enrolled here: enrol it with a one-time code")
-    stream = _Stream(*row)
-    if batch.epoch != stream.epoch:
-        raise _Conflict(f"expected epoch {stream.epoch} of this terminal, got {batch.epoch}")
+def _parts(fresh: Sequence[Received]) -> Iterator[Sequence[Received]]:
+    """The entries in runs, a resolution alone in its own: what follows it must know what it did."""
+    for alone, run in itertools.groupby(fresh, key=lambda received: received.seq if received.resolution else 0):
+        del alone
+        yield list(run)
+
+
+def _judged(conn: Connection, programmes: Programmes, fresh: Sequence[Received]) -> list[Verdict]:
+    known = learn(conn, programmes, fresh)
+    verdicts: list[Verdict] = [(received, *judge(received, known)) for received in fresh]
+    strangers = [
+        received.entry.card
+        for received, _, parking in verdicts
+        if parking is not None and parking.code is Code.UNKNOWN_CARD and received.entry is not None
+    ]
+    if not strangers or still_unknown(conn, strangers):
+        return verdicts
+    known = learn(conn, programmes, fresh)
+    return [(received, *judge(received, known)) for received in fresh]
+
+
+def _resolved(
+    conn: Connection, programmes: Programmes, batch: Batch, received: Received, what: Resolution
+) -> tuple[Parking | None, list[str]]:
+    entry = received.entry
+    assert entry is not None
+    row = conn.execute("SELECT store_id FROM terminal WHERE terminal_id = %s", (batch.terminal,)).fetchone()
+    assert row is not None, "a stream has its terminal"
+    by = (batch.terminal, batch.epoch, received.seq)
+    return resolve(conn, programmes, Word(what, entry.reason or "", entry.approver or "", row[0], by))
+
+
+def _lock_stream(conn: Connection, batch: Batch) -> Stream:
+    stream = lock_stream(conn, batch.terminal, batch.epoch)
+    if stream is None:
+        present = lock_stream(conn, batch.terminal)
+        assert present is not None
+        raise _Conflict(
+            f"expected epoch {present.epoch} of this terminal, got {batch.epoch}", late=batch.epoch < present.epoch
+        )
     if batch.from_seq > stream.durable_to + 1:
         wanted = stream.durable_to + 1
+        if stream.closed:
+            raise _Conflict(f"expected entries from {wanted}, got them from {batch.from_seq}", late=True)
         raise Refused(409, "gap", f"expected entries from {wanted}, got them from {batch.from_seq}", wanted_seq=wanted)
     return stream
 
@@ -124,20 +180,20 @@ class _Before:
     text: str | None
 
 
-def _known(conn: Connection, batch: Batch, stream: _Stream) -> dict[int, _Before]:
+def _known(conn: Connection, batch: Batch, stream: Stream) -> dict[int, _Before]:
     """What of the batch, and of the entry just before it, was received earlier; by seq."""
     if batch.from_seq > stream.durable_to:
         return {}
     rows = conn.execute(
         "SELECT r.seq, r.digest, r.account_id, p.code, p.text FROM received r "
-        "LEFT JOIN parked p USING (terminal_id, epoch, seq) "
+        "LEFT JOIN parked p USING (terminal_id, epoch, seq, digest) "
         "WHERE r.terminal_id = %s AND r.epoch = %s AND r.seq BETWEEN %s AND %s",
         (batch.terminal, batch.epoch, batch.from_seq - 1, min(batch.to_seq, stream.durable_to)),
     )
     return {seq: _Before(*rest) for seq, *rest in rows}
 
 
-def _check_chain(batch: Batch, raws: Sequence[bytes], stream: _Stream, before: dict[int, _Before]) -> list[bytes]:
+def _check_chain(batch: Batch, raws: Sequence[bytes], stream: Stream, before: dict[int, _Before]) -> list[bytes]:
     """The digest of each entry, once the chain is known to hold: within the batch, and with what is here."""
     count = batch.to_seq - batch.from_seq + 1
     if count != len(raws):
@@ -149,12 +205,13 @@ def _check_chain(batch: Batch, raws: Sequence[bytes], stream: _Stream, before: d
     else:
         expected = before[batch.from_seq - 1].digest if batch.from_seq > 1 else GENESIS
     if previous != expected:
-        raise _Conflict(f"entry {batch.from_seq} does not follow the entry {batch.from_seq - 1} that is here")
+        text = f"entry {batch.from_seq} does not follow the entry {batch.from_seq - 1} that is here"
+        raise _Conflict(text, diverges=True)
     for seq, raw in enumerate(raws, batch.from_seq):
         previous = chain(previous, raw)
         digests.append(previous)
         if seq <= stream.durable_to and before[seq].digest != previous:
-            raise _Conflict(f"entry {seq} is here with other bytes")
+            raise _Conflict(f"entry {seq} is here with other bytes", diverges=True)
     if previous.hex() != batch.head_digest:
         raise _Conflict("the head digest does not follow from the entries of the batch")
     return digests
@@ -176,16 +233,17 @@ def _store(
         stream,
     )
     conn.execute(
-        "INSERT INTO parked (terminal_id, epoch, seq, code, text, account_id, raw) "
-        "SELECT %(terminal)s, %(epoch)s, seq, code, text, account_id, raw FROM incoming WHERE parked",
+        "INSERT INTO parked (terminal_id, epoch, seq, digest, code, text, account_id, raw, card, kind, points, "
+        "business_date) SELECT %(terminal)s, %(epoch)s, seq, digest, code, text, account_id, raw, card, kind, "
+        "coalesce(points, 0), business_date FROM incoming WHERE parked",
+        stream,
+    )
+    conn.execute(
+        "INSERT INTO feed (subject, key) SELECT 'parked', concat_ws(' ', %(terminal)s::text, %(epoch)s::text, seq, "
+        "encode(digest, 'hex')) FROM incoming WHERE parked ORDER BY seq",
         stream,
     )
     post(conn, programmes, batch.terminal, batch.epoch, verdicts)
-    last = verdicts[-1][0]
-    conn.execute(
-        "UPDATE stream SET durable_to = %s, head_digest = %s WHERE terminal_id = %s",
-        (last.seq, last.digest, batch.terminal),
-    )
 
 
 def _result(seq: int, parking: Parking | None) -> Result:
@@ -205,13 +263,4 @@ def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ..
     )
     return tuple(
         AccountBalance(account=account, points=points, counters=counters) for account, points, counters in rows
-    )
-
-
-def _keep_evidence(conn: Connection, batch: Batch, reason: str) -> None:
-    body = batch.encode()
-    conn.execute(
-        "INSERT INTO evidence (terminal_id, body_hash, reason, body) VALUES (%s, %s, %s, %s) "
-        "ON CONFLICT (terminal_id, body_hash) DO UPDATE SET last_at = now(), times = evidence.times + 1",
-        (batch.terminal, hashlib.sha256(body).digest(), reason, body),
     )

@@ -16,7 +16,8 @@ from loyalty.cards import CardFormat, CardNumber
 from loyalty.errors import CardFormatError
 from sync.hq.database import Connection
 from sync.hq.errors import ImportRefused
-from sync.hq.programmes import newest
+from sync.hq.inbox import lock_cards, settle_cards
+from sync.hq.programmes import Programmes, newest
 
 COLUMNS = ("card_number", "first_name", "tier", "points")
 """The header of a members file, in any order."""
@@ -57,7 +58,7 @@ def import_members(
 ) -> Imported:
     """Import a members file: one account with one card a row, opening points booked in the ledger.
 
-    Card numbers become tokens at once and are not stored.
+    Card numbers become tokens at once and are not stored. What was parked because a card was unknown is judged again.
 
     Args:
         card_key: 32 bytes; `Database.keys.card`.
@@ -83,7 +84,13 @@ def import_members(
         if problems:
             raise ImportRefused(problems)
         try:
-            return _insert(conn, today)
+            done = _insert(conn, today)
+            lock_cards(conn)  # before looking what is parked: what is parked after this sees the new cards
+            tokens = conn.execute(
+                "SELECT DISTINCT token FROM newcomer JOIN parked ON card = token WHERE resolved_at IS NULL"
+            ).fetchall()
+            settle_cards(conn, Programmes(), [token for (token,) in tokens])
+            return done
         except UniqueViolation as error:
             raise ImportRefused(["another import of the same cards ran at the same time: look with `find`"]) from error
 

@@ -13,6 +13,7 @@ from loyalty.errors import LoyaltyError
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
 from loyalty.redemption import Choice
+from loyalty.resolution import Resolution
 from loyalty.returns import quantities, take_back
 from loyalty.settlement import Settlement, settle
 
@@ -42,6 +43,11 @@ class Code(StrEnum):
     RETURN_VOIDED = "return_voided"
     RETURN_REFUSED = "return_refused"
     COUPON_USED = "coupon_used"
+    RESOLUTION_UNKNOWN = "resolution_unknown"
+    RESOLVED_BEFORE = "resolved_before"
+    RESOLUTION_REFUSED = "resolution_refused"
+    OTHER_STORE = "other_store"
+    STREAM_CONFLICT = "stream_conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,11 @@ class Received:
     def sign(self) -> int:
         """-1 for a void, whose settlement counts negative."""
         return -1 if self.entry is not None and self.entry.kind is EntryKind.VOID else 1
+
+    @property
+    def resolution(self) -> Resolution | None:
+        """The decision in a sound resolution; it is carried out, where other entries are judged."""
+        return self.entry.resolves if self.entry is not None and self.fault is None else None
 
     @property
     def earned(self) -> int:
@@ -129,13 +140,13 @@ def receive(seq: int, raw: bytes, digest: bytes, *, terminal: str, epoch: int, t
     try:
         entry = Entry.decode(raw)
     except LoyaltyError as error:
-        return Received(seq, raw, digest, _date_within(raw, today), fault=_park(Code.UNREADABLE, str(error)))
+        return Received(seq, raw, digest, _date_within(raw, today), fault=park(Code.UNREADABLE, str(error)))
     entry_id, reverses, original = _uuid(entry.id), _uuid(entry.reverses), _uuid(entry.original)
     if wrong := _unsound(entry, entry_id, reverses, original):
-        return Received(seq, raw, digest, entry.business_date, fault=_park(Code.UNREADABLE, wrong))
+        return Received(seq, raw, digest, entry.business_date, fault=park(Code.UNREADABLE, wrong))
     fault = None
     if (entry.terminal, entry.epoch, entry.seq) != (terminal, epoch, seq):
-        fault = _park(
+        fault = park(
             Code.MISNUMBERED,
             f"expected terminal {terminal}, epoch {epoch}, number {seq}; "
             f"the entry says {entry.terminal[:MAX_NAME]}, {entry.epoch}, {entry.seq}",
@@ -152,9 +163,9 @@ def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | N
     if received.fault is not None:
         return account, received.fault
     if account is None:
-        return None, _park(Code.UNKNOWN_CARD, "the card belongs to no member here: link it to one")
+        return None, park(Code.UNKNOWN_CARD, "the card belongs to no member here: link it to one")
     if before := known.booked.get((account, received.entry_id)):
-        return account, _park(Code.ID_TWICE, f"an entry with this id is booked already, as {before.where}")
+        return account, park(Code.ID_TWICE, f"an entry with this id is booked already, as {before.where}")
     match entry.kind:
         case EntryKind.SALE:
             parking = _judge_sale(entry, known)
@@ -164,6 +175,8 @@ def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | N
             parking = _judge_return(received, entry, account, known)
         case EntryKind.ADJUSTMENT:
             parking = None  # a manager answers for it, by name: there is nothing to compute it from
+        case EntryKind.RESOLUTION:
+            parking = park(Code.RESOLUTION_REFUSED, "a decision is carried out when it arrives, and not judged again")
     if parking is None:
         _remember(received, entry, account, known)
     return account, parking
@@ -194,25 +207,25 @@ def coupons_of(entry: Entry) -> list[str]:
 def _judge_sale(entry: Entry, known: Knowledge) -> Parking | None:
     programme = known.programmes.get(entry.programme_version)
     if programme is None or programme.id != entry.programme:
-        return _park(
+        return park(
             Code.UNKNOWN_PROGRAMME,
             f"programme '{entry.programme}' version {entry.programme_version} was never published here",
         )
     for code in coupons_of(entry):
         if code in known.coupons:
-            return _park(Code.COUPON_USED, f"the coupon …{code[-4:]} was used before, on sale {known.coupons[code]}")
+            return park(Code.COUPON_USED, f"the coupon …{code[-4:]} was used before, on sale {known.coupons[code]}")
     wanted = [Choice.of(redemption) for redemption in entry.settlement.redemptions]
     try:
         expected = settle(programme, entry.basket, entry.tier, wanted, entry.known_facts)
     except ValueError as error:  # every domain error, and amounts so contradictory that they cannot be split
-        return _park(Code.ACCRUAL_DIFFERS, f"cannot be computed again: {error}")
+        return park(Code.ACCRUAL_DIFFERS, f"cannot be computed again: {error}")
     return _compare(expected, entry.settlement)
 
 
 def _compare(ours: Settlement, theirs: Settlement) -> Parking | None:
     if ours == theirs:
         return None
-    return _park(
+    return park(
         Code.ACCRUAL_DIFFERS,
         f"expected {ours.points_earned} points earned and {ours.points_spent} spent, "
         f"got {theirs.points_earned} and {theirs.points_spent}"
@@ -225,18 +238,16 @@ def _judge_return(received: Received, entry: Entry, account: str, known: Knowled
     key = (account, received.original)
     sale = known.sales.get(key)
     if sale is None:
-        return _park(
-            Code.RETURN_UNKNOWN, f"the sale it returns from, {received.original}, is not booked to this member"
-        )
+        return park(Code.RETURN_UNKNOWN, f"the sale it returns from, {received.original}, is not booked to this member")
     if key in known.voided:
-        return _park(Code.RETURN_VOIDED, f"the sale {received.original} was taken back whole")
+        return park(Code.RETURN_VOIDED, f"the sale {received.original} was taken back whole")
     back = quantities([entry])
     try:
         expected = take_back(sale, quantities(known.returned.get(key, ())), back)
     except ValueError as error:
-        return _park(Code.RETURN_REFUSED, str(error))
+        return park(Code.RETURN_REFUSED, str(error))
     if expected.basket != entry.basket:
-        return _park(Code.ACCRUAL_DIFFERS, "the lines are not those of the sale, or were paid differently")
+        return park(Code.ACCRUAL_DIFFERS, "the lines are not those of the sale, or were paid differently")
     return _compare(expected.settlement, entry.settlement)
 
 
@@ -244,13 +255,13 @@ def _judge_void(received: Received, account: str, known: Knowledge) -> Parking |
     assert received.reverses is not None
     sale = known.booked.get((account, received.reverses))
     if sale is None or sale.kind != EntryKind.SALE:
-        return _park(Code.VOID_UNKNOWN, f"the sale that it takes back, {received.reverses}, is not booked here")
+        return park(Code.VOID_UNKNOWN, f"the sale that it takes back, {received.reverses}, is not booked here")
     if (account, received.reverses) in known.voided:
-        return _park(Code.VOID_TWICE, f"the sale {received.reverses} was taken back before")
+        return park(Code.VOID_TWICE, f"the sale {received.reverses} was taken back before")
     if known.returned.get((account, received.reverses)):
-        return _park(Code.VOID_RETURNED, f"goods of the sale {received.reverses} came back before: return the rest")
+        return park(Code.VOID_RETURNED, f"goods of the sale {received.reverses} came back before: return the rest")
     if (received.earned, received.spent) != (-sale.earned, -sale.spent):
-        return _park(
+        return park(
             Code.ACCRUAL_DIFFERS,
             f"the sale earned {sale.earned} and spent {sale.spent}; "
             f"this takes back {-received.earned} and {-received.spent}",
@@ -292,7 +303,8 @@ def _date_within(raw: bytes, today: date) -> date:
         return today
 
 
-def _park(code: Code, text: str) -> Parking:
+def park(code: Code, text: str) -> Parking:
+    """A reason, fit to be stored and shown."""
     # Parts of the text come from the till: no control characters, which the database and screens would choke on.
     clean = "".join(char if char.isprintable() else "�" for char in text)
     return Parking(code, clean if len(clean) <= MAX_TEXT else clean[: MAX_TEXT - 1] + "…")
