@@ -202,6 +202,8 @@ class AccountBalance(Message):
     points: StrictInt
     counters: dict[str, StrictInt] = Field(default={}, exclude_if=_is_empty)
     """What stamp cards, challenges and limits have counted of the account, as of the same moment."""
+    pending: StrictInt = Field(default=0, exclude_if=_is_empty)
+    """Of the points, those that are not vested: shown, but not to be spent yet."""
 
 
 class BatchAnswer(Message):
@@ -230,6 +232,13 @@ class AccountChange(Message):
     """What stamp cards, challenges and limits have counted of the account; left out when nothing is."""
     first_purchase: StrictBool = Field(default=False, exclude_if=_is_empty)
     """Nothing is booked to the account yet."""
+    pending: StrictInt = Field(default=0, exclude_if=_is_empty)
+    """Of the points, those that are not vested: shown, but not to be spent yet."""
+    birthday: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{2}$")] | None = Field(default=None, exclude_if=_is_empty)
+    """Month and day, "11-24"; no year."""
+    segments: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
+    pin: Annotated[str, Field(max_length=200)] | None = Field(default=None, exclude_if=_is_empty)
+    """Argon2id hash of the member's PIN in its own text form, so that a till can check it with no line."""
 
 
 class CardChange(Message):
@@ -269,6 +278,14 @@ class ProgrammeChange(Message):
 
     kind: Literal["programme"] = "programme"
     document: dict[str, Any]
+
+
+class StockChange(Message):
+    """How many of a reward with a stock were given in the whole chain."""
+
+    kind: Literal["stock"] = "stock"
+    reward: str
+    given: StrictInt
 
 
 class ParkedState(StrEnum):
@@ -321,12 +338,12 @@ class CardGone(Message):
 
 
 State = Annotated[
-    AccountChange | CardChange | ProgrammeChange | ParkedChange | LeaseChange, Field(discriminator="kind")
+    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | LeaseChange, Field(discriminator="kind")
 ]
 """Something as it is now."""
 
 Change = Annotated[
-    AccountChange | CardChange | ProgrammeChange | ParkedChange | LeaseChange | AccountGone | CardGone,
+    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | LeaseChange | AccountGone | CardGone,
     Field(discriminator="kind"),
 ]
 """Something as it is now, or gone."""

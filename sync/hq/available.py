@@ -19,6 +19,9 @@ LEASED = (
 )
 """Points of a balance `b` set aside at tills: also those whose time is over, until they are reclaimed."""
 
+PENDING = "coalesce((SELECT sum(greatest(0, v.points)) FROM vesting v WHERE v.account_id = b.account_id), 0)"
+"""Points of a balance `b` that cannot be spent yet."""
+
 
 def lock_accounts(conn: Connection, accounts: Sequence[str]) -> None:
     """Lock the balances of `accounts`, in account order: whoever sets points aside or spends them waits here."""
@@ -28,13 +31,21 @@ def lock_accounts(conn: Connection, accounts: Sequence[str]) -> None:
 
 
 def available(conn: Connection, accounts: Sequence[str], now: datetime) -> dict[str, int]:
-    """The points of each account that may still be set aside; below zero when more is gone than there was.
+    """The points of each account that nobody has set aside; below zero when more is gone than there was.
 
     Within a transaction that locked the accounts. An account without bookings has none.
     """
+    return _less(conn, accounts, now, f"{HELD} - {LEASED}")
+
+
+def spendable(conn: Connection, accounts: Sequence[str], now: datetime) -> dict[str, int]:
+    """The points of each account that may be set aside now: what is available, less what is pending."""
+    return _less(conn, accounts, now, f"{HELD} - {LEASED} - {PENDING}")
+
+
+def _less(conn: Connection, accounts: Sequence[str], now: datetime, taken: str) -> dict[str, int]:
     rows = conn.execute(
-        f"SELECT b.account_id, (b.points - {HELD} - {LEASED})::bigint FROM balance b "
-        "WHERE b.account_id = ANY(%(accounts)s)",
+        f"SELECT b.account_id, (b.points - {taken})::bigint FROM balance b WHERE b.account_id = ANY(%(accounts)s)",
         {"now": now, "accounts": sorted(set(accounts))},
     )
     return {**dict.fromkeys(accounts, 0), **dict(rows.fetchall())}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sync.hq.available import available, lock_accounts
+from sync.hq.available import lock_accounts, spendable
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
 from sync.wire_spending import HoldAnswer, HoldRequest, HoldState
@@ -52,7 +52,7 @@ def place(conn: Connection, terminal: str, request: HoldRequest, now: datetime) 
         lock_accounts(conn, [account])
         if known := _find(conn, hold_id):
             return _same(known, terminal, account, request.points).answer(now)
-        left = available(conn, [account], now)[account]
+        left = spendable(conn, [account], now)[account]
         if request.points > left:
             raise Refused(409, "points_short", f"expected at most {max(0, left)} points, got {request.points}")
         expires = now + timedelta(seconds=request.expires_s)
@@ -79,7 +79,7 @@ def capture(conn: Connection, terminal: str, hold_id: UUID, now: datetime) -> Ho
         if held.state is not HoldState.ACTIVE:
             return held.answer(now)
         state, expires = HoldState.CAPTURED, now + CAPTURE_KEEPS
-        if held.expires_at <= now and available(conn, [held.account], now)[held.account] < held.points:
+        if held.expires_at <= now and spendable(conn, [held.account], now)[held.account] < held.points:
             state, expires = HoldState.LATE, held.expires_at
         return _put(conn, held, state, expires).answer(now)
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from loyalty.programme import OfflineMode, OfflinePolicy
-from sync.hq.available import available, lock_accounts
+from sync.hq.available import lock_accounts, spendable
 from sync.hq.database import Connection
 from sync.hq.errors import HqError, Refused
 from sync.wire import LeaseChange
@@ -81,7 +81,7 @@ def grant(
         return 0
     accounts = sorted({wish.account for wish in wishes})
     lock_accounts(conn, accounts)
-    free = available(conn, accounts, now)
+    free = spendable(conn, accounts, now)
     at: dict[str, dict[tuple[str, int], int]] = {}
     for account, terminal, epoch, left in conn.execute(
         "SELECT account_id, terminal_id, epoch, sum(points - spent)::bigint FROM lease "

@@ -236,6 +236,16 @@ def test_what_cannot_be_held(
     assert free(conn, account) == 100
 
 
+def test_pending_points_are_not_held(till: TestTill, member: Member, conn: Connection) -> None:
+    card, account = member(points=100)
+    conn.execute(
+        "INSERT INTO vesting (account_id, entry_id, vests_on, points) VALUES (%s, %s, '2099-01-01', 70)",
+        (account, uuid.uuid4()),
+    )
+    assert code(ask(till, card, 31)) == (409, "points_short")
+    assert held(till, card, 30).points == 30
+
+
 def test_a_blocked_card_holds_nothing(till: TestTill, member: Member, conn: Connection) -> None:
     card, _ = member(points=100)
     conn.execute("UPDATE card SET blocked = true WHERE token = %s", (card,))
