@@ -78,10 +78,11 @@ def settle_spending(conn: Connection, booked: Iterable[tuple[Received, str]], no
     reach once holds and leases of others are counted, it is flagged as debt.
     """
     sales = [
-        (received.entry, received.entry_id, account)
+        (received.read, received.entry_id, account)
         for received, account in booked
-        if received.entry is not None and received.entry_id is not None
-        if received.entry.kind is EntryKind.SALE and received.entry.settlement.points_spent > 0
+        # A sale without rewards is read in a plainer way, and spends nothing.
+        if isinstance(received.read, Entry) and received.entry_id is not None
+        if received.read.kind is EntryKind.SALE and received.read.settlement.points_spent > 0
     ]
     if not sales:
         return
