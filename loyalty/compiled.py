@@ -133,6 +133,13 @@ class Compiled:
         """Benefits of which each member may have so many."""
         self.first_purchase = any(rule.first_purchase for rule in earn)
         """Whether any rule asks if it is the member's first."""
+        self.birthday = any(rule.birthday for rule in earn)
+        """Whether any rule asks for the member's birthday."""
+        asking = (*earn, *self.benefits.values(), *(goal.part for goal in self.goals))
+        self.segments = frozenset(name for part in asking for name in part.segments)
+        """Every segment that this version asks for."""
+        self.stocks = {benefit.id: benefit.stock for benefit in self.benefits.values() if benefit.stock is not None}
+        """How many there are in the chain of each benefit of which there are so many, by its id."""
 
     def asker(self, tier: str, facts: Facts) -> Asker:
         """A member of `tier` with `facts`, their moment read off the shop's clock."""

@@ -7,9 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync.errors import ServerFault
-from sync.mirror import PUT_ACCOUNT, PUT_CARD, PUT_PROGRAMME, account_row, card_row, programme_row
+from sync.inbox import take_over_all
+from sync.mirror import (
+    PUT_ACCOUNT,
+    PUT_CARD,
+    PUT_PROGRAMME,
+    PUT_STOCK,
+    account_row,
+    card_row,
+    programme_row,
+    stock_row,
+)
 from sync.store import Store
-from sync.wire import Section, SnapshotPart
+from sync.wire import ParkedChange, Section, SnapshotPart
 
 _ORDER = tuple(Section)
 
@@ -41,6 +51,12 @@ _KEPT = {
         put=PUT_PROGRAMME,
         row=lambda state, _: programme_row(state),
         read_key=lambda text: int(text or 0),
+    ),
+    Section.STOCKS: _Kept(
+        keys="SELECT reward FROM stock WHERE reward > ? AND reward <= ?",
+        forget="DELETE FROM stock WHERE reward = ?",
+        put=PUT_STOCK,
+        row=lambda state, part: stock_row(state, part.epoch, part.includes_seq),
     ),
     Section.ACCOUNTS: _Kept(
         keys="SELECT account FROM account WHERE account > ? AND account <= ?",
@@ -95,8 +111,10 @@ class Snapshots:
             got = Place(part.cursor, part.section, part.after)
             if got != wanted:
                 raise ServerFault(f"expected the part of the snapshot at {wanted}, got {got}; it is asked for again")
-            if kept := _KEPT.get(part.section):
-                _replace(connection, kept, part)
+            if part.section is Section.PARKED:
+                take_over_all(connection, (row for row in part.rows if isinstance(row, ParkedChange)), now_ms)
+            else:
+                _replace(connection, _KEPT[part.section], part)
             connection.execute(
                 "UPDATE feed SET last_contact_ms = ?, clock_offset_ms = ?", (now_ms, part.as_of_ms - now_ms)
             )

@@ -182,6 +182,7 @@ class Outcome(StrEnum):
 
     BOOKED = "booked"
     DUPLICATE = "duplicate"
+    STOCKS = "stocks"
     PARKED = "parked"
 
 
@@ -201,6 +202,8 @@ class AccountBalance(Message):
     points: StrictInt
     counters: dict[str, StrictInt] = Field(default={}, exclude_if=_is_empty)
     """What stamp cards, challenges and limits have counted of the account, as of the same moment."""
+    pending: StrictInt = Field(default=0, exclude_if=_is_empty)
+    """Of the points, those that are not vested: shown, but not to be spent yet."""
 
 
 class BatchAnswer(Message):
@@ -229,6 +232,13 @@ class AccountChange(Message):
     """What stamp cards, challenges and limits have counted of the account; left out when nothing is."""
     first_purchase: StrictBool = Field(default=False, exclude_if=_is_empty)
     """Nothing is booked to the account yet."""
+    pending: StrictInt = Field(default=0, exclude_if=_is_empty)
+    """Of the points, those that are not vested: shown, but not to be spent yet."""
+    birthday: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{2}$")] | None = Field(default=None, exclude_if=_is_empty)
+    """Month and day, "11-24"; no year."""
+    segments: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
+    pin: Annotated[str, Field(max_length=200)] | None = Field(default=None, exclude_if=_is_empty)
+    """Argon2id hash of the member's PIN in its own text form, so that a till can check it with no line."""
 
 
 class CardChange(Message):
@@ -245,6 +255,14 @@ class ProgrammeChange(Message):
 
     kind: Literal["programme"] = "programme"
     document: dict[str, Any]
+
+
+class StockChange(Message):
+    """How many of a reward with a stock were given in the whole chain."""
+
+    kind: Literal["stock"] = "stock"
+    reward: str
+    given: StrictInt
 
 
 class ParkedState(StrEnum):
@@ -296,11 +314,14 @@ class CardGone(Message):
     token: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
-State = Annotated[AccountChange | CardChange | ProgrammeChange | ParkedChange, Field(discriminator="kind")]
+State = Annotated[
+    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange, Field(discriminator="kind")
+]
 """Something as it is now."""
 
 Change = Annotated[
-    AccountChange | CardChange | ProgrammeChange | ParkedChange | AccountGone | CardGone, Field(discriminator="kind")
+    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | AccountGone | CardGone,
+    Field(discriminator="kind"),
 ]
 """Something as it is now, or gone."""
 
@@ -323,6 +344,7 @@ class Section(StrEnum):
     """What a snapshot is made of, in this order."""
 
     PROGRAMMES = "programmes"
+    STOCKS = "stocks"
     PARKED = "parked"
     ACCOUNTS = "accounts"
     CARDS = "cards"
@@ -331,9 +353,9 @@ class Section(StrEnum):
 class SnapshotPart(Message):
     """One line of GET /v1/snapshot: everything of one section whose key is above `after` and not above `upto`.
 
-    Keys are version, account and card token, in the order of their UTF-8 bytes (versions: of their numbers); what is
-    parked comes in one part. What a mirror has between the two and the part has not, is gone. Balances include the
-    asking terminal's entries of `epoch` up to `includes_seq`, each part by its own moment.
+    Keys are version, account and card token, in the order of their UTF-8 bytes (versions: of their numbers); stocks
+    and what is parked come in one part each. What a mirror has between the two and the part has not, is gone.
+    Balances include the asking terminal's entries of `epoch` up to `includes_seq`, each part by its own moment.
     """
 
     cursor: str

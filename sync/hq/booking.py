@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from sync.hq import stock, vesting
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
 from sync.hq.nightly import upgrade
@@ -46,6 +47,8 @@ def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, ve
     )
     booked = [(received, account) for received, account, parking in verdicts if account and parking is None]
     count(conn, booked)
+    stock.count(conn, programmes, booked)
+    vesting.note(conn, programmes, booked)
     programme = programmes.newest(conn)
     if programme is not None and programme.tier_policy is not None:
         upgrade(conn, programme, sorted({account for _, account in booked}), datetime.now(UTC).date())

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
 from sync.hq.parked import feed_key, parked_changes
-from sync.hq.states import named_accounts, named_cards, named_programmes
+from sync.hq.states import named_accounts, named_cards, named_programmes, named_stocks
 from sync.wire import MAX_CHANGES, AccountGone, CardGone, Change, ChangesPage
 
 FEEDS = ("till",)
-"""The feeds there are: members, cards, balances and programmes, for every till; parked entries, for their store's."""
+"""The feeds there are: members, cards, balances, programmes and rewards given, for every till; parked entries, for
+their store's."""
 
-SUBJECTS = ("account", "card", "programme", "parked")
+SUBJECTS = ("account", "card", "programme", "stock", "parked")
 """What a row of the feed may name."""
 
 SETTLED = "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -144,6 +145,8 @@ def _states(conn: Connection, terminal: str, names: Sequence[tuple[str, str]]) -
         **{("account", state.account): state for state in named_accounts(conn, keys["account"])},
         **{("card", state.token): state for state in named_cards(conn, keys["card"])},
     }
+    for stock in named_stocks(conn, keys["stock"]):
+        found["stock", stock.reward] = stock
     for state in named_programmes(conn, [int(key) for key in keys["programme"]]):
         found["programme", str(state.document["version"])] = state
     for parked in parked_changes(conn, terminal, keys["parked"]) if keys["parked"] else ():

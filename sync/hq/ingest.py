@@ -22,7 +22,7 @@ from sync.hq.errors import Refused
 from sync.hq.inbox import Word, resolve, still_unknown
 from sync.hq.knowledge import learn
 from sync.hq.programmes import Programmes
-from sync.hq.states import COUNTERS
+from sync.hq.states import COUNTERS, PENDING
 from sync.hq.verdicts import Code, Parking, Received, judge, receive
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
 
@@ -258,9 +258,11 @@ def _again(seq: int, before: _Before) -> Result:
 
 def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ...]:
     rows = conn.execute(
-        f"SELECT account_id, points, {COUNTERS} FROM balance b WHERE account_id = ANY(%s) ORDER BY account_id",
+        f"SELECT account_id, points, {COUNTERS}, {PENDING} FROM balance b WHERE account_id = ANY(%s) "
+        "ORDER BY account_id",
         (accounts,),
     )
     return tuple(
-        AccountBalance(account=account, points=points, counters=counters) for account, points, counters in rows
+        AccountBalance(account=account, points=points, counters=counters, pending=pending)
+        for account, points, counters, pending in rows
     )

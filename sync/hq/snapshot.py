@@ -11,9 +11,18 @@ from dataclasses import dataclass, replace
 from sync.hq.changes import newest_cursor, read_feed, watermark
 from sync.hq.database import Connection, Database
 from sync.hq.errors import Refused
-from sync.hq.parked import waiting
-from sync.hq.states import accounts_after, cards_after, programmes_after
-from sync.wire import MAX_PART_ROWS, AccountChange, CardChange, ParkedChange, ProgrammeChange, Section, SnapshotPart
+from sync.hq.parked import shown
+from sync.hq.states import accounts_after, all_stocks, cards_after, programmes_after
+from sync.wire import (
+    MAX_PART_ROWS,
+    AccountChange,
+    CardChange,
+    ParkedChange,
+    ProgrammeChange,
+    Section,
+    SnapshotPart,
+    StockChange,
+)
 
 MAX_AT_ONCE = 4
 """Snapshots handed out at once by one process: they share two cores with the booking of entries."""
@@ -119,14 +128,16 @@ def _part(conn: Connection, terminal: str, start: Start, total: int) -> Snapshot
 
 def _read(
     conn: Connection, terminal: str, section: Section, after: str
-) -> tuple[Sequence[AccountChange | CardChange | ProgrammeChange | ParkedChange], str | None]:
+) -> tuple[Sequence[AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange], str | None]:
     """The next rows of a section, and the last one's key; None when the section ends with them."""
     if section is Section.PROGRAMMES:
         programmes = programmes_after(conn, int(after or 0), MAX_PART_PROGRAMMES)
         full = len(programmes) == MAX_PART_PROGRAMMES
         return programmes, str(programmes[-1].document["version"]) if full else None
+    if section is Section.STOCKS:
+        return all_stocks(conn), None
     if section is Section.PARKED:
-        return waiting(conn, terminal), None
+        return shown(conn, terminal), None
     if section is Section.ACCOUNTS:
         accounts = accounts_after(conn, after, MAX_PART_ROWS)
         return accounts, accounts[-1].account if len(accounts) == MAX_PART_ROWS else None
