@@ -54,16 +54,17 @@ _DRAWN_ROWS = 4
 
 def is_printed(gray: Image, symbol: Symbol, corners: Corners, box: Box) -> bool:
     """Say whether `symbol`, of a `WEAK` kind, that zxing-cpp read at `corners`, in `box`, of `gray` (h, w) is there."""
-    profiles, first, last = lines_across(gray, corners, _MIDDLE)
+    profiles, first, last = lines_across(gray, corners, _MIDDLE[:1])
     if symbol.kind is ScanDataType.EAN_13:
         sharp = _sharpness(profiles[0], first, last) >= _SHARP
         if sharp and _far_apart(corners):
             return True
+        profiles = lines_across(gray, corners, _MIDDLE)[0]
         if lead_of(symbol.text, np.mean(profiles, axis=0), first, last) >= _LEAD:
             return True
         if not sharp:
             return False
-    return _reads_again(gray, symbol, profiles + lines_across(gray, corners, _OUTER)[0], box)
+    return _reads_again(gray, symbol, lines_across(gray, corners, _MIDDLE + _OUTER)[0], box)
 
 
 def _far_apart(corners: Corners) -> bool:
