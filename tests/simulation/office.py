@@ -106,7 +106,7 @@ class InProcess(httpx.BaseTransport):
         sent = httpx.Request(request.method, request.url, headers=request.headers, content=request.read())
         answer = await self._inner.handle_async_request(sent)
         body = b"".join([part async for part in answer.stream])  # type: ignore[union-attr]
-        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(body))
 
     def close(self) -> None:
         """End the loop."""

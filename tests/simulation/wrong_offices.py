@@ -63,4 +63,4 @@ class Hasty(InProcess):
             except Refused:
                 return super().handle_request(request)
         headers = {PROTOCOL_HEADER: str(PROTOCOL), "Content-Type": "application/json"}
-        return httpx.Response(200, headers=headers, content=answer.encode())
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(answer.encode()))
