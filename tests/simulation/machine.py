@@ -32,8 +32,8 @@ OPENING_POINTS = 200
 LONGEST_JUMP_MS = 400 * 86_400_000
 """A clock is off by a year and a month at the most; one before 2024 is a flat battery, which the till says."""
 
-RUNS = 10
-STEPS_A_RUN = 100
+RUNS = 7
+STEPS_A_RUN = 150
 """Long enough for a queue, a crash, a lost answer and a late card to meet in one run."""
 
 tills = st.integers(0, TILLS - 1)

@@ -22,6 +22,7 @@ def play(office: Office, seed: int, steps: int, carrier: Carrier = application) 
     return tally
 
 
+@pytest.mark.timeout(300)
 def test_five_thousand_steps_break_no_invariant(head_office: Office, seed: int) -> None:
     tally = play(head_office, seed, STEPS)
     assert tally.steps >= STEPS
