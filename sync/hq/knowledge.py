@@ -8,8 +8,10 @@ from uuid import UUID
 
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
+from sync.hq.claims import Claim, claims
 from sync.hq.database import Connection
 from sync.hq.programmes import Programmes
+from sync.hq.records import read_records
 from sync.hq.verdicts import Booking, Knowledge, Received, coupons_of
 
 _COUPON_LOCK = 0x5350_4743
@@ -48,6 +50,15 @@ def learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received]) -
     known.sales.update(_sales(conn, reopened))
     for account, original, entry in _returns(conn, reopened):
         known.returned.setdefault((account, original), []).append(entry)
+    claimed: dict[str, set[Claim]] = {}
+    for entry in entries:
+        programme = published.get(entry.programme_version)
+        if programme is None or entry.kind is not EntryKind.SALE:
+            continue
+        if (found := claims(entry, programme)) and (account := known.account_of(entry)) is not None:
+            claimed.setdefault(account, set()).update(found)
+    if claimed:
+        known.records.update(read_records(conn, claimed, entries))
     codes = [code for entry in entries for code in coupons_of(entry)]
     if codes:
         # Two tills may use one code at once; the second waits here until the first is booked.

@@ -16,6 +16,7 @@ from loyalty.redemption import Choice
 from loyalty.resolution import Resolution
 from loyalty.returns import quantities, take_back
 from loyalty.settlement import Settlement, settle
+from sync.hq.claims import Record, impossible
 
 MAX_POINTS = 10**12
 """Points in one entry: a hundred times the dearest basket at a hundred points a cent; more is not a sale."""
@@ -43,6 +44,7 @@ class Code(StrEnum):
     RETURN_VOIDED = "return_voided"
     RETURN_REFUSED = "return_refused"
     COUPON_USED = "coupon_used"
+    FACTS_IMPOSSIBLE = "facts_impossible"
     RESOLUTION_UNKNOWN = "resolution_unknown"
     RESOLVED_BEFORE = "resolved_before"
     RESOLUTION_REFUSED = "resolution_refused"
@@ -122,6 +124,8 @@ class Knowledge:
     """By account and id of the sale: its booked returns."""
     coupons: dict[str, UUID] = field(default_factory=dict)
     """Single-use codes of the batch that were used before, with the id of the sale."""
+    records: dict[str, Record] = field(default_factory=dict)
+    """By account: what the facts that sales of the batch state are held against."""
 
     def account_of(self, entry: Entry) -> str | None:
         """The account to book to: the one the card points to now, else the one the till named, if there is such."""
@@ -168,7 +172,7 @@ def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | N
         return account, park(Code.ID_TWICE, f"an entry with this id is booked already, as {before.where}")
     match entry.kind:
         case EntryKind.SALE:
-            parking = _judge_sale(entry, known)
+            parking = _judge_sale(entry, account, known)
         case EntryKind.VOID:
             parking = _judge_void(received, account, known)
         case EntryKind.RETURN:
@@ -179,6 +183,8 @@ def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | N
             parking = park(Code.RESOLUTION_REFUSED, "a decision is carried out when it arrives, and not judged again")
     if parking is None:
         _remember(received, entry, account, known)
+    if (record := known.records.get(account)) is not None:
+        record.follow(entry, booked=parking is None)
     return account, parking
 
 
@@ -204,7 +210,7 @@ def coupons_of(entry: Entry) -> list[str]:
     return [redemption.coupon for redemption in entry.settlement.redemptions if redemption.coupon is not None]
 
 
-def _judge_sale(entry: Entry, known: Knowledge) -> Parking | None:
+def _judge_sale(entry: Entry, account: str, known: Knowledge) -> Parking | None:
     programme = known.programmes.get(entry.programme_version)
     if programme is None or programme.id != entry.programme:
         return park(
@@ -214,6 +220,8 @@ def _judge_sale(entry: Entry, known: Knowledge) -> Parking | None:
     for code in coupons_of(entry):
         if code in known.coupons:
             return park(Code.COUPON_USED, f"the coupon …{code[-4:]} was used before, on sale {known.coupons[code]}")
+    if said := impossible(entry, programme, known.records.get(account) or Record()):
+        return park(Code.FACTS_IMPOSSIBLE, said)
     wanted = [Choice.of(redemption) for redemption in entry.settlement.redemptions]
     try:
         expected = settle(programme, entry.basket, entry.tier, wanted, entry.known_facts)
