@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
-from loyalty.basket import Line
+from loyalty.basket import BoughtLine
 from loyalty.facts import Facts
 from loyalty.programme_members import Badge, Challenge, Counted
 from loyalty.programme_parts import Goods, Weekday, When, Who, minutes
@@ -146,7 +146,7 @@ class Compiled:
         local = datetime.fromtimestamp(facts.at_ms // 1000, UTC).astimezone(self._zone)
         return Asker(tier, facts, Moment(local.date(), local.weekday(), local.hour * 60 + local.minute))
 
-    def shelves(self, lines: Sequence[Line]) -> list[list[int]]:
+    def shelves(self, lines: Sequence[BoughtLine]) -> list[list[int]]:
         """For each shelf, the numbers of the eligible lines on it, in order. Shelf 0 has every eligible line."""
         found: list[list[int]] = [[] for _ in self._shelves]
         everything = found[0]

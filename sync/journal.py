@@ -15,6 +15,7 @@ from loyalty.ledger import Clock, Entry, EntryKind, chain
 from loyalty.resolution import Resolution
 from loyalty.settlement import Settlement
 from sync.errors import StoreError
+from sync.inbox import note_decision
 from sync.store import Store
 from sync.terminal import Terminal
 from sync.wire import MAX_BATCH_ENTRIES, Proof
@@ -88,6 +89,7 @@ class Journal:
 
         Raises:
             CouponUsed: a single-use code of the sale was used here before; nothing was written.
+            DecidedBefore: a resolution of an entry that waits for nobody here any more; nothing was written.
             StoreFull, StoreError: nothing was written.
         """
         return self.append_all([draft])[0]
@@ -141,6 +143,8 @@ class Journal:
         )
         connection.execute("UPDATE head SET seq = ?, digest = ?", (entry.seq, head))
         self._use_coupons(connection, entry)
+        if entry.resolves is not None:
+            note_decision(connection, entry, head)
         self._give(connection, entry)
         return entry
 

@@ -11,8 +11,9 @@ from loyalty.errors import ProgrammeError
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
 from sync.errors import OtherVersion
+from sync.inbox import take_over
 from sync.store import Store
-from sync.wire import AccountBalance, AccountChange, CardChange, ChangesPage, ProgrammeChange, StockChange
+from sync.wire import AccountBalance, AccountChange, CardChange, ChangesPage, ParkedChange, ProgrammeChange, StockChange
 
 # A page that was read before this till's last batch must not take back what the batch's answer already stated.
 _UPSERT_ACCOUNT = """
@@ -99,9 +100,9 @@ class Mirror:
         """Who holds the card with token `card`; a token that is not in the mirror gives a holder without account."""
         row = self._store.row(
             """SELECT c.account, a.first_name, a.tier, c.blocked, a.pending, a.points,
-                   (SELECT COALESCE(SUM(j.points), 0) FROM journal j
+                   (SELECT COALESCE(SUM(j.points), 0) FROM counting j
                     WHERE j.account = a.account AND (j.epoch, j.seq) > (a.includes_epoch, a.includes_seq))
-                 + (SELECT COALESCE(SUM(j.points), 0) FROM journal j
+                 + (SELECT COALESCE(SUM(j.points), 0) FROM counting j
                     WHERE j.card = c.token AND j.account IS NULL
                       AND (j.epoch, j.seq) > (a.includes_epoch, a.includes_seq))
                FROM card c JOIN account a ON a.account = c.account WHERE c.token = ?""",
@@ -110,9 +111,7 @@ class Mirror:
         if row is not None:
             pending = row[4] + self._pending_here(row[0], card)
             return Holder(card, row[0], row[1], row[2], bool(row[3]), row[5], row[6], pending)
-        orphans = self._store.row(
-            "SELECT COALESCE(SUM(points), 0) FROM journal WHERE card = ? AND account IS NULL", (card,)
-        )
+        orphans = self._store.row("SELECT COALESCE(SUM(points), 0) FROM promised WHERE card = ?", (card,))
         return Holder(card, None, None, None, False, 0, int(orphans[0]) if orphans else 0)
 
     def _pending_here(self, account: str, card: str) -> int:
@@ -126,7 +125,7 @@ class Mirror:
             return 0
         row = self._store.row(
             """WITH here AS (
-                   SELECT j.id, j.session, j.kind, j.earned, j.original FROM journal j JOIN account a ON a.account = ?
+                   SELECT j.id, j.session, j.kind, j.earned, j.original FROM counting j JOIN account a ON a.account = ?
                    WHERE (j.account = a.account OR (j.card = ? AND j.account IS NULL))
                      AND (j.epoch, j.seq) > (a.includes_epoch, a.includes_seq))
                SELECT COALESCE(SUM(earned), 0) FROM here h
@@ -146,7 +145,8 @@ class Mirror:
         )
         counters: Counter[str] = Counter(json.loads(known[0]) if known else {})
         rows = self._store.rows(
-            "SELECT raw FROM journal WHERE (account = ? OR (card = ? AND account IS NULL)) AND (epoch, seq) > (?, ?)",
+            "SELECT raw FROM counting WHERE (account = ? OR (card = ? AND account IS NULL)) "
+            "AND (epoch, seq) > (?, ?) AND kind <> 'resolution'",
             (holder.account, holder.card, *(known[4:] if known else (0, 0))),
         )
         for row in rows:
@@ -215,6 +215,8 @@ class Mirror:
                         connection.execute(_UPSERT_ACCOUNT, _account_row(change, page.epoch, page.includes_seq))
                     case CardChange():
                         connection.execute(_UPSERT_CARD, (change.token, change.account, int(change.blocked)))
+                    case ParkedChange():
+                        take_over(connection, change, now_ms)
                     case ProgrammeChange():
                         programme = _read_programme(change)
                         document = json.dumps(change.document, ensure_ascii=False)
@@ -239,6 +241,7 @@ class Mirror:
         """Head office's feed began anew (it was restored from a backup): read it from the start, over what is here."""
         with self._store.transaction() as connection:
             connection.execute("UPDATE feed SET cursor = ''")
+            connection.execute("DELETE FROM parked")  # the older backup may not know of all of them
 
     def confirm(self, balances: Iterable[AccountBalance], epoch: int, seq: int) -> None:
         """Take over balances that head office stated with this till's entries up to `seq` included."""

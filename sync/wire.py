@@ -6,6 +6,7 @@ Times are Unix milliseconds UTC, points and money are integers, digests and toke
 from __future__ import annotations
 
 import base64
+import json
 import zlib
 from collections.abc import Sequence
 from datetime import date
@@ -249,6 +250,29 @@ class CardChange(Message):
     blocked: bool
 
 
+class LeaseChange(Message):
+    """Points of an account set aside at this terminal, as they stand now; sent to this terminal alone."""
+
+    kind: Literal["lease"] = "lease"
+    id: str
+    account: str
+    terminal: str
+    epoch: StrictInt
+    points: Annotated[StrictInt, Field(gt=0)]
+    """As granted; the till counts itself what it spent of them."""
+    expires_ms: StrictInt
+    """The last moment to spend from it, by head office's clock."""
+    state: Literal["active", "gone"]
+    """`gone`: reclaimed, or revoked by an operator: nothing may be spent from it any more."""
+    signature: str
+    """Head office's Ed25519 signature over `signed_bytes`, base64."""
+
+    def signed_bytes(self) -> bytes:
+        """What the signature is over: JSON with sorted keys and no spaces, ASCII."""
+        terms = self.model_dump(exclude={"kind", "signature"})
+        return json.dumps(terms, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
 class ProgrammeChange(Message):
     """A published programme version; the highest version is the one in force."""
 
@@ -314,12 +338,12 @@ class CardGone(Message):
 
 
 State = Annotated[
-    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange, Field(discriminator="kind")
+    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | LeaseChange, Field(discriminator="kind")
 ]
 """Something as it is now."""
 
 Change = Annotated[
-    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | AccountGone | CardGone,
+    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | LeaseChange | AccountGone | CardGone,
     Field(discriminator="kind"),
 ]
 """Something as it is now, or gone."""

@@ -19,6 +19,10 @@ from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
 from loyalty.programme_members import Credential
 from loyalty.redemption import TAKEN
+from sync.hq.plain import PlainSale
+
+Stated = Entry | PlainSale
+"""An entry, in one form or the other."""
 
 
 @dataclass(slots=True)
@@ -40,9 +44,9 @@ class Record:
     unproven: bool = False
     """Some of the terminal's entries are parked: what it counted on its own is then not known here."""
 
-    def follow(self, entry: Entry, *, booked: bool) -> None:
+    def follow(self, entry: Stated, *, booked: bool) -> None:
         """Let the claims of the entries that follow know of this one of the same terminal."""
-        sign = -1 if entry.kind is EntryKind.VOID else 1
+        sign = -1 if entry.kind == EntryKind.VOID else 1
         for progress in entry.settlement.counters:
             if sign > 0:
                 self.added[progress.counter] += max(0, progress.count)
@@ -51,7 +55,7 @@ class Record:
         if not booked:
             self.unproven = True
             return
-        self.sold = self.sold or entry.kind is EntryKind.SALE
+        self.sold = self.sold or entry.kind == EntryKind.SALE
         if entry.kind in {EntryKind.SALE, EntryKind.VOID}:
             self.earned[entry.card, entry.business_date] += sign * entry.settlement.points_earned
 
@@ -64,29 +68,32 @@ class Claim(Enum):
     COUNTED = "counted"  # what was counted of the account
 
 
-def claims(entry: Entry, programme: Programme) -> set[Claim]:
+def claims(entry: Stated, programme: Programme) -> set[Claim]:
     """What has to be known of the account to judge a sale's facts. Of most sales nothing: it costs look-ups."""
-    facts = entry.known_facts
+    facts = entry.facts
     found: set[Claim] = set()
-    named = facts.birthday or facts.segments or facts.credential is Credential.PIN
-    if named or entry.tier != programme.tiers[0].id:
+    if entry.tier != programme.tiers[0].id:
         found.add(Claim.TOLD)
-    if facts.first_purchase or programme.caps.per_card_day_points is not None:
+    if programme.caps.per_card_day_points is not None:
         found.add(Claim.BOOKED)
+    if facts is not None:
+        if facts.birthday or facts.segments or facts.credential is Credential.PIN:
+            found.add(Claim.TOLD)
+        if facts.first_purchase:
+            found.add(Claim.BOOKED)
     if _pays(entry):
         found.add(Claim.COUNTED)
     return found
 
 
-def _pays(entry: Entry) -> bool:
+def _pays(entry: Stated) -> bool:
     """Whether counters let a sale have something: stamps spent, a goal reached, one more of a limited reward."""
-    settled = entry.settlement
-    return any(_limits(progress.counter) for progress in settled.counters) or any(
-        redemption.stamps for redemption in settled.redemptions
-    )
+    if any(_limits(progress.counter) for progress in entry.settlement.counters):
+        return True
+    return isinstance(entry, Entry) and any(redemption.stamps for redemption in entry.settlement.redemptions)
 
 
-def impossible(entry: Entry, programme: Programme, record: Record) -> str | None:
+def impossible(entry: Stated, programme: Programme, record: Record) -> str | None:
     """What of a sale's facts no honest till can have stated, in words; None when there is nothing of the kind."""
     return next(
         (
@@ -98,7 +105,7 @@ def impossible(entry: Entry, programme: Programme, record: Record) -> str | None
     )
 
 
-def _member(entry: Entry, programme: Programme, record: Record) -> Iterator[str]:
+def _member(entry: Stated, programme: Programme, record: Record) -> Iterator[str]:
     facts = entry.known_facts
     if entry.tier != programme.tiers[0].id and f"tier:{entry.tier}" not in record.told:
         yield f"the member never had tier '{entry.tier[:40]}'"
@@ -107,7 +114,7 @@ def _member(entry: Entry, programme: Programme, record: Record) -> Iterator[str]
             yield f"the member was never in segment '{segment[:40]}'"
 
 
-def _moment(entry: Entry, programme: Programme, record: Record) -> Iterator[str]:
+def _moment(entry: Stated, programme: Programme, record: Record) -> Iterator[str]:
     facts = entry.known_facts
     if not facts.birthday:
         return
@@ -118,7 +125,7 @@ def _moment(entry: Entry, programme: Programme, record: Record) -> Iterator[str]
         yield f"{day} is not that near any birthday the member had here"
 
 
-def _own_stream(entry: Entry, programme: Programme, record: Record) -> Iterator[str]:
+def _own_stream(entry: Stated, programme: Programme, record: Record) -> Iterator[str]:
     facts = entry.known_facts
     if facts.first_purchase and (record.sold or record.brought):
         yield "not the member's first purchase: this till sold to them before, or they came with points"
@@ -128,7 +135,7 @@ def _own_stream(entry: Entry, programme: Programme, record: Record) -> Iterator[
             yield f"the card earned {earned} points at this till that day before, not {facts.earned_today}"
 
 
-def _counters(entry: Entry, programme: Programme, record: Record) -> Iterator[str]:
+def _counters(entry: Stated, programme: Programme, record: Record) -> Iterator[str]:
     if not _pays(entry):
         return
     facts = entry.known_facts
@@ -141,7 +148,7 @@ def _counters(entry: Entry, programme: Programme, record: Record) -> Iterator[st
             yield f"this till gave '{progress.counter[:60]}' {own} times itself, not {facts.counted(progress.counter)}"
 
 
-def _means(entry: Entry, programme: Programme, record: Record) -> Iterator[str]:
+def _means(entry: Stated, programme: Programme, record: Record) -> Iterator[str]:
     facts, spent = entry.known_facts, entry.settlement.points_spent
     if facts.credential is Credential.PIN and "pin" not in record.told:
         yield "the member never had a PIN"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from loyalty.ledger import EntryKind
 from loyalty.resolution import Action, Resolution, actions_for
-from sync.hq.booking import fill, post
+from sync.hq.booking import post
 from sync.hq.conflicts import CONFLICT_EPOCH
 from sync.hq.database import Connection
 from sync.hq.knowledge import learn
@@ -198,7 +198,6 @@ def _approve(conn: Connection, programmes: Programmes, parked: _Parked) -> tuple
 
 def _book(conn: Connection, programmes: Programmes, parked: _Parked, received: Received, account: str) -> None:
     verdict = (received, account, None)
-    fill(conn, [verdict])
     post(conn, programmes, parked.terminal, parked.epoch, [verdict])
     conn.execute(f"UPDATE received SET account_id = %s WHERE {_KEY}", (account, *parked.key))
     conn.execute(f"UPDATE parked SET account_id = %s WHERE {_KEY}", (account, *parked.key))

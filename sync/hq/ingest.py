@@ -13,7 +13,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from loyalty.ledger import GENESIS, chain
 from loyalty.resolution import Resolution
-from sync.hq.booking import Verdict, fill, post
+from sync.hq.booking import Verdict, keep, post
 from sync.hq.changes import newest_cursor
 from sync.hq.conflicts import keep_evidence, late_answer, park_conflict
 from sync.hq.database import Connection
@@ -66,10 +66,15 @@ def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
         wait=wait_random_exponential(multiplier=0.02, max=0.5),
         reraise=True,
     )
+    sure_ids = False
     try:
         for attempt in retrying:
             with attempt, conn.transaction():
-                answer = _book(conn, programmes, batch, raws)
+                try:
+                    answer = _book(conn, programmes, batch, raws, sure_ids=sure_ids)
+                except UniqueViolation:
+                    sure_ids = True
+                    raise
     except _Conflict as conflict:
         if conflict.late:
             return late_answer(batch, park_conflict(conn, batch, raws), NEXT_POLL_S)
@@ -80,15 +85,18 @@ def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
     return answer.model_copy(update={"feeds": {"till": newest_cursor(conn)}})
 
 
-def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence[bytes]) -> BatchAnswer:
+def _book(
+    conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence[bytes], *, sure_ids: bool
+) -> BatchAnswer:
     stream = _lock_stream(conn, batch)
     before = _known(conn, batch, stream)
     try:
         digests = _check_chain(batch, raws, stream, before)
     except _Conflict as conflict:
         raise _Conflict(str(conflict), late=stream.closed, diverges=conflict.diverges) from conflict
+    today = datetime.now(UTC).date()
     fresh = [
-        receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=datetime.now(UTC).date())
+        receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=today)
         for seq, (raw, digest) in enumerate(zip(raws, digests, strict=True), batch.from_seq)
         if seq > stream.durable_to
     ]
@@ -98,7 +106,7 @@ def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence
     for part in _parts(fresh):
         resolution = part[0].resolution
         if resolution is None:
-            judged = _judged(conn, programmes, part)
+            judged = _judged(conn, programmes, part, sure_ids=sure_ids)
         else:
             parking, accounts = _resolved(conn, programmes, batch, part[0], resolution)
             judged = [(part[0], None, parking)]
@@ -129,17 +137,17 @@ def _parts(fresh: Sequence[Received]) -> Iterator[Sequence[Received]]:
         yield list(run)
 
 
-def _judged(conn: Connection, programmes: Programmes, fresh: Sequence[Received]) -> list[Verdict]:
-    known = learn(conn, programmes, fresh)
+def _judged(conn: Connection, programmes: Programmes, fresh: Sequence[Received], *, sure_ids: bool) -> list[Verdict]:
+    known = learn(conn, programmes, fresh, sure_ids=sure_ids)
     verdicts: list[Verdict] = [(received, *judge(received, known)) for received in fresh]
     strangers = [
-        received.entry.card
+        received.read.card
         for received, _, parking in verdicts
-        if parking is not None and parking.code is Code.UNKNOWN_CARD and received.entry is not None
+        if parking is not None and parking.code is Code.UNKNOWN_CARD and received.read is not None
     ]
     if not strangers or still_unknown(conn, strangers):
         return verdicts
-    known = learn(conn, programmes, fresh)
+    known = learn(conn, programmes, fresh, sure_ids=sure_ids)
     return [(received, *judge(received, known)) for received in fresh]
 
 
@@ -217,32 +225,9 @@ def _check_chain(batch: Batch, raws: Sequence[bytes], stream: Stream, before: di
     return digests
 
 
-def _store(
-    conn: Connection,
-    programmes: Programmes,
-    batch: Batch,
-    verdicts: Sequence[Verdict],
-) -> None:
-    """Write the verdicts: one COPY, then statements over all of them at once."""
-    fill(conn, verdicts)
-    stream = {"terminal": batch.terminal, "epoch": batch.epoch}
-    conn.execute(
-        "INSERT INTO received (terminal_id, epoch, seq, digest, business_date, points_earned, points_spent, "
-        "account_id, parked) SELECT %(terminal)s, %(epoch)s, seq, digest, business_date, points_earned, "
-        "points_spent, account_id, parked FROM incoming",
-        stream,
-    )
-    conn.execute(
-        "INSERT INTO parked (terminal_id, epoch, seq, digest, code, text, account_id, raw, card, kind, points, "
-        "business_date) SELECT %(terminal)s, %(epoch)s, seq, digest, code, text, account_id, raw, card, kind, "
-        "coalesce(points, 0), business_date FROM incoming WHERE parked",
-        stream,
-    )
-    conn.execute(
-        "INSERT INTO feed (subject, key) SELECT 'parked', concat_ws(' ', %(terminal)s::text, %(epoch)s::text, seq, "
-        "encode(digest, 'hex')) FROM incoming WHERE parked ORDER BY seq",
-        stream,
-    )
+def _store(conn: Connection, programmes: Programmes, batch: Batch, verdicts: Sequence[Verdict]) -> None:
+    """Write the verdicts: what was received, what is parked of it, and the bookings."""
+    keep(conn, batch.terminal, batch.epoch, verdicts)
     post(conn, programmes, batch.terminal, batch.epoch, verdicts)
 
 

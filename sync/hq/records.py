@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from loyalty.errors import LoyaltyError
 from loyalty.ledger import Entry, EntryKind
-from sync.hq.claims import Claim, Record
+from sync.hq.claims import Claim, Record, Stated
 from sync.hq.database import Connection
 
 _TOLD = (
@@ -37,7 +37,7 @@ _COUNTED = (
 )
 
 
-def read_records(conn: Connection, claimed: Mapping[str, set[Claim]], batch: Sequence[Entry]) -> dict[str, Record]:
+def read_records(conn: Connection, claimed: Mapping[str, set[Claim]], batch: Sequence[Stated]) -> dict[str, Record]:
     """The records of accounts before the entries of `batch`, which are all of one terminal and epoch.
 
     Args:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from loyalty.ledger import Entry
 from sync.hq.database import Connection
 from sync.hq.programmes import Programmes
 from sync.hq.verdicts import Received
@@ -38,9 +39,8 @@ def count(conn: Connection, programmes: Programmes, booked: Iterable[tuple[Recei
     """Count the rewards with a stock that booked sales gave; a void brings them back, a return does not."""
     given: Counter[str] = Counter()
     for received, _ in booked:
-        entry = received.entry
-        assert entry is not None
-        if not entry.settlement.redemptions:
+        entry = received.read
+        if not isinstance(entry, Entry) or not entry.settlement.redemptions:
             continue
         programme = programmes.get(conn, entry.programme_version)
         for redemption in entry.settlement.redemptions:

@@ -15,17 +15,12 @@ from loyalty.programme import Programme
 from loyalty.redemption import Choice
 from loyalty.resolution import Resolution
 from loyalty.returns import quantities, take_back
-from loyalty.settlement import Settlement, settle
+from loyalty.settlement import Settlement, holds, settle
 from sync.hq.claims import Record, impossible
-
-MAX_POINTS = 10**12
-"""Points in one entry: a hundred times the dearest basket at a hundred points a cent; more is not a sale."""
+from sync.hq.plain import MAX_NAME, MAX_POINTS, PlainSale, read_plain
 
 MAX_TEXT = 300
 """Characters of a reason: two lines on the store manager's screen."""
-
-MAX_NAME = 64
-"""Characters of an account id, as far as one is looked up."""
 
 
 class Code(StrEnum):
@@ -60,39 +55,45 @@ class Parking:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Received:
-    """One entry as it arrived: its exact bytes, and the entry in them when it could be read."""
+    """One entry as it arrived: its exact bytes, and what could be read of them. Nobody changes it."""
 
     seq: int
     raw: bytes = field(repr=False)
     digest: bytes
     business_date: date
-    entry: Entry | None = None
+    read: Entry | PlainSale | None = None
+    """What was read, in one form or the other: both have the same fields as far as a plain sale has them."""
     entry_id: UUID | None = None
     reverses: UUID | None = None
     original: UUID | None = None
     fault: Parking | None = None
 
     @property
+    def entry(self) -> Entry | None:
+        """The entry. A plain sale is read anew for it, which is slow: use `read` where that will do."""
+        return Entry.decode(self.raw) if isinstance(self.read, PlainSale) else self.read
+
+    @property
     def sign(self) -> int:
         """-1 for a void, whose settlement counts negative."""
-        return -1 if self.entry is not None and self.entry.kind is EntryKind.VOID else 1
+        return -1 if self.read is not None and self.read.kind == EntryKind.VOID else 1
 
     @property
     def resolution(self) -> Resolution | None:
         """The decision in a sound resolution; it is carried out, where other entries are judged."""
-        return self.entry.resolves if self.entry is not None and self.fault is None else None
+        return self.read.resolves if isinstance(self.read, Entry) and self.fault is None else None
 
     @property
     def earned(self) -> int:
         """Points earned as the entry says; negative for a void, 0 when unreadable."""
-        return self.sign * self.entry.settlement.points_earned if self.entry else 0
+        return self.sign * self.read.settlement.points_earned if self.read else 0
 
     @property
     def spent(self) -> int:
         """Points spent as the entry says; negative for a void, 0 when unreadable."""
-        return self.sign * self.entry.settlement.points_spent if self.entry else 0
+        return self.sign * self.read.settlement.points_spent if self.read else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,8 @@ class Knowledge:
     """By account and entry id."""
     voided: set[tuple[str, UUID]]
     """Account and id of entries that were taken back."""
-    sales: dict[tuple[str, UUID], Entry] = field(default_factory=dict)
-    """By account and entry id: booked sales that a return in the batch may belong to."""
+    sales: dict[tuple[str, UUID], bytes] = field(default_factory=dict)
+    """By account and entry id: the bytes of booked sales that a return in the batch may belong to."""
     returned: dict[tuple[str, UUID], list[Entry]] = field(default_factory=dict)
     """By account and id of the sale: its booked returns."""
     coupons: dict[str, UUID] = field(default_factory=dict)
@@ -127,7 +128,7 @@ class Knowledge:
     records: dict[str, Record] = field(default_factory=dict)
     """By account: what the facts that sales of the batch state are held against."""
 
-    def account_of(self, entry: Entry) -> str | None:
+    def account_of(self, entry: Entry | PlainSale) -> str | None:
         """The account to book to: the one the card points to now, else the one the till named, if there is such."""
         linked = self.cards.get(entry.card)
         if linked is not None:
@@ -141,6 +142,9 @@ def receive(seq: int, raw: bytes, digest: bytes, *, terminal: str, epoch: int, t
     Args:
         today: the business date of an entry whose own cannot be read.
     """
+    plain = read_plain(raw)
+    if plain is not None and (plain.terminal, plain.epoch, plain.seq) == (terminal, epoch, seq):
+        return Received(seq, raw, digest, plain.business_date, plain, UUID(plain.id))
     try:
         entry = Entry.decode(raw)
     except LoyaltyError as error:
@@ -160,7 +164,7 @@ def receive(seq: int, raw: bytes, digest: bytes, *, terminal: str, epoch: int, t
 
 def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | None]:
     """The account the entry belongs to, if any, and why it is parked, or None to book it."""
-    entry = received.entry
+    entry = received.read
     if entry is None or received.entry_id is None:
         return None, received.fault
     account = known.account_of(entry)
@@ -170,32 +174,42 @@ def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | N
         return None, park(Code.UNKNOWN_CARD, "the card belongs to no member here: link it to one")
     if before := known.booked.get((account, received.entry_id)):
         return account, park(Code.ID_TWICE, f"an entry with this id is booked already, as {before.where}")
-    match entry.kind:
-        case EntryKind.SALE:
-            parking = _judge_sale(entry, account, known)
-        case EntryKind.VOID:
-            parking = _judge_void(received, account, known)
-        case EntryKind.RETURN:
-            parking = _judge_return(received, entry, account, known)
-        case EntryKind.ADJUSTMENT:
-            parking = None  # a manager answers for it, by name: there is nothing to compute it from
-        case EntryKind.RESOLUTION:
-            parking = park(Code.RESOLUTION_REFUSED, "a decision is carried out when it arrives, and not judged again")
+    parking = _judge(received, entry, account, known)
     if parking is None:
-        _remember(received, entry, account, known)
+        _remember(received, account, known)
     if (record := known.records.get(account)) is not None:
         record.follow(entry, booked=parking is None)
     return account, parking
 
 
-def _remember(received: Received, entry: Entry, account: str, known: Knowledge) -> None:
+def _judge(received: Received, entry: Entry | PlainSale, account: str, known: Knowledge) -> Parking | None:
+    if isinstance(entry, PlainSale):
+        return _judge_plain(received, entry, account, known)
+    match entry.kind:
+        case EntryKind.SALE:
+            return _judge_sale(entry, account, known)
+        case EntryKind.VOID:
+            return _judge_void(received, account, known)
+        case EntryKind.RETURN:
+            return _judge_return(received, entry, account, known)
+        case EntryKind.ADJUSTMENT:
+            return None  # a manager answers for it, by name: there is nothing to compute it from
+        case EntryKind.RESOLUTION:
+            return park(Code.RESOLUTION_REFUSED, "a decision is carried out when it arrives, and not judged again")
+
+
+def _remember(received: Received, account: str, known: Knowledge) -> None:
     """Let the entries that follow in the batch know of one that is booked."""
-    assert received.entry_id is not None
+    entry, entry_id = received.read, received.entry_id
+    assert entry is not None
+    assert entry_id is not None
     where = f"terminal {entry.terminal}, epoch {entry.epoch}, number {entry.seq}"
-    known.booked[account, received.entry_id] = Booking(entry.kind, received.earned, received.spent, where)
-    if entry.kind is EntryKind.SALE:
-        known.sales[account, received.entry_id] = entry
-        known.coupons.update((code, received.entry_id) for code in coupons_of(entry))
+    known.booked[account, entry_id] = Booking(entry.kind, received.earned, received.spent, where)
+    if entry.kind == EntryKind.SALE:
+        known.sales[account, entry_id] = received.raw
+    if isinstance(entry, PlainSale):
+        return
+    known.coupons.update((code, entry_id) for code in coupons_of(entry))
     if received.reverses is not None:
         known.voided.add((account, received.reverses))
         freed = [code for code, sale in known.coupons.items() if sale == received.reverses]
@@ -206,8 +220,25 @@ def _remember(received: Received, entry: Entry, account: str, known: Knowledge) 
 
 
 def coupons_of(entry: Entry) -> list[str]:
-    """The single-use codes that a sale used."""
+    """The single-use codes that a sale used; of another kind of entry none."""
+    if entry.kind is not EntryKind.SALE:
+        return []
     return [redemption.coupon for redemption in entry.settlement.redemptions if redemption.coupon is not None]
+
+
+def _judge_plain(received: Received, sale: PlainSale, account: str, known: Knowledge) -> Parking | None:
+    programme = known.programmes.get(sale.programme_version)
+    record = known.records.get(account)
+    if (
+        programme is not None
+        and programme.id == sale.programme
+        and (record is None or impossible(sale, programme, record) is None)
+        and holds(programme, sale.basket, sale.tier, sale.known_facts, sale.settlement)
+    ):
+        return None
+    entry = received.entry
+    assert entry is not None, "what reads as a plain sale is an entry"
+    return _judge_sale(entry, account, known)
 
 
 def _judge_sale(entry: Entry, account: str, known: Knowledge) -> Parking | None:
@@ -251,7 +282,7 @@ def _judge_return(received: Received, entry: Entry, account: str, known: Knowled
         return park(Code.RETURN_VOIDED, f"the sale {received.original} was taken back whole")
     back = quantities([entry])
     try:
-        expected = take_back(sale, quantities(known.returned.get(key, ())), back)
+        expected = take_back(Entry.decode(sale), quantities(known.returned.get(key, ())), back)
     except ValueError as error:
         return park(Code.RETURN_REFUSED, str(error))
     if expected.basket != entry.basket:
@@ -288,8 +319,16 @@ def _unsound(entry: Entry, entry_id: UUID | None, reverses: UUID | None, origina
         return "card: expected a token of 32 hex digits"
     if entry.account is not None and not re.fullmatch(rf"[!-~]{{1,{MAX_NAME}}}", entry.account):
         return f"account: expected 1 to {MAX_NAME} printable characters"
-    if max(abs(entry.settlement.points_earned), abs(entry.settlement.points_spent)) > MAX_POINTS:
-        return f"settlement: expected at most {MAX_POINTS} points"
+    return _unsound_settlement(entry.settlement)
+
+
+def _unsound_settlement(settled: Settlement) -> str | None:
+    """Amounts and names that the database cannot hold; they stand in kinds of entries that nobody computes again."""
+    counts = [counter.count for counter in settled.counters]
+    if max(map(abs, (settled.points_earned, settled.points_spent, settled.payable_minor, *counts))) > MAX_POINTS:
+        return f"settlement: expected amounts of at most {MAX_POINTS}"
+    if not all(counter.counter.isprintable() for counter in settled.counters):
+        return "settlement: expected printable names of counters"
     return None
 
 

@@ -20,10 +20,10 @@ def note(conn: Connection, programmes: Programmes, booked: Iterable[tuple[Receiv
     waiting: list[tuple[str, UUID, date, int]] = []
     cancelled: list[tuple[int, str, UUID]] = []
     for received, account in booked:
-        entry = received.entry
+        entry = received.read
         assert entry is not None
         assert received.entry_id is not None
-        if entry.kind is EntryKind.SALE and received.earned > 0:
+        if entry.kind == EntryKind.SALE and received.earned > 0:
             programme = programmes.get(conn, entry.programme_version)
             days = programme.expiry.vesting_days if programme else 0
             if days:
