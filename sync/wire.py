@@ -183,6 +183,7 @@ class Outcome(StrEnum):
 
     BOOKED = "booked"
     DUPLICATE = "duplicate"
+    STOCKS = "stocks"
     PARKED = "parked"
 
 
@@ -367,6 +368,7 @@ class Section(StrEnum):
     """What a snapshot is made of, in this order."""
 
     PROGRAMMES = "programmes"
+    STOCKS = "stocks"
     PARKED = "parked"
     ACCOUNTS = "accounts"
     CARDS = "cards"
@@ -375,9 +377,9 @@ class Section(StrEnum):
 class SnapshotPart(Message):
     """One line of GET /v1/snapshot: everything of one section whose key is above `after` and not above `upto`.
 
-    Keys are version, account and card token, in the order of their UTF-8 bytes (versions: of their numbers); what is
-    parked comes in one part. What a mirror has between the two and the part has not, is gone. Balances include the
-    asking terminal's entries of `epoch` up to `includes_seq`, each part by its own moment.
+    Keys are version, account and card token, in the order of their UTF-8 bytes (versions: of their numbers); stocks
+    and what is parked come in one part each. What a mirror has between the two and the part has not, is gone.
+    Balances include the asking terminal's entries of `epoch` up to `includes_seq`, each part by its own moment.
     """
 
     cursor: str
