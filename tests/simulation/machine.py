@@ -52,8 +52,8 @@ class Tally:
     entries: int = 0
     done: dict[str, int] = field(default_factory=dict)
 
-    def note(self, what: str) -> None:
-        self.done[what] = self.done.get(what, 0) + 1
+    def note(self, what: str, times: int = 1) -> None:
+        self.done[what] = self.done.get(what, 0) + times
 
 
 Carrier = Callable[[Office], httpx.BaseTransport]

@@ -65,9 +65,13 @@ class Proxy:
         self._ordered.extend(faults)
 
     def cut(self) -> None:
-        """Break every connection, and every new one, until `mend`."""
+        """Break every connection, and every new one, until `join` or `mend`."""
         self._passes = False
         self.sever()
+
+    def join(self) -> None:
+        """Let connections through again, with the faults that they meet."""
+        self._passes = True
 
     def mend(self) -> None:
         """Let everything through from now on: no fault that was ordered or would be chosen."""
