@@ -14,6 +14,7 @@ NAMES = (
     "checkout",
     "decoding",
     "devices",
+    "ingest",
     "quote",
     "recognition",
     "replay",

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from loyalty.basket import Basket
+from loyalty.basket import Basket, Bought
 from loyalty.compiled import Asker, Ready
 from loyalty.facts import UNKNOWN, Facts, is_empty
 from loyalty.goods import Goods
@@ -52,7 +52,7 @@ class Accrual(BaseModel):
 
 
 @dataclass(slots=True)
-class _Given:
+class Given:
     """What a rule gives, before it is fixed: over which lines, by which weights."""
 
     rule: str
@@ -103,10 +103,27 @@ def accrue(
     Order: base rules, bonus rules, multipliers of the base, gifts. Each rule's own cap comes first; the caps of basket
     and card-day then take from the last component backwards, so that the base goes last.
     """
-    goods = Goods(programme.compiled, basket, discounts or {}, free_items or {})
+    given, line_points = reckon(
+        programme, basket, tier, discounts or {}, facts=facts, free_items=free_items or {}, gifts=gifts
+    )
+    return _fixed(basket, given, line_points)
+
+
+def reckon(
+    programme: Programme,
+    basket: Bought,
+    tier: str,
+    discounts: Mapping[str, int],
+    *,
+    facts: Facts,
+    free_items: Mapping[str, int],
+    gifts: Sequence[tuple[str, int]],
+) -> tuple[Sequence[Given], Sequence[int]]:
+    """The components of what `basket` earns, and the points of each line, in order. Arguments as of `accrue`."""
+    goods = Goods(programme.compiled, basket, discounts, free_items)
     asker = programme.compiled.asker(tier, facts)
     if goods.total <= 0:
-        return _fixed(basket, [], [0] * len(basket.lines))
+        return [], [0] * len(basket.lines)
     given = _points_rules(programme.compiled.base, goods, "base", asker)
     base = len(given)
     base_lines = [0] * len(basket.lines)
@@ -116,14 +133,14 @@ def accrue(
     given += _multipliers(programme, goods, given[:base], base_lines, asker)
     everything = goods.shelves[0]
     amounts = goods.of(0)
-    given += [_Given(rule, "bonus", 1, points, everything, amounts) for rule, points in gifts]
+    given += [Given(rule, "bonus", 1, points, everything, amounts) for rule, points in gifts]
     if _cap(programme, given, facts.earned_today) < base:
         base_lines = [0] * len(basket.lines)
         for part in given[:base]:
             part.spread(base_lines)
     for part in given[base:]:
         part.spread(base_lines)
-    return _fixed(basket, given, base_lines)
+    return given, base_lines
 
 
 def _points_rules(
@@ -131,7 +148,7 @@ def _points_rules(
     goods: Goods,
     kind: Literal["base", "bonus"],
     asker: Asker,
-) -> list[_Given]:
+) -> list[Given]:
     found = []
     for ready in rules:
         rule = ready.part
@@ -142,7 +159,7 @@ def _points_rules(
         base = goods.sum_of(ready.shelf) if not isinstance(rule, PerItem) else sum(weights)
         if base <= 0:
             continue
-        part = _Given(rule.id, kind, 1 if isinstance(rule, PerVisit) else base, _points(rule, base), lines, weights)
+        part = Given(rule.id, kind, 1 if isinstance(rule, PerVisit) else base, _points(rule, base), lines, weights)
         if rule.cap_points is not None:
             part.cap(rule.cap_points, "rule")
         found.append(part)
@@ -162,18 +179,18 @@ def _points(rule: PerAmount | PerItem | PerVisit, base: int) -> int:
 def _multipliers(
     programme: Programme,
     goods: Goods,
-    base: Sequence[_Given],
+    base: Sequence[Given],
     base_lines: Sequence[int],
     asker: Asker,
-) -> list[_Given]:
+) -> list[Given]:
     """The bonuses on the base: those that add up, or the one marked max that gives more than they do together."""
     base_total = sum(part.points for part in base)
     if base_total <= 0:
         return []
     by_itself = _by_itself(programme, goods, asker)
     every_line = range(len(base_lines))
-    adding: list[_Given] = []
-    best: _Given | None = None
+    adding: list[Given] = []
+    best: Given | None = None
     for ready in programme.compiled.multipliers:
         rule = ready.part
         if goods.total < rule.minimum_basket_minor or not ready.condition.holds(asker):
@@ -189,7 +206,7 @@ def _multipliers(
             weights = [base_lines[line] for line in lines]
             if sum(weights) <= 0:
                 weights = goods.of(ready.shelf) if goods.sum_of(ready.shelf) > 0 else [1] * len(lines)
-        part = _Given(rule.id, "bonus", on, divide(on * rule.percent, 100, rule.rounding), lines, weights)
+        part = Given(rule.id, "bonus", on, divide(on * rule.percent, 100, rule.rounding), lines, weights)
         if rule.cap_points is not None:
             part.cap(rule.cap_points, "rule")
         if rule.stacking is Stacking.ADD:
@@ -232,7 +249,7 @@ def _base_of(goods: Goods, wanted: Sequence[int], rules: Sequence[_ByItself]) ->
     return total
 
 
-def _cap(programme: Programme, given: Sequence[_Given], earned_today: int) -> int:
+def _cap(programme: Programme, given: Sequence[Given], earned_today: int) -> int:
     """Hold the total to the caps; the number of the first component that lost points."""
     first = len(given)
     limits: list[tuple[int, CapName]] = []
@@ -253,7 +270,7 @@ def _cap(programme: Programme, given: Sequence[_Given], earned_today: int) -> in
     return first
 
 
-def _fixed(basket: Basket, given: Sequence[_Given], line_points: Sequence[int]) -> Accrual:
+def _fixed(basket: Basket, given: Sequence[Given], line_points: Sequence[int]) -> Accrual:
     # Validated in one go: a model made for each part takes twice as long, and there are eighty of them.
     return Accrual.model_validate(
         {

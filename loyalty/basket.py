@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, field_validator
 
@@ -14,6 +15,32 @@ MAX_MINOR = 100_000_000
 
 Minor = Annotated[StrictInt, Field(ge=-MAX_MINOR, le=MAX_MINOR)]
 ShortText = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class BoughtLine(Protocol):
+    """A line as rules read it; `Line` says what each field means."""
+
+    @property
+    def line_id(self) -> str: ...
+    @property
+    def sku(self) -> str: ...
+    @property
+    def category(self) -> str: ...
+    @property
+    def quantity(self) -> int: ...
+    @property
+    def gross_minor(self) -> int: ...
+    @property
+    def eligible(self) -> bool: ...
+
+
+class Bought(Protocol):
+    """A basket as rules read it: a `Basket`, or another holder of the same that was checked as strictly."""
+
+    @property
+    def currency(self) -> str: ...
+    @property
+    def lines(self) -> Sequence[BoughtLine]: ...
 
 
 class Line(BaseModel):

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
-from loyalty.basket import Line
+from loyalty.basket import BoughtLine
 from loyalty.facts import Facts
 from loyalty.programme_members import Badge, Challenge, Counted
 from loyalty.programme_parts import Goods, Weekday, When, Who, minutes
@@ -133,13 +133,20 @@ class Compiled:
         """Benefits of which each member may have so many."""
         self.first_purchase = any(rule.first_purchase for rule in earn)
         """Whether any rule asks if it is the member's first."""
+        self.birthday = any(rule.birthday for rule in earn)
+        """Whether any rule asks for the member's birthday."""
+        asking = (*earn, *self.benefits.values(), *(goal.part for goal in self.goals))
+        self.segments = frozenset(name for part in asking for name in part.segments)
+        """Every segment that this version asks for."""
+        self.stocks = {benefit.id: benefit.stock for benefit in self.benefits.values() if benefit.stock is not None}
+        """How many there are in the chain of each benefit of which there are so many, by its id."""
 
     def asker(self, tier: str, facts: Facts) -> Asker:
         """A member of `tier` with `facts`, their moment read off the shop's clock."""
         local = datetime.fromtimestamp(facts.at_ms // 1000, UTC).astimezone(self._zone)
         return Asker(tier, facts, Moment(local.date(), local.weekday(), local.hour * 60 + local.minute))
 
-    def shelves(self, lines: Sequence[Line]) -> list[list[int]]:
+    def shelves(self, lines: Sequence[BoughtLine]) -> list[list[int]]:
         """For each shelf, the numbers of the eligible lines on it, in order. Shelf 0 has every eligible line."""
         found: list[list[int]] = [[] for _ in self._shelves]
         everything = found[0]

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
-from loyalty.basket import Basket
+from loyalty.basket import Bought
 from loyalty.facts import Facts, is_empty
 from loyalty.goods import Goods
 from loyalty.money import apportion
@@ -49,7 +49,7 @@ class Tally:
     reached: tuple[str, ...]
 
 
-def tally(programme: Programme, basket: Basket, tier: str, redemptions: Sequence[Redemption], facts: Facts) -> Tally:
+def tally(programme: Programme, basket: Bought, tier: str, redemptions: Sequence[Redemption], facts: Facts) -> Tally:
     """Count a sale: stamps earned and spent, and how much nearer it brings the member to each goal.
 
     A goal pays once in each of its periods, in the sale whose count reaches it.
@@ -104,7 +104,7 @@ def counter_of(goal: Challenge | Badge, day: date) -> str:
 
 
 def _progress(
-    basket: Basket, goods: Goods, counter: str, shelf: int, counts: Literal["items", "visits", "spend"]
+    basket: Bought, goods: Goods, counter: str, shelf: int, counts: Literal["items", "visits", "spend"]
 ) -> list[Progress]:
     lines = goods.shelves[shelf]
     if counts == "visits":
@@ -113,7 +113,7 @@ def _progress(
     return _over_lines(basket, counter, lines, shares)
 
 
-def _over_lines(basket: Basket, counter: str, lines: Sequence[int], shares: Sequence[int]) -> list[Progress]:
+def _over_lines(basket: Bought, counter: str, lines: Sequence[int], shares: Sequence[int]) -> list[Progress]:
     if not any(shares):
         return []
     return [

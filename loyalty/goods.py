@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from loyalty.basket import Basket
+from loyalty.basket import Bought
 from loyalty.compiled import Compiled
 
 
@@ -22,7 +22,7 @@ class Goods:
     __slots__ = ("_free", "_lines", "_of", "_sums", "amounts", "shelves", "total")
 
     def __init__(
-        self, compiled: Compiled, basket: Basket, discounts: Mapping[str, int], free_items: Mapping[str, int]
+        self, compiled: Compiled, basket: Bought, discounts: Mapping[str, int], free_items: Mapping[str, int]
     ) -> None:
         self._lines = basket.lines
         self._free = free_items
@@ -51,7 +51,7 @@ class Goods:
             found = self._sums[shelf] = sum(self.of(shelf))
         return found
 
-    def plain_total(self, basket: Basket) -> int:
+    def plain_total(self, basket: Bought) -> int:
         """Minor units of everything eligible before rewards."""
         return sum(basket.lines[line].gross_minor for line in self.shelves[0])
 

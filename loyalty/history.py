@@ -60,6 +60,12 @@ def _follow(history: History, movement: Movement, expiry: Expiry) -> None:
         history.lots, history.drawn[movement.id] = spend(history.lots, movement.spent, movement.day)
     elif movement.spent < 0:
         out = history.drawn.get(sale, ())
-        history.lots, history.drawn[sale] = give_back(history.lots, out, -movement.spent)
+        placed = min(-movement.spent, sum(draw.points for draw in out))
+        history.lots, history.drawn[sale] = give_back(history.lots, out, placed)
+        if homeless := -movement.spent - placed:
+            # A manager approved more than the sale is known to have spent: points without a lot to go back to.
+            history.lots = earn(history.lots, lot_of(movement.id, homeless, movement.day, expiry))
     if movement.earned > 0:
+        if movement.kind != "sale":  # points on a person's word, or brought along, have nothing to wait for
+            expiry = expiry.model_copy(update={"vesting_days": 0})
         history.lots = earn(history.lots, lot_of(movement.id, movement.earned, movement.day, expiry))

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, m
 from loyalty.basket import Basket
 from loyalty.errors import BasketError, ChainBroken, LoyaltyError
 from loyalty.facts import Facts, is_empty
+from loyalty.resolution import Resolution
 from loyalty.settlement import Settlement
 from loyalty.spending import MAX_AUTHORITIES, Authority
 
@@ -30,6 +31,11 @@ class EntryKind(StrEnum):
     VOID = "void"  # reverses a whole sale, once
     RETURN = "return"  # takes back part of a sale, or all that is left of it
     ADJUSTMENT = "adjustment"  # points given or taken by a manager, who says why
+    RESOLUTION = "resolution"  # what a manager decides about a parked entry; adds no points itself
+
+
+_ANSWERED_FOR = (EntryKind.ADJUSTMENT, EntryKind.RESOLUTION)
+"""What a manager answers for by name, with a reason."""
 
 
 class Clock(BaseModel):
@@ -81,9 +87,11 @@ class Entry(BaseModel):
     original: str | None = Field(default=None, exclude_if=is_empty)
     """For a return: the id of the sale whose lines it takes back."""
     reason: Annotated[str, Field(max_length=200)] | None = Field(default=None, exclude_if=is_empty)
-    """For an adjustment: why."""
+    """For an adjustment and a resolution: why."""
     approver: Annotated[str, Field(max_length=64)] | None = Field(default=None, exclude_if=is_empty)
-    """For an adjustment: who answers for it."""
+    """For an adjustment and a resolution: who answers for it."""
+    resolves: Resolution | None = Field(default=None, exclude_if=is_empty)
+    """For a resolution: which parked entry, and what is done about it."""
     authority: Annotated[tuple[Authority, ...], Field(max_length=MAX_AUTHORITIES)] = Field(
         default=(), exclude_if=is_empty
     )
@@ -95,14 +103,18 @@ class Entry(BaseModel):
         expected = -delta if self.kind is EntryKind.VOID else delta
         if self.points != expected:
             raise ValueError(f"expected {expected} points from the settlement, got {self.points}")
-        for name, value, kind in (
-            ("reverses", self.reverses, EntryKind.VOID),
-            ("original", self.original, EntryKind.RETURN),
-            ("reason", self.reason, EntryKind.ADJUSTMENT),
-            ("approver", self.approver, EntryKind.ADJUSTMENT),
+        for name, value, kinds in (
+            ("reverses", self.reverses, (EntryKind.VOID,)),
+            ("original", self.original, (EntryKind.RETURN,)),
+            ("reason", self.reason, _ANSWERED_FOR),
+            ("approver", self.approver, _ANSWERED_FOR),
+            ("resolves", self.resolves, (EntryKind.RESOLUTION,)),
         ):
-            if (value is not None) != (self.kind is kind):
-                raise ValueError(f"expected '{name}' on every {kind.value} and only there, got a {self.kind.value}")
+            if (value is not None) != (self.kind in kinds):
+                where = " and ".join(kind.value for kind in kinds)
+                raise ValueError(f"expected '{name}' on every {where} and only there, got a {self.kind.value}")
+        if self.kind is EntryKind.RESOLUTION and (self.points or self.basket.lines):
+            raise ValueError("expected a resolution without points and goods of its own")
         spent_on = sum(part.points for part in self.authority)
         if self.authority and (self.kind is not EntryKind.SALE or spent_on != self.settlement.points_spent):
             raise ValueError(f"expected authority over the {self.settlement.points_spent} points of a sale")

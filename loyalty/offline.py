@@ -21,6 +21,7 @@ class Reason(StrEnum):
     """Why a limit is what it is; stable codes, translated by the screen."""
 
     BALANCE = "balance"  # the member's own points are the bound
+    PENDING = "pending"  # so are they, and some of them cannot be spent yet
     POLICY_NEVER = "policy_never"
     CARD_CAP = "card_cap"
     TILL_CAP = "till_cap"
@@ -54,6 +55,7 @@ def assess(
     known: bool,
     blocked: bool,
     balance: int,
+    spendable: int | None = None,
     mirror_as_of_ms: int | None,
     now_ms: int,
     card_spent_today: int,
@@ -69,6 +71,7 @@ def assess(
         known: the card is in the mirror; an unknown card earns but cannot spend.
         blocked: the card is on the block list.
         balance: points shown for the member (confirmed plus queued here).
+        spendable: of these, the points that are not pending; all of them when None.
         mirror_as_of_ms: when the mirror last agreed with head office, Unix milliseconds UTC; None for never.
         now_ms: Unix milliseconds UTC.
         card_spent_today: points this card redeemed on this till's own word on this business date.
@@ -81,15 +84,16 @@ def assess(
         return Verdict(False, 0, mirror_as_of_ms, Reason.CARD_BLOCKED, Mode.NEVER)
     if not known:
         return Verdict(False, 0, mirror_as_of_ms, Reason.CARD_UNKNOWN, Mode.NEVER)
-    points = max(0, balance)
+    points = max(0, balance if spendable is None else spendable)
+    bounded = Reason.BALANCE if points == max(0, balance) else Reason.PENDING
     if online:
-        return Verdict(points > 0, points, mirror_as_of_ms, Reason.BALANCE, Mode.ONLINE)
+        return Verdict(points > 0, points, mirror_as_of_ms, bounded, Mode.ONLINE)
     own, reason = _own_word(policy, mirror_as_of_ms, now_ms, card_spent_today, till_spent_today)
     if policy.redeem is OfflineMode.LEASE and leased:
         reason = Reason.LEASE_SHORT
     bound = held + leased + own
     if points < bound or (points == bound and reason not in _WHATEVER_THE_BALANCE):
-        bound, reason = points, Reason.BALANCE
+        bound, reason = points, bounded
     return Verdict(bound > 0, bound, mirror_as_of_ms, reason, _MODES[policy.redeem])
 
 

@@ -124,6 +124,15 @@ def adjust(points: int, currency: str) -> Returned:
     )
 
 
+def nothing(currency: str) -> Returned:
+    """An empty basket and its settlement, for an entry that moves no points itself."""
+    empty = Accrual(points=0, components=(), lines=())
+    return Returned(
+        Basket(currency=currency),
+        Settlement(redemptions=(), accrual=empty, points_earned=0, points_spent=0, payable_minor=0),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """From `before` to `before + back` of `whole`, in thousandths."""

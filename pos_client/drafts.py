@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import structlog
 import uuid6
@@ -48,7 +49,7 @@ class Drafts:
         """The sale that `quote` stands for.
 
         Args:
-            taken_back: points that a return in the same transaction takes from the member first.
+            taken_back: spendable points that a return in the same transaction takes from the member first.
 
         Raises:
             TillError: `no_card`.
@@ -60,8 +61,8 @@ class Drafts:
         spent = quote.settlement.points_spent
         if spent > verdict.limit:
             raise RewardRefused(str(verdict.reason), f"{spent} points asked, {verdict.limit} allowed now")
-        if spent and spent > holder.balance - taken_back:
-            raise RewardRefused("points_short", f"{spent} points asked, {holder.balance - taken_back} left")
+        if spent and spent > holder.spendable - taken_back:
+            raise RewardRefused("points_short", f"{spent} points asked, {holder.spendable - taken_back} left")
         expect_credential(quote.programme.credential, quote.facts.credential, spent)
         whose = _Whose(holder.card, holder.account, quote.tier, quote.programme.id, quote.programme.version)
         draft = self._draft(quote.session, EntryKind.SALE, whose, quote.basket, quote.settlement)
@@ -94,6 +95,16 @@ class Drafts:
         back = take_back(sale, quantities(self._journal.returns_of(sale.id)), lines)
         draft = self._draft(return_id, EntryKind.RETURN, _whose(sale), back.basket, back.settlement)
         return replace(draft, original=sale.id)
+
+    def takes(self, back: Draft) -> int:
+        """The points that a return takes from what the member can spend now.
+
+        Those that its sale earned and that wait to be vested cannot be spent anyhow: taking them back costs nothing.
+        """
+        sale = self._journal.find(back.original or "")
+        days = self._reckoning.programme().expiry.vesting_days
+        waiting = sale is not None and sale.business_date + timedelta(days=days) > back.business_date
+        return -back.settlement.points_delta + (back.settlement.points_earned if waiting else 0)
 
     def adjustment(self, adjustment_id: str, holder: Holder, points: int, reason: str, approver: str) -> Draft:
         """Points given or taken by a manager.
@@ -137,7 +148,12 @@ def expect_credential(policy: CredentialPolicy, shown: Credential, points: int) 
         RewardRefused: `credential_needed`.
     """
     if not policy.allows(shown, points):
-        raise RewardRefused("credential_needed", "spending this much needs the code on the member's phone")
+        raise RewardRefused("credential_needed", "spending this much needs " + _ways(policy))
+
+
+def _ways(policy: CredentialPolicy) -> str:
+    named = {Credential.ROTATING: "the code on the member's phone", Credential.PIN: "the member's PIN"}
+    return " or ".join(text for way, text in named.items() if way in policy.spend)
 
 
 def _whose(sale: Entry) -> _Whose:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,10 +11,11 @@ from loyalty.cards import CardFormat, CardNumber
 from loyalty.counting import counters_on
 from loyalty.credentials import CredentialRefused, Fault, is_credential, step_at
 from loyalty.errors import CardFormatError, LoyaltyError, RewardRefused
-from loyalty.facts import Count, Facts
+from loyalty.facts import Count, Facts, birthday_windows
 from loyalty.offline import Verdict, assess
 from loyalty.programme import Programme
 from loyalty.programme_members import Credential
+from loyalty.programme_rules import Birthday
 from loyalty.redemption import Choice, options, redeem
 from loyalty.settlement import Settlement, settle
 from pos_client.credentials import CredentialReader
@@ -83,6 +84,7 @@ class Reckoning:
             known=holder.known,
             blocked=holder.blocked,
             balance=holder.balance,
+            spendable=holder.spendable,
             mirror_as_of_ms=self._mirror.contact().as_of_ms,
             now_ms=now,
             card_spent_today=self._journal.spent_on(today, holder.card),
@@ -137,16 +139,19 @@ class Reckoning:
     def _token(self, number: str) -> str:
         return CardNumber.parse(number, self._formats).token(self._card_key)
 
-    def facts(self, programme: Programme, holder: Holder | None, at_ms: int, *, rotating: bool) -> Facts:
+    def facts(self, programme: Programme, holder: Holder | None, at_ms: int, shown: Iterable[Credential] = ()) -> Facts:
         """What this till knows of a member and a moment (Unix ms UTC), as far as the programme asks for it.
 
-        A birthday and segments are with head office alone, which does not tell tills of them.
+        Args:
+            shown: how the member proved who they are, beside their card; the first that spending asks for counts.
         """
         compiled = programme.compiled
         counters: tuple[Count, ...] = ()
         first = False
+        birthday: tuple[Birthday, ...] = ()
+        segments: tuple[str, ...] = ()
         wanted = counters_on(programme, at_ms)
-        if holder is not None and (wanted or compiled.first_purchase):
+        if holder is not None and (wanted or compiled.first_purchase or compiled.birthday or compiled.segments):
             standing = self._mirror.standing(holder)
             first = compiled.first_purchase and standing.first_purchase
             counters = tuple(
@@ -154,15 +159,26 @@ class Reckoning:
                 for name in sorted(wanted)
                 if standing.counters.get(name)
             )
+            segments = tuple(sorted(standing.segments & compiled.segments))
+            if compiled.birthday and standing.birthday is not None:
+                birthday = birthday_windows(*standing.birthday, compiled.asker("", Facts(at_ms=at_ms)).moment.day)
         today = 0
         if holder is not None and programme.caps.per_card_day_points is not None:
             today = self._journal.earned_on(self.business_date(self._now_ms()), holder.card)
+        proofs = list(shown)
+        enough = [proof for proof in proofs if proof in programme.credential.spend]
         return Facts(
             at_ms=at_ms,
+            birthday=birthday,
             first_purchase=first,
             earned_today=today,
+            segments=segments,
             counters=counters,
-            credential=Credential.ROTATING if rotating else Credential.STATIC,
+            stock=tuple(
+                Count(counter=reward, count=max(0, stock - self._mirror.given(reward)))
+                for reward, stock in compiled.stocks.items()
+            ),
+            credential=next(iter(enough + proofs), Credential.STATIC),
         )
 
     def quote(self, session: Session, *, offer: bool = True) -> Quote:
@@ -178,7 +194,7 @@ class Reckoning:
             tier, settlement, facts = session.entry.tier, session.entry.settlement, session.entry.known_facts
         else:
             tier = programme.tier(holder.tier or "").id if holder else programme.tiers[0].id
-            facts = self.facts(programme, holder, session.priced_ms, rotating=session.rotating)
+            facts = self.facts(programme, holder, session.priced_ms, session.shown)
             settlement = _settled(session, programme, tier, facts)
         verdict = self.verdict(holder) if holder else None
         rewards = (

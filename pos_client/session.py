@@ -10,6 +10,7 @@ from loyalty.facts import UNKNOWN, Facts
 from loyalty.ledger import Entry
 from loyalty.offline import Verdict
 from loyalty.programme import Programme
+from loyalty.programme_members import Credential
 from loyalty.redemption import Choice, RewardOption
 from loyalty.settlement import Settlement
 from sync.mirror import Holder
@@ -42,6 +43,8 @@ class Session:
     card: str | None = None
     rotating: bool = False
     """The card was proven by a rotating credential, not by its number alone."""
+    pin: bool = False
+    """The member entered their PIN."""
     rewards: list[Choice] = field(default_factory=list)
     state: SessionState = SessionState.OPEN
     entry: Entry | None = None
@@ -51,6 +54,12 @@ class Session:
     """Rewards the last basket change made impossible; told once, with the change."""
     settled: Settled | None = None
     """What it last came to, so that a booking need not reckon again what the quote before it did."""
+
+    @property
+    def shown(self) -> tuple[Credential, ...]:
+        """How the member proved who they are, beside their card."""
+        proofs = ((self.rotating, Credential.ROTATING), (self.pin, Credential.PIN))
+        return tuple(proof for given, proof in proofs if given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from loyalty.settlement import settle
 from pos_client.credentials import CredentialReader
 from pos_client.drafts import Drafts, expect_credential
 from pos_client.events import EventBus, EventKind
+from pos_client.pins import Pins
 from pos_client.reckoning import Reckoning, TillError
 from pos_client.session import Booked, Presented, Quote, Session, SessionState
 from sync.journal import Journal
@@ -67,6 +68,7 @@ class Till:
             now_ms=now_ms,
         )
         self._drafts = Drafts(store, self._journal, self.reckoning, now_ms)
+        self._pins = Pins(store, self._mirror, now_ms)
         self._lock = threading.RLock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._current: str | None = None
@@ -182,6 +184,25 @@ class Till:
             if presented.holder.blocked:
                 raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
             self._attach(session, presented)
+            return self._changed(session)
+
+    def enter_pin(self, session_id: str, pin: str) -> Quote:
+        """Prove the card on this sale by the member's PIN: enough for rewards that ask for it.
+
+        Raises:
+            TillError: `unknown_session`, `session_closed`, `no_card`, `pin_unknown`, `pin_wrong`, `pin_locked`.
+            StoreError: the try could not be counted.
+        """
+        with self._lock:
+            card = self._open(session_id).card
+            if card is None:
+                raise TillError("no_card", "a PIN needs a card: ask the customer to scan it")
+            account = self._mirror.find(card).account
+        self._pins.check(account, pin)  # takes tens of milliseconds: no other customer waits for it
+        with self._lock:
+            session = self._open(session_id)
+            if session.card == card:  # another card may have been scanned meanwhile
+                session.pin = True
             return self._changed(session)
 
     def quote(self, session_id: str) -> Quote:
@@ -311,9 +332,7 @@ class Till:
                 return Booked(returned, done.balance), done
             session = self._open(session_id)
             back = self._drafts.returned(session_id, sale_session, lines)
-            sale = self._drafts.sale(
-                self.reckoning.quote(session, offer=False), taken_back=-back.settlement.points_delta
-            )
+            sale = self._drafts.sale(self.reckoning.quote(session, offer=False), taken_back=self._drafts.takes(back))
             returned, entry = self._journal.append_all([back, sale])
             balance = self._mirror.find(returned.card).balance
             self._bus.publish(EventKind.RETURN_BOOKED, _booked(session_id, returned.points, balance))
@@ -420,7 +439,7 @@ class Till:
     def _attach(self, session: Session, presented: Presented) -> None:
         card = presented.holder.card
         if session.card != card:
-            session.card, session.rotating = card, presented.rotating
+            session.card, session.rotating, session.pin = card, presented.rotating, False
             session.rewards.clear()  # the points of one member never pay for another's reward
         elif presented.rotating:
             session.rotating = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
@@ -11,8 +12,10 @@ from loyalty.basket import Basket
 from loyalty.errors import RewardRefused
 from loyalty.facts import Facts
 from loyalty.ledger import GENESIS, Clock, Entry, EntryKind, chain
+from loyalty.resolution import Resolution
 from loyalty.settlement import Settlement
 from sync.errors import StoreError
+from sync.inbox import note_decision
 from sync.store import Store
 from sync.terminal import Terminal
 from sync.wire import MAX_BATCH_ENTRIES, Proof
@@ -48,6 +51,7 @@ class Draft:
     original: str | None = None
     reason: str | None = None
     approver: str | None = None
+    resolves: Resolution | None = None
 
 
 class CouponUsed(RewardRefused):
@@ -98,6 +102,7 @@ class Journal:
 
         Raises:
             CouponUsed: a single-use code of the sale was used here before; nothing was written.
+            DecidedBefore: a resolution of an entry that waits for nobody here any more; nothing was written.
             StoreFull, StoreError: nothing was written.
         """
         return self.append_all([draft])[0]
@@ -151,6 +156,9 @@ class Journal:
         )
         connection.execute("UPDATE head SET seq = ?, digest = ?", (entry.seq, head))
         self._use_coupons(connection, entry)
+        if entry.resolves is not None:
+            note_decision(connection, entry, head)
+        self._give(connection, entry)
         return entry
 
     def _use_coupons(self, connection: Any, entry: Entry) -> None:
@@ -163,6 +171,27 @@ class Journal:
             if connection.execute("SELECT 1 FROM coupon_use WHERE code = ?", (redemption.coupon,)).fetchone():
                 raise CouponUsed("coupon_used", "this coupon was used at this till before")
             connection.execute("INSERT INTO coupon_use VALUES (?, ?)", (redemption.coupon, entry.id))
+
+    def _give(self, connection: Any, entry: Entry) -> None:
+        """Count the rewards with a stock that a sale gave, or that a void brings back, until head office states them.
+
+        Which rewards have one stands in the facts of the sale.
+        """
+        if not entry.settlement.redemptions or entry.kind not in {EntryKind.SALE, EntryKind.VOID}:
+            return
+        sale: Entry | None = entry
+        if entry.kind is EntryKind.VOID:
+            row = connection.execute("SELECT raw FROM journal WHERE id = ?", (entry.reverses,)).fetchone()
+            sale = Entry.decode(row[0]) if row else None
+        stocked = {known.counter for known in sale.known_facts.stock} if sale else set()
+        given = Counter(
+            redemption.reward for redemption in entry.settlement.redemptions if redemption.reward in stocked
+        )
+        sign = -1 if entry.kind is EntryKind.VOID else 1
+        connection.executemany(
+            "INSERT INTO reward_given VALUES (?, ?, ?, ?)",
+            [(reward, entry.epoch, entry.seq, sign * count) for reward, count in given.items()],
+        )
 
     def head(self) -> Head:
         """Where the journal stands.
@@ -271,6 +300,11 @@ class Journal:
         """The entries of a session that were booked here, by kind."""
         rows = self._store.rows("SELECT kind, raw FROM journal WHERE session = ?", (session,))
         return {EntryKind(kind): Entry.decode(raw) for kind, raw in rows}
+
+    def find(self, entry_id: str) -> Entry | None:
+        """The entry booked here with this id, or None."""
+        row = self._store.row("SELECT raw FROM journal WHERE id = ?", (entry_id,))
+        return Entry.decode(row[0]) if row else None
 
     def returns_of(self, sale: str) -> list[Entry]:
         """The returns booked here of the sale with this entry id, oldest first."""

@@ -12,20 +12,44 @@ from loyalty.errors import ProgrammeError
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
 from sync.errors import OtherVersion
+from sync.inbox import take_over
 from sync.store import Store
-from sync.wire import AccountBalance, AccountChange, CardChange, ChangesPage, ProgrammeChange
+from sync.wire import (
+    AccountBalance,
+    AccountChange,
+    AccountGone,
+    CardChange,
+    CardGone,
+    ChangesPage,
+    ParkedChange,
+    ProgrammeChange,
+    StockChange,
+)
 
-# A page that was read before this till's last batch must not take back what the batch's answer already stated.
-_UPSERT_ACCOUNT = """
-    INSERT INTO account VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+PUT_ACCOUNT = """
+    INSERT INTO account (account, first_name, tier, points, includes_epoch, includes_seq, counters, first_purchase,
+        pending, birthday, segments, pin_hash)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (account) DO UPDATE SET
         first_name = excluded.first_name, tier = excluded.tier, points = excluded.points,
-        counters = excluded.counters, first_purchase = excluded.first_purchase,
-        includes_epoch = excluded.includes_epoch, includes_seq = excluded.includes_seq
+        counters = excluded.counters, first_purchase = excluded.first_purchase, pending = excluded.pending,
+        birthday = excluded.birthday, segments = excluded.segments, pin_hash = excluded.pin_hash,
+        includes_epoch = excluded.includes_epoch, includes_seq = excluded.includes_seq"""
+"""Writes an `account_row`, whatever was known of the account."""
+PUT_STOCK = """
+    INSERT INTO stock (reward, given, includes_epoch, includes_seq) VALUES (?, ?, ?, ?)
+    ON CONFLICT (reward) DO UPDATE SET given = excluded.given,
+        includes_epoch = excluded.includes_epoch, includes_seq = excluded.includes_seq"""
+"""Writes a `stock_row`, whatever was known of the reward."""
+# A page that was read before this till's last batch must not take back what the batch's answer already stated.
+_UNLESS_OLDER = """
     WHERE (excluded.includes_epoch, excluded.includes_seq) >= (includes_epoch, includes_seq)"""
-_UPSERT_CARD = """
+PUT_CARD = """
     INSERT INTO card VALUES (?, ?, ?)
     ON CONFLICT (token) DO UPDATE SET account = excluded.account, blocked = excluded.blocked"""
+"""Writes a `card_row`."""
+PUT_PROGRAMME = "INSERT OR REPLACE INTO programme VALUES (?, ?)"
+"""Writes a `programme_row`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +66,8 @@ class Holder:
     blocked: bool
     confirmed: int
     queued: int
+    pending: int = 0
+    """Of the balance, what cannot be spent yet: points in their vesting period, stated or queued here."""
 
     @property
     def known(self) -> bool:
@@ -53,6 +79,11 @@ class Holder:
         """The points to show: confirmed plus queued here."""
         return self.confirmed + self.queued
 
+    @property
+    def spendable(self) -> int:
+        """The balance less what is pending; below zero when the member owes points."""
+        return self.balance - max(0, min(self.pending, self.balance))
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -60,6 +91,9 @@ class Standing:
 
     counters: Mapping[str, int]
     first_purchase: bool
+    birthday: tuple[int, int] | None = None
+    """Month and day."""
+    segments: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,52 +111,93 @@ class Mirror:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._programme: Programme | None = None
+        self._of: tuple[int, ...] = ()
 
     def find(self, card: str) -> Holder:
         """Who holds the card with token `card`; a token that is not in the mirror gives a holder without account."""
         row = self._store.row(
-            """SELECT c.account, a.first_name, a.tier, c.blocked, a.points,
-                   (SELECT COALESCE(SUM(j.points), 0) FROM journal j
+            """SELECT c.account, a.first_name, a.tier, c.blocked, a.pending, a.points,
+                   (SELECT COALESCE(SUM(j.points), 0) FROM counting j
                     WHERE j.account = a.account AND (j.epoch, j.seq) > (a.includes_epoch, a.includes_seq))
-                 + (SELECT COALESCE(SUM(j.points), 0) FROM journal j
+                 + (SELECT COALESCE(SUM(j.points), 0) FROM counting j
                     WHERE j.card = c.token AND j.account IS NULL
                       AND (j.epoch, j.seq) > (a.includes_epoch, a.includes_seq))
                FROM card c JOIN account a ON a.account = c.account WHERE c.token = ?""",
             (card,),
         )
         if row is not None:
-            return Holder(card, row[0], row[1], row[2], bool(row[3]), row[4], row[5])
-        orphans = self._store.row(
-            "SELECT COALESCE(SUM(points), 0) FROM journal WHERE card = ? AND account IS NULL", (card,)
-        )
+            pending = row[4] + self._pending_here(row[0], card)
+            return Holder(card, row[0], row[1], row[2], bool(row[3]), row[5], row[6], pending)
+        orphans = self._store.row("SELECT COALESCE(SUM(points), 0) FROM promised WHERE card = ?", (card,))
         return Holder(card, None, None, None, False, 0, int(orphans[0]) if orphans else 0)
+
+    def _pending_here(self, account: str, card: str) -> int:
+        """What this till's own entries add to the pending points, until head office states them.
+
+        Where points vest, everything earned here and not confirmed is pending, however long ago: head office says when
+        it can be spent. A return or void cancels what its sale earned, if that sale is not confirmed either.
+        """
+        programme = self.programme()
+        if programme is None or not programme.expiry.vesting_days:
+            return 0
+        row = self._store.row(
+            """WITH here AS (
+                   SELECT j.id, j.session, j.kind, j.earned, j.original FROM counting j JOIN account a ON a.account = ?
+                   WHERE (j.account = a.account OR (j.card = ? AND j.account IS NULL))
+                     AND (j.epoch, j.seq) > (a.includes_epoch, a.includes_seq))
+               SELECT COALESCE(SUM(earned), 0) FROM here h
+               WHERE kind = 'sale'
+                  OR (kind = 'void' AND EXISTS (SELECT 1 FROM here s WHERE s.kind = 'sale' AND s.session = h.session))
+                  OR (kind = 'return' AND EXISTS (SELECT 1 FROM here s WHERE s.kind = 'sale' AND s.id = h.original))""",
+            (account, card),
+        )
+        return max(0, int(row[0])) if row else 0
 
     def standing(self, holder: Holder) -> Standing:
         """How far a member is: what head office counted, and what this till's own entries added since."""
         known = self._store.row(
-            "SELECT counters, first_purchase, includes_epoch, includes_seq FROM account WHERE account = ?",
+            "SELECT counters, first_purchase, birthday, segments, includes_epoch, includes_seq "
+            "FROM account WHERE account = ?",
             (holder.account,),
         )
         counters: Counter[str] = Counter(json.loads(known[0]) if known else {})
         rows = self._store.rows(
-            "SELECT raw FROM journal WHERE (account = ? OR (card = ? AND account IS NULL)) AND (epoch, seq) > (?, ?)",
-            (holder.account, holder.card, *(known[2:] if known else (0, 0))),
+            "SELECT raw FROM counting WHERE (account = ? OR (card = ? AND account IS NULL)) "
+            "AND (epoch, seq) > (?, ?) AND kind <> 'resolution'",
+            (holder.account, holder.card, *(known[4:] if known else (0, 0))),
         )
         for row in rows:
             entry = Entry.decode(row[0])
             for progress in entry.settlement.counters:
                 counters[progress.counter] += -progress.count if entry.kind is EntryKind.VOID else progress.count
-        return Standing(dict(counters), bool(known and known[1]) and not rows)
+        birthday = (int(known[2][:2]), int(known[2][3:])) if known and known[2] else None
+        segments = frozenset(json.loads(known[3])) if known else frozenset()
+        return Standing(dict(counters), bool(known and known[1]) and not rows, birthday, segments)
+
+    def given(self, reward: str) -> int:
+        """How many of a reward with a stock were given: in the whole chain as head office said, and here since."""
+        row = self._store.row(
+            """SELECT COALESCE(MAX(s.given), 0) + COALESCE((
+                   SELECT SUM(g.count) FROM reward_given g WHERE g.reward = ?1 AND (g.epoch, g.seq) >
+                   (COALESCE(MAX(s.includes_epoch), 0), COALESCE(MAX(s.includes_seq), 0))), 0)
+               FROM stock s WHERE s.reward = ?1""",
+            (reward,),
+        )
+        return int(row[0]) if row else 0
+
+    def pin_hash(self, account: str | None) -> str | None:
+        """The hash of a member's PIN, or None when they have none that this till knows of."""
+        row = self._store.row("SELECT pin_hash FROM account WHERE account = ?", (account,))
+        return row[0] if row else None
 
     def programme(self) -> Programme | None:
         """The programme in force: the highest published version; None before the first contact."""
-        row = self._store.row("SELECT max(version) FROM programme")
-        version = row[0] if row else None
-        if version is None:
+        row = self._store.row("SELECT max(version), (SELECT programme_set FROM feed) FROM programme")
+        if row is None or row[0] is None:
             return None
-        if self._programme is None or self._programme.version != version:
-            document = self._store.rows("SELECT document FROM programme WHERE version = ?", (version,))
-            self._programme = Programme.from_document(json.loads(document[0][0]))
+        if self._programme is None or self._of != row:
+            document = self._store.rows("SELECT document FROM programme WHERE version = ?", (row[0],))
+            self._programme, self._of = Programme.from_document(json.loads(document[0][0])), row
         return self._programme
 
     def contact(self) -> Contact:
@@ -131,7 +206,7 @@ class Mirror:
         return Contact(*row) if row else Contact(None, None, None)
 
     def cursor(self) -> str:
-        """Where the change feed was read up to; empty for from the start."""
+        """Where the change feed was read up to; empty when a snapshot is wanted first."""
         row = self._store.row("SELECT cursor FROM feed")
         return str(row[0]) if row else ""
 
@@ -153,27 +228,22 @@ class Mirror:
             for change in page.changes:
                 match change:
                     case AccountChange():
-                        connection.execute(
-                            _UPSERT_ACCOUNT,
-                            (
-                                change.account,
-                                change.first_name,
-                                change.tier,
-                                change.points,
-                                page.epoch,
-                                page.includes_seq,
-                                json.dumps(change.counters),
-                                change.first_purchase,
-                            ),
-                        )
+                        row = account_row(change, page.epoch, page.includes_seq)
+                        connection.execute(PUT_ACCOUNT + _UNLESS_OLDER, row)
                     case CardChange():
-                        connection.execute(_UPSERT_CARD, (change.token, change.account, int(change.blocked)))
+                        connection.execute(PUT_CARD, card_row(change))
+                    case ParkedChange():
+                        take_over(connection, change, now_ms)
                     case ProgrammeChange():
-                        programme = _read_programme(change)
-                        document = json.dumps(change.document, ensure_ascii=False)
-                        connection.execute(
-                            "INSERT OR REPLACE INTO programme VALUES (?, ?)", (programme.version, document)
-                        )
+                        connection.execute(PUT_PROGRAMME, programme_row(change))
+                    case AccountGone():
+                        connection.execute("DELETE FROM account WHERE account = ?", (change.account,))
+                    case CardGone():
+                        connection.execute("DELETE FROM card WHERE token = ?", (change.token,))
+                    case StockChange():
+                        row = stock_row(change, page.epoch, page.includes_seq)
+                        connection.execute(PUT_STOCK + _UNLESS_OLDER, row)
+                        forget_given(connection, change, page.epoch, page.includes_seq)
             # Every page is word from head office: a till that sells nothing must not look out of touch.
             connection.execute(
                 "UPDATE feed SET cursor = ?, last_contact_ms = ?, clock_offset_ms = ?",
@@ -183,7 +253,7 @@ class Mirror:
                 connection.execute("UPDATE feed SET as_of_ms = ?", (now_ms,))
 
     def start_over(self) -> None:
-        """Head office's feed began anew (it was restored from a backup): read it from the start, over what is here."""
+        """The feed cannot be followed any more: a snapshot is wanted. What is here serves until it has come."""
         with self._store.transaction() as connection:
             connection.execute("UPDATE feed SET cursor = ''")
 
@@ -195,10 +265,20 @@ class Mirror:
         """
         with self._store.transaction(within) as connection:
             connection.executemany(
-                """UPDATE account SET points = ?, counters = ?, first_purchase = 0, includes_epoch = ?, includes_seq = ?
+                """UPDATE account SET points = ?, counters = ?, pending = ?, first_purchase = 0,
+                       includes_epoch = ?, includes_seq = ?
                    WHERE account = ? AND (includes_epoch, includes_seq) <= (?, ?)""",
                 [
-                    (balance.points, json.dumps(balance.counters), epoch, seq, balance.account, epoch, seq)
+                    (
+                        balance.points,
+                        json.dumps(balance.counters),
+                        balance.pending,
+                        epoch,
+                        seq,
+                        balance.account,
+                        epoch,
+                        seq,
+                    )
                     for balance in balances
                 ],
             )
@@ -209,6 +289,50 @@ class Mirror:
             connection.execute(
                 "UPDATE feed SET last_contact_ms = ?, clock_offset_ms = ?", (now_ms, server_time_ms - now_ms)
             )
+
+
+def account_row(change: AccountChange, epoch: int, includes_seq: int) -> tuple[Any, ...]:
+    """An account as `PUT_ACCOUNT` writes it; its balance includes our entries of `epoch` up to `includes_seq`."""
+    return (
+        change.account,
+        change.first_name,
+        change.tier,
+        change.points,
+        epoch,
+        includes_seq,
+        json.dumps(change.counters),
+        change.first_purchase,
+        change.pending,
+        change.birthday,
+        json.dumps(change.segments),
+        change.pin,
+    )
+
+
+def card_row(change: CardChange) -> tuple[Any, ...]:
+    """A card as `PUT_CARD` writes it."""
+    return (change.token, change.account, int(change.blocked))
+
+
+def programme_row(change: ProgrammeChange) -> tuple[Any, ...]:
+    """A programme as `PUT_PROGRAMME` writes it.
+
+    Raises:
+        OtherVersion: this version cannot read it.
+    """
+    return (_read_programme(change).version, json.dumps(change.document, ensure_ascii=False))
+
+
+def stock_row(change: StockChange, epoch: int, includes_seq: int) -> tuple[Any, ...]:
+    """What was given of a reward as `PUT_STOCK` writes it, our entries of `epoch` up to `includes_seq` included."""
+    return (change.reward, change.given, epoch, includes_seq)
+
+
+def forget_given(connection: Any, change: StockChange, epoch: int, includes_seq: int) -> None:
+    """Drop what this till noted itself and head office includes by now."""
+    connection.execute(
+        "DELETE FROM reward_given WHERE reward = ? AND (epoch, seq) <= (?, ?)", (change.reward, epoch, includes_seq)
+    )
 
 
 def _read_programme(change: ProgrammeChange) -> Programme:

@@ -6,6 +6,7 @@ Times are Unix milliseconds UTC, points and money are integers, digests and toke
 from __future__ import annotations
 
 import base64
+import json
 import zlib
 from collections.abc import Sequence
 from datetime import date
@@ -30,6 +31,10 @@ MAX_WINDOW_BYTES = 8 * 1024 * 1024
 """Largest zstd window: what RFC 8878 3.1.1.1.2 asks decoders to support; a header may ask for far more memory."""
 MAX_CHANGES = 500
 """Changes in one page: the till applies a page in one short transaction, beside checkouts."""
+MAX_PART_ROWS = 1000
+"""Rows in one part of a snapshot: some ten milliseconds of a till's database, which a checkout may wait for."""
+MAX_PART_BYTES = 16 * 1024 * 1024
+"""One line of a snapshot, unpacked: a thousand accounts are a tenth of a megabyte, a programme may be some."""
 
 ZSTD_LEVEL = 1
 """5:1 on journal entries at half a millisecond per thousand; higher levels cost more than they save."""
@@ -181,6 +186,7 @@ class Outcome(StrEnum):
 
     BOOKED = "booked"
     DUPLICATE = "duplicate"
+    STOCKS = "stocks"
     PARKED = "parked"
 
 
@@ -200,6 +206,8 @@ class AccountBalance(Message):
     points: StrictInt
     counters: dict[str, StrictInt] = Field(default={}, exclude_if=_is_empty)
     """What stamp cards, challenges and limits have counted of the account, as of the same moment."""
+    pending: StrictInt = Field(default=0, exclude_if=_is_empty)
+    """Of the points, those that are not vested: shown, but not to be spent yet."""
 
 
 class BatchAnswer(Message):
@@ -228,6 +236,13 @@ class AccountChange(Message):
     """What stamp cards, challenges and limits have counted of the account; left out when nothing is."""
     first_purchase: StrictBool = Field(default=False, exclude_if=_is_empty)
     """Nothing is booked to the account yet."""
+    pending: StrictInt = Field(default=0, exclude_if=_is_empty)
+    """Of the points, those that are not vested: shown, but not to be spent yet."""
+    birthday: Annotated[str, Field(pattern=r"^[0-9]{2}-[0-9]{2}$")] | None = Field(default=None, exclude_if=_is_empty)
+    """Month and day, "11-24"; no year."""
+    segments: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
+    pin: Annotated[str, Field(max_length=200)] | None = Field(default=None, exclude_if=_is_empty)
+    """Argon2id hash of the member's PIN in its own text form, so that a till can check it with no line."""
 
 
 class CardChange(Message):
@@ -239,6 +254,29 @@ class CardChange(Message):
     blocked: bool
 
 
+class LeaseChange(Message):
+    """Points of an account set aside at this terminal, as they stand now; sent to this terminal alone."""
+
+    kind: Literal["lease"] = "lease"
+    id: str
+    account: str
+    terminal: str
+    epoch: StrictInt
+    points: Annotated[StrictInt, Field(gt=0)]
+    """As granted; the till counts itself what it spent of them."""
+    expires_ms: StrictInt
+    """The last moment to spend from it, by head office's clock."""
+    state: Literal["active", "gone"]
+    """`gone`: reclaimed, or revoked by an operator: nothing may be spent from it any more."""
+    signature: str
+    """Head office's Ed25519 signature over `signed_bytes`, base64."""
+
+    def signed_bytes(self) -> bytes:
+        """What the signature is over: JSON with sorted keys and no spaces, ASCII."""
+        terms = self.model_dump(exclude={"kind", "signature"})
+        return json.dumps(terms, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
 class ProgrammeChange(Message):
     """A published programme version; the highest version is the one in force."""
 
@@ -246,7 +284,73 @@ class ProgrammeChange(Message):
     document: dict[str, Any]
 
 
-Change = Annotated[AccountChange | CardChange | ProgrammeChange, Field(discriminator="kind")]
+class StockChange(Message):
+    """How many of a reward with a stock were given in the whole chain."""
+
+    kind: Literal["stock"] = "stock"
+    reward: str
+    given: StrictInt
+
+
+class ParkedState(StrEnum):
+    """Where a parked entry stands."""
+
+    OPEN = "open"
+    REFERRED = "referred"  # head office decides
+    LINKED = "linked"  # booked, once its card belonged to a member
+    APPROVED = "approved"  # booked as the till stated it
+    REVERSED = "reversed"  # done with, nothing booked
+
+
+class ParkedChange(Message):
+    """An entry of the till's store that was received and not booked, as it stands now."""
+
+    kind: Literal["parked"] = "parked"
+    terminal: str
+    till: str
+    """The till's name."""
+    epoch: StrictInt
+    seq: StrictInt
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    code: str
+    text: str
+    state: ParkedState
+    entry_kind: str | None
+    """As the entry says; None for one that cannot be read, as with the card and, then 0, the points."""
+    card: str | None
+    points: StrictInt
+    business_date: date
+    parked_ms: StrictInt
+    approver: str | None = None
+    """Who decided last, and why; None while nobody did."""
+    reason: str | None = None
+    decided_ms: StrictInt | None = None
+
+
+class AccountGone(Message):
+    """An account that is no longer at head office: a till forgets everything it knows of it."""
+
+    kind: Literal["account_gone"] = "account_gone"
+    account: str
+
+
+class CardGone(Message):
+    """A card that belongs to nobody at head office any more."""
+
+    kind: Literal["card_gone"] = "card_gone"
+    token: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+State = Annotated[
+    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | LeaseChange, Field(discriminator="kind")
+]
+"""Something as it is now."""
+
+Change = Annotated[
+    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | LeaseChange | AccountGone | CardGone,
+    Field(discriminator="kind"),
+]
+"""Something as it is now, or gone."""
 
 
 class ChangesPage(Message):
@@ -261,6 +365,43 @@ class ChangesPage(Message):
     epoch: StrictInt
     includes_seq: StrictInt
     as_of_ms: StrictInt
+
+
+class Section(StrEnum):
+    """What a snapshot is made of, in this order."""
+
+    PROGRAMMES = "programmes"
+    STOCKS = "stocks"
+    PARKED = "parked"
+    ACCOUNTS = "accounts"
+    CARDS = "cards"
+
+
+class SnapshotPart(Message):
+    """One line of GET /v1/snapshot: everything of one section whose key is above `after` and not above `upto`.
+
+    Keys are version, account and card token, in the order of their UTF-8 bytes (versions: of their numbers); stocks
+    and what is parked come in one part each. What a mirror has between the two and the part has not, is gone.
+    Balances include the asking terminal's entries of `epoch` up to `includes_seq`, each part by its own moment.
+    """
+
+    cursor: str
+    """Where the change feed stood before the first part was read: follow it from here after the last."""
+    section: Section
+    after: str
+    upto: str | None
+    """None: to the end of the section. Go on after a cut with the `section` and `upto` of the last whole part."""
+    rows: tuple[State, ...]
+    total: Annotated[StrictInt, Field(ge=0)]
+    """Accounts and cards there are, about: for a progress line."""
+    epoch: StrictInt
+    includes_seq: StrictInt
+    as_of_ms: StrictInt
+
+    @property
+    def is_last(self) -> bool:
+        """Nothing comes after this part."""
+        return self.section is Section.CARDS and self.upto is None
 
 
 class Proof(Message):

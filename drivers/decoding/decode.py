@@ -88,19 +88,20 @@ def examine(
 
 def _first_engine(image: Image, formats: Sequence[ScanDataType], ballot: Ballot) -> list[Symbol]:
     """Return what zxing-cpp reads and a second look confirms; the rest gets one vote."""
+    gray = image if image.ndim == 2 else image[:, :, 1]
     found = by_zxing(image, formats)
-    symbols = [symbol for symbol, _ in found]
+    # A kind that needs no second look cannot be told from its ghost either: both are left to the vote.
+    printed = [
+        symbol
+        for symbol, corners in found
+        if symbol.kind not in WEAK or symbol.box is None or is_printed(gray, symbol, corners, symbol.box)
+    ]
     sure = []
-    for symbol, corners in found:
-        if any(_contradict(symbol, other) for other in symbols):
+    for symbol, _ in found:
+        if symbol in printed and not any(_contradict(symbol, other) for other in printed):
+            sure.append(symbol)
+        else:
             ballot.add(Vote(symbol, "zxing"))
-            continue
-        if symbol.kind in WEAK and symbol.box is not None:
-            gray = image if image.ndim == 2 else image[:, :, 1]
-            if not is_printed(gray, symbol, corners, symbol.box):
-                ballot.add(Vote(symbol, "zxing"))
-                continue
-        sure.append(symbol)
     return sure
 
 

@@ -2,63 +2,27 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
-import psycopg
-import rich.progress
 from rich.markup import escape
 from rich.table import Table
 
 from loyalty.errors import ProgrammeError
-from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option, pass_config
+from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option
+from pos_client.commands.hq_database import FILE, on_database, today
+from pos_client.commands.hq_inbox import parked_command, resolve_command
+from pos_client.commands.hq_members import members_group, segments_group
 from pos_client.config import Config
 from pos_client.programme_tools.reading import Unreadable, read_programme
 from sync.hq import nightly
 from sync.hq.database import Database
 from sync.hq.enrolment import new_code, revoke
-from sync.hq.errors import HqError
-from sync.hq.members import import_members
-from sync.hq.overview import ParkedRow, Status, parked, status
+from sync.hq.overview import Status, status
 from sync.hq.programmes import publish
 from sync.hq.serve import serve
-
-R = TypeVar("R")
-
-FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-
-
-def on_database(command: Callable[..., R]) -> Callable[..., R]:
-    """Open head office's database for the command and pass it with the config; trouble with it ends the command."""
-
-    @click.option("--database-url", metavar="URL", help="PostgreSQL to use, instead of hq.database_url.")
-    @click.option(
-        "--data",
-        "data_dir",
-        metavar="DIR",
-        type=click.Path(file_okay=False, path_type=Path),
-        help="Folder of the embedded PostgreSQL, instead of hq.data_dir and hq.database_url.",
-    )
-    @pass_config
-    @functools.wraps(command)
-    def wrapper(config: Config, *args: Any, database_url: str | None, data_dir: Path | None, **kwargs: Any) -> R:
-        if database_url is not None and data_dir is not None:
-            raise click.UsageError("--database-url and --data name two different databases: give one of them")
-        url = database_url or (None if data_dir else config.hq.database_url)
-        try:
-            with Database.open(url, data_dir or config.hq.data_dir) as database:
-                return command(config, database, *args, **kwargs)
-        except HqError as error:
-            fail(str(error))
-        except psycopg.OperationalError as error:
-            fail(f"head office's database does not answer: {str(error).strip().splitlines()[0]}; try again")
-
-    return wrapper
 
 
 @click.group("hq")
@@ -127,31 +91,8 @@ def publish_command(_: Config, database: Database, file: Path, as_json: bool) ->
     )
 
 
-@hq.group("members")
-def members_group() -> None:
-    """Members and their cards."""
-
-
-@members_group.command("import")
-@click.argument("file", type=FILE)
-@json_option
-@on_database
-def import_command(config: Config, database: Database, file: Path, as_json: bool) -> None:
-    """Import members from a CSV FILE with the columns card_number, first_name, tier, points.
-
-    All rows or none: wrong rows are listed with their line numbers. Card numbers are turned into tokens and not stored.
-    """
-    if not config.card_formats:
-        raise click.UsageError("no card format is configured: add a [[card_formats]] table to the configuration")
-    # Byte order marks are what spreadsheets write.
-    with (
-        rich.progress.open(
-            file, "rt", encoding="utf-8-sig", newline="", description="members", console=errors, transient=True
-        ) as lines,
-        database.connection() as conn,
-    ):
-        done = import_members(conn, database.keys.card, config.card_formats, lines, today=_today())
-    emit(asdict(done), as_json, lambda: click.echo(f"imported {done.members} members with {done.points} points"))
+hq.add_command(members_group)
+hq.add_command(segments_group)
 
 
 @hq.command("status")
@@ -166,14 +107,8 @@ def status_command(_: Config, database: Database, as_json: bool) -> None:
         click.get_current_context().exit(EXIT_PROBLEM)
 
 
-@hq.command("parked")
-@json_option
-@on_database
-def parked_command(_: Config, database: Database, as_json: bool) -> None:
-    """List entries that were received but not booked, oldest first, each with the reason."""
-    with database.connection() as conn:
-        found = parked(conn)
-    emit([asdict(row) for row in found], as_json, lambda: _show_parked(found))
+hq.add_command(parked_command)
+hq.add_command(resolve_command)
 
 
 @hq.command("nightly")
@@ -182,7 +117,7 @@ def parked_command(_: Config, database: Database, as_json: bool) -> None:
 def nightly_command(_: Config, database: Database, as_json: bool) -> None:
     """Let points lapse whose last day is past, and review tiers at the end of their period. Safe to run again."""
     with database.connection() as conn:
-        done = nightly.run(conn, database.programmes, _today())
+        done = nightly.run(conn, database.programmes, today())
     emit(
         asdict(done),
         as_json,
@@ -234,19 +169,5 @@ def _show_status(found: Status) -> None:
         console.print(f"[bold red]✗[/] the ledger adds up to {found.ledger_points} points: call support")
 
 
-def _show_parked(found: tuple[ParkedRow, ...]) -> None:
-    if not found:
-        click.echo("nothing is parked")
-        return
-    table = Table("terminal", "epoch", "number", "since", "code", "reason", title="Parked entries")
-    for row in found:
-        table.add_row(row.terminal, str(row.epoch), str(row.seq), _minutes(row.parked_at), row.code, escape(row.text))
-    console.print(table)
-
-
 def _minutes(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()

@@ -107,7 +107,12 @@ def _member(runtime: Runtime, holder: Holder, programme: Programme) -> messages.
         known=holder.known,
         first_name=holder.first_name if settings.show_first_name else None,
         tier=messages.Named(id=tier.id, name=tier.name.get(settings.language)),
-        balance=messages.Balance(confirmed=holder.confirmed, queued=holder.queued, total=holder.balance),
+        balance=messages.Balance(
+            confirmed=holder.confirmed,
+            queued=holder.queued,
+            total=holder.balance,
+            pending=holder.balance - holder.spendable,
+        ),
     )
 
 

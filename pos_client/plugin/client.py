@@ -129,6 +129,10 @@ class TillClient:
         """Give the sale a card by its number."""
         return self._call(QuoteAnswer, "POST", _path(session, "identify"), {"card": card})
 
+    def enter_pin(self, session: str, pin: str) -> QuoteAnswer:
+        """Prove the card by the member's PIN."""
+        return self._call(QuoteAnswer, "POST", _path(session, "pin"), {"pin": pin})
+
     def quote(self, session: str) -> QuoteAnswer:
         """What the sale comes to now."""
         return self._call(QuoteAnswer, "POST", _path(session, "quote"))

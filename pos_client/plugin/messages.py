@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
 from pos_client.session import SessionState
 from sync.agent import NightReport, SyncReport
@@ -38,6 +38,12 @@ class Identify(Asked):
 
     card: Annotated[str, Field(min_length=1, max_length=256, repr=False)]
     """The number as typed or scanned. 256 takes in every track of a bank card (ISO/IEC 7813), to refuse it by name."""
+
+
+class EnterPin(Asked):
+    """POST /v1/sessions/{id}/pin."""
+
+    pin: Annotated[SecretStr, Field(min_length=1, max_length=16)]
 
 
 class Redeem(Asked):
@@ -78,6 +84,8 @@ class Balance(Answer):
     confirmed: int
     queued: int
     total: int
+    pending: int
+    """Of the total, points that wait before they can be spent."""
 
 
 class Member(Answer):

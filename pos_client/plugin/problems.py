@@ -57,6 +57,9 @@ STATUS: Mapping[str, int] = {
     "credential_future": 409,
     "credential_wrong_code": 409,
     "credential_replayed": 409,
+    "pin_unknown": 409,
+    "pin_wrong": 409,
+    "pin_locked": 429,
     # The reward: what the quote shows beside it, or which limit is in the way.
     "unknown_reward": 422,
     "points_short": 409,
@@ -74,6 +77,7 @@ STATUS: Mapping[str, int] = {
     "coupon_used": 409,
     "credential_needed": 409,
     "balance": 409,
+    "pending": 409,
     "card_cap": 409,
     "till_cap": 409,
     "policy_never": 409,

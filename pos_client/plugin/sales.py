@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request
 
 from loyalty.basket import Basket
 from pos_client.plugin.answers import booked_answer, quote_answer
-from pos_client.plugin.messages import BookedAnswer, Identify, OpenSession, QuoteAnswer, Redeem, SessionId
+from pos_client.plugin.messages import BookedAnswer, EnterPin, Identify, OpenSession, QuoteAnswer, Redeem, SessionId
 from pos_client.runtime import Runtime
 from pos_client.session import SessionState
 
@@ -40,6 +40,12 @@ def set_basket(runtime: Running, session: SessionId, basket: Basket) -> QuoteAns
 def identify(runtime: Running, session: SessionId, body: Identify) -> QuoteAnswer:
     """Give the sale a loyalty card by its number. Another card takes off the rewards chosen for the first."""
     return quote_answer(runtime, runtime.till.identify(session, body.card))
+
+
+@router.post("/{session}/pin")
+def enter_pin(runtime: Running, session: SessionId, body: EnterPin) -> QuoteAnswer:
+    """Prove the card by the member's PIN, where the programme lets members spend by it. Works with no line."""
+    return quote_answer(runtime, runtime.till.enter_pin(session, body.pin.get_secret_value()))
 
 
 @router.post("/{session}/quote")

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from loyalty.basket import Basket
 from loyalty.programme import Programme
+from loyalty.programme_members import Credential
 from loyalty.redemption import RewardOption, options
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
@@ -55,7 +56,8 @@ def read_facts(runtime: Runtime) -> Facts:
         rewards = quote.rewards
     elif holder and programme:
         verdict = till.reckoning.verdict(holder)
-        known = till.reckoning.facts(programme, holder, now, rotating=till.waiting_rotating)
+        proven = (Credential.ROTATING,) if till.waiting_rotating else ()
+        known = till.reckoning.facts(programme, holder, now, proven)
         tier = programme.tier(holder.tier or "").id
         nothing = Basket(currency=programme.currency)
         rewards = options(programme, nothing, (), holder.balance, verdict, tier=tier, facts=known)

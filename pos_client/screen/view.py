@@ -179,6 +179,9 @@ def _as_of(words: Words, facts: Facts) -> str:
     here = _("{points} here").format(points=words.signed(holder.queued)) if holder.queued else ""
     if not holder.known:
         return here
+    if waiting := holder.balance - holder.spendable:
+        later = _("of which {points} later").format(points=words.points(waiting))
+        here = f"{here} · {later}" if here else later
     if facts.as_of_ms is None:
         confirmed = _("not confirmed yet")
     else:

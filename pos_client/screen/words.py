@@ -12,6 +12,7 @@ from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 
 from loyalty.programme import Programme
+from loyalty.programme_members import Credential
 from loyalty.redemption import RewardOption
 from pos_client.i18n import Translator, mark, translator
 
@@ -71,6 +72,9 @@ REASONS = {
     "out_of_stock": mark("none left"),
     "stamps_short": mark("{short} stamps to go"),
     "credential_needed": mark("only with the code on the phone"),
+    "pin_needed": mark("only with the PIN"),
+    "phone_or_pin_needed": mark("only with the code on the phone or the PIN"),
+    "pending": mark("some points cannot be spent yet"),
     "no_session": mark("enter the articles first"),
 }
 """Why a reward cannot be given, by `RewardOption.code`, to stand beside it."""
@@ -145,6 +149,9 @@ class Words:
         amount = max(option.reward.minimum_basket_minor, option.value_minor)
         if code == "basket_too_small" and not amount:
             code = "no_such_goods"
+        spend = programme.credential.spend
+        if code == "credential_needed" and Credential.PIN in spend:
+            code = "phone_or_pin_needed" if Credential.ROTATING in spend else "pin_needed"
         return self.translate(REASONS.get(code, OTHER_REASON)).format(
             short=self.points(option.short),
             amount=self.money(amount, programme.currency),

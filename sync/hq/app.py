@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -21,14 +22,21 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as Message_
 
+from loyalty.programme import OfflinePolicy
 from sync.hq.changes import changes
 from sync.hq.database import Database
 from sync.hq.enrolment import Terminal, enrol, find_terminal, touch
 from sync.hq.epochs import SUPERSEDED, open_epoch, retired_keys, stream_answer
 from sync.hq.errors import Refused
+from sync.hq.exposure import exposure
+from sync.hq.holds import capture, place, release
 from sync.hq.ingest import book
+from sync.hq.leases import close
 from sync.hq.proofs import proof
+from sync.hq.snapshot import Places, begin, parts
+from sync.hq.streaming import Stream
 from sync.signing import ENROL_KEY_ID, SignatureRefused, SignatureStale, SignedMessage, verify
 from sync.wire import (
     MAX_BODY_BYTES,
@@ -46,6 +54,7 @@ from sync.wire import (
     decompress,
     key_bytes,
 )
+from sync.wire_spending import ClosedLeases, HoldRequest
 
 log = logging.getLogger(__name__)
 
@@ -210,18 +219,8 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
     _add_problems(app)
 
     signed = Depends(_signed_by(database))
-
-    @app.get("/v1/hello")
-    def hello(request: Request) -> Response:
-        if PROTOCOL_HEADER in request.headers:
-            _expect_protocol(request)
-        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
-
-    @app.get("/healthz")
-    def healthz(request: Request) -> Response:
-        with database.connection() as conn:
-            conn.execute("SELECT 1")
-        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
+    _add_greetings(app, database)
+    _add_spending(app, database, signed)
 
     @app.post("/v1/terminals")
     def terminals(call: Sent) -> Response:
@@ -257,6 +256,22 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
         with database.connection() as conn:
             return _answer(call.request, changes(conn, known.terminal_id, feed, cursor[:MAX_PATH_TEXT]))
 
+    places = Places()
+
+    @app.get("/v1/snapshot")
+    def snapshot(
+        call: Sent, cursor: str = "", section: str = "", after: str = "", known: Terminal = signed
+    ) -> Response:
+        places.take()
+        try:
+            with database.connection() as conn:
+                start = begin(conn, cursor[:MAX_PATH_TEXT], section, after[:MAX_PATH_TEXT])
+        except BaseException:
+            places.give_back()
+            raise
+        compressed = _takes_zstd(call.request.headers.get("accept-encoding", ""))
+        return Stream(parts(database, known.terminal_id, start), compressed, places.give_back)
+
     @app.get("/v1/proofs/{business_date}")
     def day_proof(call: Sent, business_date: str, epoch: int | None = None, known: Terminal = signed) -> Response:
         try:
@@ -269,6 +284,55 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
     return app
 
 
+def _add_greetings(app: FastAPI, database: Database) -> None:
+    """The calls that anybody may make."""
+
+    @app.get("/v1/hello")
+    def hello(request: Request) -> Response:
+        if PROTOCOL_HEADER in request.headers:
+            _expect_protocol(request)
+        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
+
+    @app.get("/healthz")
+    def healthz(request: Request) -> Response:
+        with database.connection() as conn:
+            conn.execute("SELECT 1")
+        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
+
+
+def _add_spending(app: FastAPI, database: Database, signed: Any) -> None:
+    """The calls about points set aside."""
+
+    @app.post("/v1/holds")
+    def holds(call: Sent, known: Terminal = signed) -> Response:
+        request = HoldRequest.decode(call.content())
+        with database.connection() as conn:
+            return _answer(call.request, place(conn, known.terminal_id, request, datetime.now(UTC)))
+
+    @app.post("/v1/holds/{hold_id}/capture")
+    def hold_captured(call: Sent, hold_id: str, known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            return _answer(call.request, capture(conn, known.terminal_id, _uuid(hold_id), datetime.now(UTC)))
+
+    @app.delete("/v1/holds/{hold_id}")
+    def hold_released(call: Sent, hold_id: str, known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            return _answer(call.request, release(conn, known.terminal_id, _uuid(hold_id), datetime.now(UTC)))
+
+    @app.post("/v1/leases/closed")
+    def leases_closed(call: Sent, known: Terminal = signed) -> Response:
+        message = ClosedLeases.decode(call.content())
+        with database.connection() as conn:
+            return _answer(call.request, close(conn, known.terminal_id, message))
+
+    @app.get("/v1/exposure")
+    def exposed(call: Sent, known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            programme = database.programmes.newest(conn)
+            policy = OfflinePolicy() if programme is None else programme.offline
+            return _answer(call.request, exposure(conn, policy, datetime.now(UTC)))
+
+
 class _Failures:
     """Answers what nobody foresaw with a plain 500 and logs it. Around everything: the framework's own way of doing
     this hands the exception on to the server, which then cuts the connection under the answer."""
@@ -277,13 +341,21 @@ class _Failures:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        under_way = False
+
+        async def noting(message: Message_) -> None:
+            nonlocal under_way
+            under_way = True
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, noting)
         except Exception:
             log.exception("head office failed on %s %s", scope.get("method"), scope.get("path"))
             if scope["type"] != "http":
                 raise
-            # Answers are made whole before any of them is sent, so nothing of another one is under way.
+            if under_way:
+                return  # a snapshot: the server cuts the connection, which tells the till to go on from its last part
             answer = _problem(500, "internal", "head office failed on this request; its log says why: try again later")
             await answer(scope, receive, send)
 
@@ -293,7 +365,10 @@ def _add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> Response:
-        return _problem(error.status, error.code, str(error), error.wanted_seq)
+        answer = _problem(error.status, error.code, str(error), error.wanted_seq)
+        if error.retry_after_s is not None:
+            answer.headers["Retry-After"] = str(error.retry_after_s)
+        return answer
 
     @app.exception_handler(WireError)
     async def not_the_protocol(_: Request, error: WireError) -> Response:
@@ -317,6 +392,13 @@ def _add_problems(app: FastAPI) -> None:
         answer = _problem(503, "unavailable", "head office's database does not answer: try again later")
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
         return answer
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Refused(400, "malformed", "expected the id of a hold, a UUID") from error
 
 
 def _answer(request: Request, message: Message, status: HTTPStatus = HTTPStatus.OK) -> Response:

@@ -9,28 +9,63 @@ from dataclasses import dataclass
 
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
-from sync.wire import MAX_CHANGES, AccountChange, CardChange, Change, ChangesPage, ProgrammeChange
+from sync.hq.leases import named_leases
+from sync.hq.parked import feed_key, parked_changes
+from sync.hq.states import named_accounts, named_cards, named_programmes, named_stocks
+from sync.wire import MAX_CHANGES, AccountGone, CardGone, Change, ChangesPage
 
 FEEDS = ("till",)
-"""The feeds there are: members, cards, balances and programmes, for every till."""
+"""The feeds there are: members, cards, balances, programmes and rewards given, for every till; parked entries, for
+their store's; leases, for the terminal they are of."""
 
-_SETTLED = "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+SUBJECTS = ("account", "card", "programme", "stock", "parked", "lease")
+"""What a row of the feed may name."""
+
+SETTLED = "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 """Rows of transactions below the oldest one still open: no row can appear among or before them any more."""
 
 
-COUNTERS = (
-    "coalesce((SELECT jsonb_object_agg(name, count) FROM counter c WHERE c.account_id = b.account_id AND count <> 0), "
-    "'{}')"
-)
-"""What is counted of the account of a balance `b`, as a JSON object."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Cursor:
-    """The last row read: a place in the order (transaction, position). The start is before every row."""
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A place in the feed's order: the last row read. The default is before every row."""
 
     tx: int = 0
     position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """How far back the feed goes: its name, the last place that was dropped, and the first transaction to come."""
+
+    epoch: str
+    dropped: Place
+    next_tx: int
+
+    def cursor(self, place: Place) -> str:
+        """The text that names `place` to tills."""
+        return f"{self.epoch}:{place.tx}:{place.position}"
+
+    def place(self, cursor: str) -> Place:
+        """The place that `cursor` names ("" for the start), when everything after it is still here.
+
+        Raises:
+            Refused: `cursor` when it is none of ours; `feed_epoch` when it was given out before this database was
+                restored; `feed_dropped` when changes after it were dropped. The last two ask for a snapshot.
+        """
+        place = Place()
+        if cursor:
+            # 18 digits stay below 2^63; a number of ours never has more.
+            match = re.fullmatch(r"([0-9a-f]{8}):([0-9]{1,18}):([0-9]{1,18})", cursor)
+            if match is None:
+                raise Refused(400, "cursor", "expected a cursor that head office gave out, or none for the start")
+            place = Place(int(match[2]), int(match[3]))
+            # One of ours names a transaction that was over; one of the future was given out by a database that this
+            # one is an older copy of.
+            if match[1] != self.epoch or place.tx >= self.next_tx:
+                raise Refused(410, "feed_epoch", "this cursor is of an earlier feed: take a snapshot")
+        if place < self.dropped:
+            raise Refused(410, "feed_dropped", "changes after this cursor were dropped by now: take a snapshot")
+        return place
 
 
 def changes(conn: Connection, terminal: str, feed: str, cursor: str) -> ChangesPage:
@@ -40,34 +75,30 @@ def changes(conn: Connection, terminal: str, feed: str, cursor: str) -> ChangesP
     `includes_seq` is the terminal's watermark at that same moment.
 
     Raises:
-        Refused: `unknown_feed`, `cursor` when it is none of ours, `feed_epoch` when it was given out before this head
-            office's database was replaced: take everything anew from the empty cursor.
+        Refused: `unknown_feed`, and as `Feed.place`.
     """
     if feed not in FEEDS:
         raise Refused(404, "unknown_feed", f"expected one of the feeds {', '.join(FEEDS)}")
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         # The snapshot is taken by the first statement after SET: everything below sees the same moment.
-        row = conn.execute(
-            "SELECT s.epoch, s.durable_to, h.feed_epoch FROM stream s, head_office h WHERE s.terminal_id = %s",
-            (terminal,),
-        ).fetchone()
-        assert row is not None, "every enrolled terminal has a stream"
-        epoch, durable_to, feed_epoch = row
-        after = _parse(cursor, feed_epoch)
+        epoch, durable_to = watermark(conn, terminal)
+        read = read_feed(conn)
+        after = read.place(cursor)
         as_of_ms = time.time_ns() // 1_000_000
         rows = conn.execute(
-            f"SELECT tx, position, subject, key FROM feed WHERE (tx, position) > (%s, %s) AND {_SETTLED} "
+            "SELECT tx, position, subject, key, coalesce(terminal_id, %s) = %s FROM feed "
+            f"WHERE (tx, position) > (%s, %s) AND {SETTLED} "
             "ORDER BY tx, position LIMIT %s",
-            (after.tx, after.position, MAX_CHANGES + 1),
+            (terminal, terminal, after.tx, after.position, MAX_CHANGES + 1),
         ).fetchall()
         more, rows = len(rows) > MAX_CHANGES, rows[:MAX_CHANGES]
         if rows:
-            after = _Cursor(rows[-1][0], rows[-1][1])
-        found = _states(conn, [(subject, key) for _, _, subject, key in rows])
+            after = Place(rows[-1][0], rows[-1][1])
+        found = _states(conn, terminal, [(subject, key) for _, _, subject, key, ours in rows if ours])
     return ChangesPage(
         changes=found,
-        cursor=f"{feed_epoch}:{after.tx}:{after.position}",
+        cursor=read.cursor(after),
         more=more,
         epoch=epoch,
         includes_seq=durable_to,
@@ -75,50 +106,53 @@ def changes(conn: Connection, terminal: str, feed: str, cursor: str) -> ChangesP
     )
 
 
+def watermark(conn: Connection, terminal: str) -> tuple[int, int]:
+    """An enrolled terminal's epoch, and up to where its entries are booked."""
+    row = conn.execute("SELECT epoch, durable_to FROM stream WHERE terminal_id = %s", (terminal,)).fetchone()
+    assert row is not None, "every enrolled terminal has a stream"
+    return row[0], row[1]
+
+
+def read_feed(conn: Connection) -> Feed:
+    """How far back the feed goes."""
+    row = conn.execute(
+        "SELECT feed_epoch, feed_from_tx, feed_from_position, pg_snapshot_xmax(pg_current_snapshot())::text::bigint "
+        "FROM head_office"
+    ).fetchone()
+    assert row is not None, "head office has its one row"
+    return Feed(row[0], Place(row[1], row[2]), row[3])
+
+
 def newest_cursor(conn: Connection) -> str:
     """The cursor of the newest change that may be served now: a till that holds it is up to date."""
     row = conn.execute(
-        "SELECT h.feed_epoch, f.tx, f.position FROM head_office h LEFT JOIN LATERAL ("
-        f"SELECT tx, position FROM feed WHERE {_SETTLED} ORDER BY tx DESC, position DESC LIMIT 1) f ON true"
+        "SELECT h.feed_epoch, h.feed_from_tx, h.feed_from_position, f.tx, f.position FROM head_office h "
+        f"LEFT JOIN LATERAL (SELECT tx, position FROM feed WHERE {SETTLED} ORDER BY tx DESC, position DESC LIMIT 1) f "
+        "ON true"
     ).fetchone()
     assert row is not None, "head office has its one row"
-    feed_epoch, tx, position = row
-    return f"{feed_epoch}:{tx or 0}:{position or 0}"
+    epoch, *places = row
+    # An empty feed ends where it was dropped.
+    newest = max(Place(*places[:2]), Place(places[2] or 0, places[3] or 0))
+    return f"{epoch}:{newest.tx}:{newest.position}"
 
 
-def _parse(cursor: str, feed_epoch: str) -> _Cursor:
-    if not cursor:
-        return _Cursor()
-    # 18 digits stay below 2^63; a number of ours never has more.
-    match = re.fullmatch(r"([0-9a-f]{8}):([0-9]{1,18}):([0-9]{1,18})", cursor)
-    if match is None:
-        raise Refused(400, "cursor", "expected a cursor that head office gave out, or none to start from the beginning")
-    if match[1] != feed_epoch:
-        raise Refused(410, "feed_epoch", "this cursor is of an earlier feed: start again from the empty cursor")
-    return _Cursor(int(match[2]), int(match[3]))
-
-
-def _states(conn: Connection, names: Sequence[tuple[str, str]]) -> tuple[Change, ...]:
+def _states(conn: Connection, terminal: str, names: Sequence[tuple[str, str]]) -> tuple[Change, ...]:
     """The state of now of each named thing, once each, in the order in which they were last named."""
     last = {name: place for place, name in enumerate(names)}
-    keys = {subject: [key for kind, key in last if kind == subject] for subject in ("account", "card", "programme")}
-    found: list[tuple[int, Change]] = []
-    for account, first_name, tier, points, counters, first in conn.execute(
-        f"SELECT a.account_id, a.first_name, a.tier, coalesce(b.points, 0), {COUNTERS}, "
-        "NOT EXISTS (SELECT FROM ledger l WHERE l.account_id = a.account_id AND l.kind IN ('sale', 'opening')) "
-        "FROM account a LEFT JOIN balance b USING (account_id) WHERE a.account_id = ANY(%s)",
-        (keys["account"],),
-    ):
-        change = AccountChange(
-            account=account, first_name=first_name, tier=tier, points=points, counters=counters, first_purchase=first
-        )
-        found.append((last["account", account], change))
-    for token, account, blocked in conn.execute(
-        "SELECT token, account_id, blocked FROM card WHERE token = ANY(%s)", (keys["card"],)
-    ):
-        found.append((last["card", token], CardChange(token=token, account=account, blocked=blocked)))
-    for version, document in conn.execute(
-        "SELECT version, document FROM programme WHERE version = ANY(%s)", ([int(key) for key in keys["programme"]],)
-    ):
-        found.append((last["programme", str(version)], ProgrammeChange(document=document)))
-    return tuple(change for _, change in sorted(found, key=lambda pair: pair[0]))
+    keys = {subject: [key for kind, key in last if kind == subject] for subject in SUBJECTS}
+    found: dict[tuple[str, str], Change] = {
+        **{("account", key): AccountGone(account=key) for key in keys["account"]},
+        **{("card", key): CardGone(token=key) for key in keys["card"]},
+        **{("account", state.account): state for state in named_accounts(conn, keys["account"])},
+        **{("card", state.token): state for state in named_cards(conn, keys["card"])},
+    }
+    for stock in named_stocks(conn, keys["stock"]):
+        found["stock", stock.reward] = stock
+    for state in named_programmes(conn, [int(key) for key in keys["programme"]]):
+        found["programme", str(state.document["version"])] = state
+    for parked in parked_changes(conn, terminal, keys["parked"]) if keys["parked"] else ():
+        key = feed_key(parked.terminal, parked.epoch, parked.seq, bytes.fromhex(parked.digest))
+        found["parked", key] = parked
+    found.update({("lease", lease.id): lease for lease in named_leases(conn, keys["lease"])})
+    return tuple(change for _, change in sorted(found.items(), key=lambda pair: last[pair[0]]))

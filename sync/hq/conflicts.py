@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from loyalty.ledger import chain
 from sync.hq.database import Connection
 from sync.hq.epochs import lock_stream
-from sync.hq.verdicts import MAX_NAME, Code, receive
+from sync.hq.parked import feed_key
+from sync.hq.plain import MAX_NAME
+from sync.hq.verdicts import Code, Received, receive
 from sync.wire import Batch, BatchAnswer, Outcome, Result
 
 CONFLICT_EPOCH = 0
@@ -56,15 +58,38 @@ def park_conflict(conn: Connection, batch: Batch, raws: Sequence[bytes]) -> list
             if known.get(seq) == digest:
                 results.append(Result(seq=seq, outcome=Outcome.DUPLICATE))
                 continue
-            entry = receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=today).entry
-            account = entry.account if entry is not None and entry.account and len(entry.account) <= MAX_NAME else None
-            place += conn.execute(
-                "INSERT INTO parked (terminal_id, epoch, seq, code, text, account_id, raw) "
-                "VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (batch.terminal, CONFLICT_EPOCH, place + 1, Code.STREAM_CONFLICT.value, TEXT, account, raw),
-            ).rowcount
+            entry = receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=today)
+            place += _park(conn, batch.terminal, place + 1, entry)
             results.append(Result(seq=seq, outcome=Outcome.PARKED, code=Code.STREAM_CONFLICT.value, text=TEXT))
     return results
+
+
+def _park(conn: Connection, terminal: str, place: int, received: Received) -> int:
+    """Park one entry, unless its bytes are parked already, and tell the tills; how many were."""
+    entry = received.entry
+    account = entry.account if entry is not None and entry.account and len(entry.account) <= MAX_NAME else None
+    new = conn.execute(
+        "INSERT INTO parked (terminal_id, epoch, seq, digest, code, text, account_id, raw, card, kind, points, "
+        "business_date) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (
+            terminal,
+            CONFLICT_EPOCH,
+            place,
+            received.digest,
+            Code.STREAM_CONFLICT.value,
+            TEXT,
+            account,
+            received.raw,
+            entry.card if entry is not None else None,
+            entry.kind.value if entry is not None else None,
+            entry.points if entry is not None else 0,
+            received.business_date,
+        ),
+    ).rowcount
+    if new:
+        key = feed_key(terminal, CONFLICT_EPOCH, place, received.digest)
+        conn.execute("INSERT INTO feed (subject, key) VALUES ('parked', %s)", (key,))
+    return new
 
 
 def late_answer(batch: Batch, results: Sequence[Result], next_poll_s: int) -> BatchAnswer:

@@ -19,6 +19,7 @@ from psycopg_pool import ConnectionPool
 from sync.hq.embedded import EmbeddedPostgres
 from sync.hq.errors import HqError
 from sync.hq.programmes import Programmes
+from sync.hq.restored import notice_restore
 
 Connection = psycopg.Connection
 
@@ -36,15 +37,6 @@ POOL_TIMEOUT_S = 10
 
 _MIGRATION_LOCK = 0x5350_4152
 """Advisory lock under which the schema is brought up to date, by one process at a time."""
-
-_INCOMING = """
-CREATE TEMPORARY TABLE incoming (
-    seq bigint, digest bytea, business_date date, points_earned bigint, points_spent bigint, account_id text,
-    parked boolean, code text, text text, raw bytea, entry_id uuid, kind text, card text, points bigint,
-    programme_version integer, reverses uuid, original uuid,
-    paid_minor bigint
-) ON COMMIT DELETE ROWS
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +63,13 @@ class Database:
         with _connect(url) as conn:
             _migrate(conn)
             self.keys = _keys(conn)
+            notice_restore(conn)
         self._pool = ConnectionPool(
             url,
             min_size=1,
             max_size=POOL_SIZE,
             timeout=POOL_TIMEOUT_S,
             kwargs={"autocommit": True, "connect_timeout": CONNECT_TIMEOUT_S},
-            configure=_configure,
             open=True,
         )
 
@@ -121,10 +113,6 @@ class Database:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _configure(conn: psycopg.Connection) -> None:
-    conn.execute(_INCOMING)
 
 
 def _connect(url: str) -> Connection:

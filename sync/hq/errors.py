@@ -21,10 +21,22 @@ class ImportRefused(HqError):
 
 
 class Refused(HqError):
-    """A request that head office does not do. `status` is HTTP's; `code` is stable; `wanted_seq` only for a gap."""
+    """A request that head office does not do. `status` is HTTP's; `code` is stable.
 
-    def __init__(self, status: int, code: str, detail: str, wanted_seq: int | None = None) -> None:
+    `wanted_seq` only for a gap; `retry_after_s` when the same request may well be done later.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        wanted_seq: int | None = None,
+        *,
+        retry_after_s: int | None = None,
+    ) -> None:
         self.status = status
         self.code = code
         self.wanted_seq = wanted_seq
+        self.retry_after_s = retry_after_s
         super().__init__(detail)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,15 +12,18 @@ from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolati
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from loyalty.ledger import GENESIS, chain
-from sync.hq.booking import Verdict, fill, post
-from sync.hq.changes import COUNTERS, newest_cursor
+from loyalty.resolution import Resolution
+from sync.hq.booking import Verdict, keep, post
+from sync.hq.changes import newest_cursor
 from sync.hq.conflicts import keep_evidence, late_answer, park_conflict
 from sync.hq.database import Connection
 from sync.hq.epochs import Stream, advance, lock_stream
 from sync.hq.errors import Refused
+from sync.hq.inbox import Word, resolve, still_unknown
 from sync.hq.knowledge import learn
 from sync.hq.programmes import Programmes
-from sync.hq.verdicts import Parking, judge, receive
+from sync.hq.states import COUNTERS, PENDING
+from sync.hq.verdicts import Code, Parking, Received, judge, receive
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
 
 NEXT_POLL_S = 15
@@ -62,10 +66,15 @@ def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
         wait=wait_random_exponential(multiplier=0.02, max=0.5),
         reraise=True,
     )
+    sure_ids = False
     try:
         for attempt in retrying:
             with attempt, conn.transaction():
-                answer = _book(conn, programmes, batch, raws)
+                try:
+                    answer = _book(conn, programmes, batch, raws, sure_ids=sure_ids)
+                except UniqueViolation:
+                    sure_ids = True
+                    raise
     except _Conflict as conflict:
         if conflict.late:
             return late_answer(batch, park_conflict(conn, batch, raws), NEXT_POLL_S)
@@ -76,27 +85,38 @@ def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
     return answer.model_copy(update={"feeds": {"till": newest_cursor(conn)}})
 
 
-def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence[bytes]) -> BatchAnswer:
+def _book(
+    conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence[bytes], *, sure_ids: bool
+) -> BatchAnswer:
     stream = _lock_stream(conn, batch)
     before = _known(conn, batch, stream)
     try:
         digests = _check_chain(batch, raws, stream, before)
     except _Conflict as conflict:
         raise _Conflict(str(conflict), late=stream.closed, diverges=conflict.diverges) from conflict
+    today = datetime.now(UTC).date()
     fresh = [
-        receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=datetime.now(UTC).date())
+        receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=today)
         for seq, (raw, digest) in enumerate(zip(raws, digests, strict=True), batch.from_seq)
         if seq > stream.durable_to
     ]
     results = [before[seq] for seq in range(batch.from_seq, min(batch.to_seq, stream.durable_to) + 1)]
     verdicts: list[Verdict] = []
+    moved: set[str | None] = set()
+    for part in _parts(fresh):
+        resolution = part[0].resolution
+        if resolution is None:
+            judged = _judged(conn, programmes, part, sure_ids=sure_ids)
+        else:
+            parking, accounts = _resolved(conn, programmes, batch, part[0], resolution)
+            judged = [(part[0], None, parking)]
+            moved.update(accounts)
+        _store(conn, programmes, batch, judged)
+        verdicts += judged
     if fresh:
-        known = learn(conn, programmes, fresh)
-        verdicts = [(received, *judge(received, known)) for received in fresh]
-        _store(conn, programmes, batch, verdicts)
         advance(conn, batch.terminal, stream, fresh[-1].seq, fresh[-1].digest)
     durable_to = max(stream.durable_to, batch.to_seq)
-    accounts = {known_before.account for known_before in results} | {account for _, account, _ in verdicts}
+    moved |= {known_before.account for known_before in results} | {account for _, account, _ in verdicts}
     return BatchAnswer(
         durable_to=durable_to,
         applied_to=durable_to,
@@ -104,10 +124,42 @@ def _book(conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence
             [_again(seq, known_before) for seq, known_before in enumerate(results, batch.from_seq)]
             + [_result(received.seq, parking) for received, _, parking in verdicts]
         ),
-        balances=() if stream.closed else _balances(conn, [account for account in accounts if account is not None]),
+        balances=() if stream.closed else _balances(conn, [account for account in moved if account is not None]),
         next_poll_s=NEXT_POLL_S,
         server_time_ms=time.time_ns() // 1_000_000,
     )
+
+
+def _parts(fresh: Sequence[Received]) -> Iterator[Sequence[Received]]:
+    """The entries in runs, a resolution alone in its own: what follows it must know what it did."""
+    for alone, run in itertools.groupby(fresh, key=lambda received: received.seq if received.resolution else 0):
+        del alone
+        yield list(run)
+
+
+def _judged(conn: Connection, programmes: Programmes, fresh: Sequence[Received], *, sure_ids: bool) -> list[Verdict]:
+    known = learn(conn, programmes, fresh, sure_ids=sure_ids)
+    verdicts: list[Verdict] = [(received, *judge(received, known)) for received in fresh]
+    strangers = [
+        received.read.card
+        for received, _, parking in verdicts
+        if parking is not None and parking.code is Code.UNKNOWN_CARD and received.read is not None
+    ]
+    if not strangers or still_unknown(conn, strangers):
+        return verdicts
+    known = learn(conn, programmes, fresh, sure_ids=sure_ids)
+    return [(received, *judge(received, known)) for received in fresh]
+
+
+def _resolved(
+    conn: Connection, programmes: Programmes, batch: Batch, received: Received, what: Resolution
+) -> tuple[Parking | None, list[str]]:
+    entry = received.entry
+    assert entry is not None
+    row = conn.execute("SELECT store_id FROM terminal WHERE terminal_id = %s", (batch.terminal,)).fetchone()
+    assert row is not None, "a stream has its terminal"
+    by = (batch.terminal, batch.epoch, received.seq)
+    return resolve(conn, programmes, Word(what, entry.reason or "", entry.approver or "", row[0], by))
 
 
 def _lock_stream(conn: Connection, batch: Batch) -> Stream:
@@ -142,7 +194,7 @@ def _known(conn: Connection, batch: Batch, stream: Stream) -> dict[int, _Before]
         return {}
     rows = conn.execute(
         "SELECT r.seq, r.digest, r.account_id, p.code, p.text FROM received r "
-        "LEFT JOIN parked p USING (terminal_id, epoch, seq) "
+        "LEFT JOIN parked p USING (terminal_id, epoch, seq, digest) "
         "WHERE r.terminal_id = %s AND r.epoch = %s AND r.seq BETWEEN %s AND %s",
         (batch.terminal, batch.epoch, batch.from_seq - 1, min(batch.to_seq, stream.durable_to)),
     )
@@ -173,26 +225,9 @@ def _check_chain(batch: Batch, raws: Sequence[bytes], stream: Stream, before: di
     return digests
 
 
-def _store(
-    conn: Connection,
-    programmes: Programmes,
-    batch: Batch,
-    verdicts: Sequence[Verdict],
-) -> None:
-    """Write the verdicts: one COPY, then statements over all of them at once."""
-    fill(conn, verdicts)
-    stream = {"terminal": batch.terminal, "epoch": batch.epoch}
-    conn.execute(
-        "INSERT INTO received (terminal_id, epoch, seq, digest, business_date, points_earned, points_spent, "
-        "account_id, parked) SELECT %(terminal)s, %(epoch)s, seq, digest, business_date, points_earned, "
-        "points_spent, account_id, parked FROM incoming",
-        stream,
-    )
-    conn.execute(
-        "INSERT INTO parked (terminal_id, epoch, seq, code, text, account_id, raw) "
-        "SELECT %(terminal)s, %(epoch)s, seq, code, text, account_id, raw FROM incoming WHERE parked",
-        stream,
-    )
+def _store(conn: Connection, programmes: Programmes, batch: Batch, verdicts: Sequence[Verdict]) -> None:
+    """Write the verdicts: what was received, what is parked of it, and the bookings."""
+    keep(conn, batch.terminal, batch.epoch, verdicts)
     post(conn, programmes, batch.terminal, batch.epoch, verdicts)
 
 
@@ -208,9 +243,11 @@ def _again(seq: int, before: _Before) -> Result:
 
 def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ...]:
     rows = conn.execute(
-        f"SELECT account_id, points, {COUNTERS} FROM balance b WHERE account_id = ANY(%s) ORDER BY account_id",
+        f"SELECT account_id, points, {COUNTERS}, {PENDING} FROM balance b WHERE account_id = ANY(%s) "
+        "ORDER BY account_id",
         (accounts,),
     )
     return tuple(
-        AccountBalance(account=account, points=points, counters=counters) for account, points, counters in rows
+        AccountBalance(account=account, points=points, counters=counters, pending=pending)
+        for account, points, counters, pending in rows
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from loyalty.ledger import Entry, EntryKind
+from loyalty.ledger import Entry
 from loyalty.programme import Programme
 from sync.hq.database import Connection
 from sync.hq.programmes import Programmes
@@ -16,39 +16,54 @@ _COUPON_LOCK = 0x5350_4743
 """First key of the advisory locks on single-use codes."""
 
 
-def learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received]) -> Knowledge:
-    """Fetch in a handful of statements all that judging these entries needs."""
-    entries = [received.entry for received in fresh if received.entry is not None]
+def learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received], *, sure_ids: bool = True) -> Knowledge:
+    """Fetch in a handful of statements all that judging these entries needs.
+
+    Args:
+        sure_ids: look up as well whether any id is booked already. Without it such an id shows as a UniqueViolation
+            when the entry is written; ids hardly ever meet, so that is the cheaper way to find out.
+    """
+    fresh = [received for received in fresh if received.read is not None]
+    entries = [received.read for received in fresh if received.read is not None]
     cards = _pairs(conn, "SELECT token, account_id FROM card WHERE token = ANY(%s)", [entry.card for entry in entries])
-    named = list({entry.account for entry in entries if entry.account is not None})
-    accounts = _pairs(conn, "SELECT account_id, account_id FROM account WHERE account_id = ANY(%s)", named)
+    named = {entry.account for entry in entries if entry.account is not None and entry.card not in cards}
+    accounts = (
+        _pairs(conn, "SELECT account_id, account_id FROM account WHERE account_id = ANY(%s)", list(named))
+        if named
+        else {}
+    )
     published: dict[int, Programme] = {}
     for version in {entry.programme_version for entry in entries}:
         if (programme := programmes.get(conn, version)) is not None:
             published[version] = programme
+    touched = frozenset(sale for received in fresh for sale in (received.reverses, received.original) if sale)
     known = Knowledge(cards, frozenset(accounts), published, {}, set())
-    wanted = [
-        (account, entry_id)
-        for received in fresh
-        if received.entry is not None and (account := known.account_of(received.entry)) is not None
-        for entry_id in (received.entry_id, received.reverses, received.original)
-        if entry_id is not None
-    ]
-    touched = {sale for received in fresh for sale in (received.reverses, received.original) if sale is not None}
+    if not sure_ids and not touched:
+        wanted: list[tuple[str, UUID]] = []
+    else:
+        wanted = [
+            (account, entry_id)
+            for received in fresh
+            if received.read is not None and (account := known.account_of(received.read)) is not None
+            for entry_id in (received.entry_id, received.reverses, received.original)
+            if entry_id is not None and (sure_ids or entry_id in touched)
+        ]
     reopened = [pair for pair in wanted if pair[1] in touched]
     if reopened:
-        # Two terminals may void or return the same sale at once: the accounts are locked, in order, before their
-        # ledger is read.
+        # Two terminals may void or return the same sale at once: the accounts are locked before their ledger is read.
+        # All of the batch, in order: those that only sales name are locked too when balances move.
         conn.execute(
             "SELECT 1 FROM balance WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE",
-            ([account for account, _ in wanted],),
+            ([account for entry in entries if (account := known.account_of(entry)) is not None],),
         )
+    if not wanted and not any(isinstance(entry, Entry) for entry in entries):
+        return known
     known.booked.update(_bookings(conn, wanted))
     known.voided.update(_voided(conn, reopened))
     known.sales.update(_sales(conn, reopened))
     for account, original, entry in _returns(conn, reopened):
         known.returned.setdefault((account, original), []).append(entry)
-    codes = [code for entry in entries for code in coupons_of(entry)]
+    codes = [code for entry in entries if isinstance(entry, Entry) for code in coupons_of(entry)]
     if codes:
         # Two tills may use one code at once; the second waits here until the first is booked.
         for code in sorted(set(codes)):
@@ -81,13 +96,13 @@ def _voided(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> set[tuple[s
     return set(rows)
 
 
-def _sales(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], Entry]:
+def _sales(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> dict[tuple[str, UUID], bytes]:
     rows = conn.execute(
         "SELECT account_id, entry_id, raw FROM unnest(%s::text[], %s::uuid[]) AS w (account_id, entry_id) "
         "JOIN ledger l USING (account_id, entry_id) WHERE l.kind = 'sale'",
         ([account for account, _ in wanted], [entry_id for _, entry_id in wanted]),
     )
-    return {(account, entry_id): Entry.decode(raw) for account, entry_id, raw in rows}
+    return {(account, entry_id): raw for account, entry_id, raw in rows}
 
 
 def _returns(conn: Connection, wanted: Sequence[tuple[str, UUID]]) -> list[tuple[str, UUID, Entry]]:
@@ -105,22 +120,28 @@ def count(conn: Connection, booked: Iterable[tuple[Received, str]]) -> None:
     used: list[tuple[str, str, UUID | None]] = []
     freed: list[UUID | None] = []
     for received, account in booked:
-        assert received.entry is not None
-        for progress in received.entry.settlement.counters:
+        entry = received.read
+        assert entry is not None
+        for progress in entry.settlement.counters:
             counts[account, progress.counter] += received.sign * progress.count
-        if received.entry.kind is EntryKind.SALE:
-            used += [(code, account, received.entry_id) for code in coupons_of(received.entry)]
-        elif received.reverses is not None:
+        if isinstance(entry, Entry):
+            used += [(code, account, received.entry_id) for code in coupons_of(entry)]
+        if received.reverses is not None:
             freed.append(received.reverses)
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO counter (account_id, name, count) VALUES (%s, %s, %s) "
+    moved = [(account, name, count) for (account, name), count in sorted(counts.items()) if count]
+    if moved:
+        conn.execute(
+            "INSERT INTO counter (account_id, name, count) "
+            "SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS moved (account_id, name, count) "
+            "ORDER BY account_id, name "
             "ON CONFLICT (account_id, name) DO UPDATE SET count = counter.count + excluded.count",
-            [(account, name, count) for (account, name), count in sorted(counts.items()) if count],
+            tuple(map(list, zip(*moved, strict=True))),
         )
-        cursor.executemany(
-            "INSERT INTO coupon_use (code, account_id, entry_id) VALUES (%s, %s, %s) ON CONFLICT (code) DO NOTHING",
-            used,
+    if used:
+        conn.execute(
+            "INSERT INTO coupon_use (code, account_id, entry_id) "
+            "SELECT * FROM unnest(%s::text[], %s::text[], %s::uuid[]) ON CONFLICT (code) DO NOTHING",
+            tuple(map(list, zip(*used, strict=True))),
         )
     if freed:
         conn.execute("DELETE FROM coupon_use WHERE entry_id = ANY(%s)", (freed,))

@@ -6,7 +6,7 @@ import csv
 import re
 import secrets
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,14 +15,19 @@ from psycopg.errors import UniqueViolation
 from loyalty.cards import CardFormat, CardNumber
 from loyalty.errors import CardFormatError
 from sync.hq.database import Connection
-from sync.hq.errors import ImportRefused
-from sync.hq.programmes import newest
+from sync.hq.errors import HqError, ImportRefused
+from sync.hq.inbox import lock_cards, settle_cards
+from sync.hq.profiles import MAX_PROBLEMS, check_birthday, check_segment, fit_name
+from sync.hq.programmes import Programmes, newest
 
 COLUMNS = ("card_number", "first_name", "tier", "points")
 """The header of a members file, in any order."""
 
-MAX_PROBLEMS = 20
-"""Wrong rows named in one refusal; a file with more has one cause, not twenty."""
+MORE_COLUMNS = ("birthday", "segments")
+"""Columns that may be there too: month and day as 11-24, and the names of segments with spaces between them."""
+
+MAX_SEGMENTS = 50
+"""Segments of one member: more is a column in the wrong place."""
 
 MAX_OPENING_POINTS = 10**9
 """An opening balance above this is a column in the wrong place."""
@@ -57,11 +62,11 @@ def import_members(
 ) -> Imported:
     """Import a members file: one account with one card a row, opening points booked in the ledger.
 
-    Card numbers become tokens at once and are not stored.
+    Card numbers become tokens at once and are not stored. What was parked because a card was unknown is judged again.
 
     Args:
         card_key: 32 bytes; `Database.keys.card`.
-        lines: CSV with a header of `COLUMNS`; an empty first name is none, empty points are 0.
+        lines: CSV with a header of `COLUMNS` and any of `MORE_COLUMNS`; an empty cell is none, empty points are 0.
         today: business date of the opening bookings.
 
     Raises:
@@ -73,7 +78,7 @@ def import_members(
     with conn.transaction():
         conn.execute(
             "CREATE TEMPORARY TABLE newcomer (line bigint, token text, account_id text, first_name text, tier text, "
-            "points bigint, entry_id uuid) ON COMMIT DROP"
+            "points bigint, birthday text, segments text[], entry_id uuid) ON COMMIT DROP"
         )
         with conn.cursor().copy("COPY newcomer FROM STDIN") as copy:
             for row in _rows(lines, card_key, formats, tiers=tiers, problems=problems):
@@ -83,7 +88,13 @@ def import_members(
         if problems:
             raise ImportRefused(problems)
         try:
-            return _insert(conn, today)
+            done = _insert(conn, today)
+            lock_cards(conn)  # before looking what is parked: what is parked after this sees the new cards
+            tokens = conn.execute(
+                "SELECT DISTINCT token FROM newcomer JOIN parked ON card = token WHERE resolved_at IS NULL"
+            ).fetchall()
+            settle_cards(conn, Programmes(), [token for (token,) in tokens])
+            return done
         except UniqueViolation as error:
             raise ImportRefused(["another import of the same cards ran at the same time: look with `find`"]) from error
 
@@ -110,20 +121,22 @@ def _rows(
     reader = csv.reader(lines, strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
-        if sorted(header) != sorted(COLUMNS):
+        if len(set(header)) != len(header) or not set(COLUMNS) <= set(header) <= {*COLUMNS, *MORE_COLUMNS}:
             shown = ",".join(header)[:80]
-            problems.append(f"line 1: expected the header {','.join(COLUMNS)}, got '{shown}'")
+            problems.append(
+                f"line 1: expected the header {','.join(COLUMNS)} (and {' or '.join(MORE_COLUMNS)}), got '{shown}'"
+            )
             return
-        order = [header.index(name) for name in COLUMNS]
         for cells in reader:
             if not cells:
                 continue
-            if len(cells) != len(COLUMNS):
-                problems.append(f"line {reader.line_num}: expected {len(COLUMNS)} columns, got {len(cells)}")
+            if len(cells) != len(header):
+                problems.append(f"line {reader.line_num}: expected {len(header)} columns, got {len(cells)}")
             else:
+                row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
                 try:
-                    yield (reader.line_num, *_newcomer([cells[index] for index in order], card_key, formats, tiers))
-                except ValueError as error:
+                    yield (reader.line_num, *_newcomer(row, card_key, formats, tiers))
+                except (ValueError, HqError) as error:
                     problems.append(f"line {reader.line_num}: {error}")
             if len(problems) >= MAX_PROBLEMS:
                 problems.append("more lines may be wrong; these come first")
@@ -135,15 +148,22 @@ def _rows(
 
 
 def _newcomer(
-    cells: Sequence[str], card_key: bytes, formats: Sequence[CardFormat], tiers: frozenset[str] | None
+    row: Mapping[str, str], card_key: bytes, formats: Sequence[CardFormat], tiers: frozenset[str] | None
 ) -> tuple[object, ...]:
-    number, first_name, tier, points = (cell.strip() for cell in cells)
+    number, first_name, tier, points = (row[name] for name in COLUMNS)
+    birthday, segments = row.get("birthday", ""), row.get("segments", "").split()
     try:
         token = CardNumber.parse(number, formats).token(card_key)
     except CardFormatError as error:
         raise ValueError(f"card_number: {error}") from error
-    if len(first_name) > 60 or not first_name.isprintable():
+    if not fit_name(first_name):
         raise ValueError("first_name: expected at most 60 printable characters")
+    if birthday:
+        check_birthday(birthday)
+    if len(segments) > MAX_SEGMENTS:
+        raise ValueError(f"segments: expected at most {MAX_SEGMENTS}, got {len(segments)}")
+    for segment in segments:
+        check_segment(segment)
     if tiers is not None and tier not in tiers:
         raise ValueError(f"tier: expected {' or '.join(sorted(tiers))}, got '{_shown(tier)}'")
     if not tier or len(tier) > 40 or not tier.isprintable():
@@ -153,7 +173,8 @@ def _newcomer(
     opening = int(points or "0")
     if abs(opening) > MAX_OPENING_POINTS:
         raise ValueError(f"points: expected at most {MAX_OPENING_POINTS}, got {opening}")
-    return token, f"m{secrets.token_hex(8)}", first_name or None, tier, opening, uuid.uuid4()
+    account = f"m{secrets.token_hex(8)}"
+    return token, account, first_name or None, tier, opening, birthday or None, sorted(set(segments)), uuid.uuid4()
 
 
 def _shown(cell: str) -> str:
@@ -178,7 +199,11 @@ def _doubles(conn: Connection) -> list[str]:
 
 
 def _insert(conn: Connection, today: date) -> Imported:
-    conn.execute("INSERT INTO account (account_id, first_name, tier) SELECT account_id, first_name, tier FROM newcomer")
+    conn.execute(
+        "INSERT INTO account (account_id, first_name, tier, birthday) "
+        "SELECT account_id, first_name, tier, birthday FROM newcomer"
+    )
+    conn.execute("INSERT INTO segment_member (account_id, segment) SELECT account_id, unnest(segments) FROM newcomer")
     conn.execute("INSERT INTO card (token, account_id) SELECT token, account_id FROM newcomer")
     conn.execute("INSERT INTO balance (account_id, points) SELECT account_id, points FROM newcomer")
     conn.execute(

@@ -12,6 +12,7 @@ from loyalty.lots import expire
 from loyalty.programme import Programme
 from loyalty.programme_members import Expiry, TierPolicy
 from loyalty.tiers import Activity, months_later, qualifying, reviewed, upgraded
+from sync.hq import vesting
 from sync.hq.database import Connection
 from sync.hq.programmes import Programmes
 
@@ -21,11 +22,12 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What a night did: accounts whose points lapsed, the points, and tiers changed."""
+    """What a night did: accounts whose points lapsed, the points, tiers changed, accounts with points that vested."""
 
     lapsed_accounts: int = 0
     lapsed_points: int = 0
     tiers_changed: int = 0
+    vested_accounts: int = 0
 
 
 def run(conn: Connection, programmes: Programmes, today: date) -> Night:
@@ -35,9 +37,10 @@ def run(conn: Connection, programmes: Programmes, today: date) -> Night:
         conn: a pooled connection, outside any transaction.
         today: the date of head office; lots whose last day is before it lapse.
     """
+    vested = vesting.release(conn, today)
     programme = programmes.newest(conn)
     if programme is None:
-        return Night()
+        return Night(vested_accounts=vested)
     lapsed = points = changed = 0
     after = ""
     while accounts := _chunk(conn, after):
@@ -48,7 +51,7 @@ def run(conn: Connection, programmes: Programmes, today: date) -> Night:
                 lapsed, points = lapsed + 1, points + gone
             changed += review(conn, programme, accounts, today)
         after = accounts[-1]
-    return Night(lapsed, points, changed)
+    return Night(lapsed, points, changed, vested)
 
 
 def upgrade(conn: Connection, programme: Programme, accounts: Sequence[str], today: date) -> int:

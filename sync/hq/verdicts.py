@@ -13,17 +13,13 @@ from loyalty.errors import LoyaltyError
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
 from loyalty.redemption import Choice
+from loyalty.resolution import Resolution
 from loyalty.returns import quantities, take_back
-from loyalty.settlement import Settlement, settle
-
-MAX_POINTS = 10**12
-"""Points in one entry: a hundred times the dearest basket at a hundred points a cent; more is not a sale."""
+from loyalty.settlement import Settlement, holds, settle
+from sync.hq.plain import MAX_NAME, MAX_POINTS, PlainSale, read_plain
 
 MAX_TEXT = 300
 """Characters of a reason: two lines on the store manager's screen."""
-
-MAX_NAME = 64
-"""Characters of an account id, as far as one is looked up."""
 
 
 class Code(StrEnum):
@@ -42,6 +38,10 @@ class Code(StrEnum):
     RETURN_VOIDED = "return_voided"
     RETURN_REFUSED = "return_refused"
     COUPON_USED = "coupon_used"
+    RESOLUTION_UNKNOWN = "resolution_unknown"
+    RESOLVED_BEFORE = "resolved_before"
+    RESOLUTION_REFUSED = "resolution_refused"
+    OTHER_STORE = "other_store"
     STREAM_CONFLICT = "stream_conflict"
 
 
@@ -53,34 +53,45 @@ class Parking:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Received:
-    """One entry as it arrived: its exact bytes, and the entry in them when it could be read."""
+    """One entry as it arrived: its exact bytes, and what could be read of them. Nobody changes it."""
 
     seq: int
     raw: bytes = field(repr=False)
     digest: bytes
     business_date: date
-    entry: Entry | None = None
+    read: Entry | PlainSale | None = None
+    """What was read, in one form or the other: both have the same fields as far as a plain sale has them."""
     entry_id: UUID | None = None
     reverses: UUID | None = None
     original: UUID | None = None
     fault: Parking | None = None
 
     @property
+    def entry(self) -> Entry | None:
+        """The entry. A plain sale is read anew for it, which is slow: use `read` where that will do."""
+        return Entry.decode(self.raw) if isinstance(self.read, PlainSale) else self.read
+
+    @property
     def sign(self) -> int:
         """-1 for a void, whose settlement counts negative."""
-        return -1 if self.entry is not None and self.entry.kind is EntryKind.VOID else 1
+        return -1 if self.read is not None and self.read.kind == EntryKind.VOID else 1
+
+    @property
+    def resolution(self) -> Resolution | None:
+        """The decision in a sound resolution; it is carried out, where other entries are judged."""
+        return self.read.resolves if isinstance(self.read, Entry) and self.fault is None else None
 
     @property
     def earned(self) -> int:
         """Points earned as the entry says; negative for a void, 0 when unreadable."""
-        return self.sign * self.entry.settlement.points_earned if self.entry else 0
+        return self.sign * self.read.settlement.points_earned if self.read else 0
 
     @property
     def spent(self) -> int:
         """Points spent as the entry says; negative for a void, 0 when unreadable."""
-        return self.sign * self.entry.settlement.points_spent if self.entry else 0
+        return self.sign * self.read.settlement.points_spent if self.read else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +117,14 @@ class Knowledge:
     """By account and entry id."""
     voided: set[tuple[str, UUID]]
     """Account and id of entries that were taken back."""
-    sales: dict[tuple[str, UUID], Entry] = field(default_factory=dict)
-    """By account and entry id: booked sales that a return in the batch may belong to."""
+    sales: dict[tuple[str, UUID], bytes] = field(default_factory=dict)
+    """By account and entry id: the bytes of booked sales that a return in the batch may belong to."""
     returned: dict[tuple[str, UUID], list[Entry]] = field(default_factory=dict)
     """By account and id of the sale: its booked returns."""
     coupons: dict[str, UUID] = field(default_factory=dict)
     """Single-use codes of the batch that were used before, with the id of the sale."""
 
-    def account_of(self, entry: Entry) -> str | None:
+    def account_of(self, entry: Entry | PlainSale) -> str | None:
         """The account to book to: the one the card points to now, else the one the till named, if there is such."""
         linked = self.cards.get(entry.card)
         if linked is not None:
@@ -127,16 +138,19 @@ def receive(seq: int, raw: bytes, digest: bytes, *, terminal: str, epoch: int, t
     Args:
         today: the business date of an entry whose own cannot be read.
     """
+    plain = read_plain(raw)
+    if plain is not None and (plain.terminal, plain.epoch, plain.seq) == (terminal, epoch, seq):
+        return Received(seq, raw, digest, plain.business_date, plain, UUID(plain.id))
     try:
         entry = Entry.decode(raw)
     except LoyaltyError as error:
-        return Received(seq, raw, digest, _date_within(raw, today), fault=_park(Code.UNREADABLE, str(error)))
+        return Received(seq, raw, digest, _date_within(raw, today), fault=park(Code.UNREADABLE, str(error)))
     entry_id, reverses, original = _uuid(entry.id), _uuid(entry.reverses), _uuid(entry.original)
     if wrong := _unsound(entry, entry_id, reverses, original):
-        return Received(seq, raw, digest, entry.business_date, fault=_park(Code.UNREADABLE, wrong))
+        return Received(seq, raw, digest, entry.business_date, fault=park(Code.UNREADABLE, wrong))
     fault = None
     if (entry.terminal, entry.epoch, entry.seq) != (terminal, epoch, seq):
-        fault = _park(
+        fault = park(
             Code.MISNUMBERED,
             f"expected terminal {terminal}, epoch {epoch}, number {seq}; "
             f"the entry says {entry.terminal[:MAX_NAME]}, {entry.epoch}, {entry.seq}",
@@ -146,16 +160,21 @@ def receive(seq: int, raw: bytes, digest: bytes, *, terminal: str, epoch: int, t
 
 def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | None]:
     """The account the entry belongs to, if any, and why it is parked, or None to book it."""
-    entry = received.entry
+    entry = received.read
     if entry is None or received.entry_id is None:
         return None, received.fault
     account = known.account_of(entry)
     if received.fault is not None:
         return account, received.fault
     if account is None:
-        return None, _park(Code.UNKNOWN_CARD, "the card belongs to no member here: link it to one")
+        return None, park(Code.UNKNOWN_CARD, "the card belongs to no member here: link it to one")
     if before := known.booked.get((account, received.entry_id)):
-        return account, _park(Code.ID_TWICE, f"an entry with this id is booked already, as {before.where}")
+        return account, park(Code.ID_TWICE, f"an entry with this id is booked already, as {before.where}")
+    if isinstance(entry, PlainSale):
+        parking = _judge_plain(received, entry, known)
+        if parking is None:
+            _remember(received, account, known)
+        return account, parking
     match entry.kind:
         case EntryKind.SALE:
             parking = _judge_sale(entry, known)
@@ -165,19 +184,25 @@ def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | N
             parking = _judge_return(received, entry, account, known)
         case EntryKind.ADJUSTMENT:
             parking = None  # a manager answers for it, by name: there is nothing to compute it from
+        case EntryKind.RESOLUTION:
+            parking = park(Code.RESOLUTION_REFUSED, "a decision is carried out when it arrives, and not judged again")
     if parking is None:
-        _remember(received, entry, account, known)
+        _remember(received, account, known)
     return account, parking
 
 
-def _remember(received: Received, entry: Entry, account: str, known: Knowledge) -> None:
+def _remember(received: Received, account: str, known: Knowledge) -> None:
     """Let the entries that follow in the batch know of one that is booked."""
-    assert received.entry_id is not None
+    entry, entry_id = received.read, received.entry_id
+    assert entry is not None
+    assert entry_id is not None
     where = f"terminal {entry.terminal}, epoch {entry.epoch}, number {entry.seq}"
-    known.booked[account, received.entry_id] = Booking(entry.kind, received.earned, received.spent, where)
-    if entry.kind is EntryKind.SALE:
-        known.sales[account, received.entry_id] = entry
-        known.coupons.update((code, received.entry_id) for code in coupons_of(entry))
+    known.booked[account, entry_id] = Booking(entry.kind, received.earned, received.spent, where)
+    if entry.kind == EntryKind.SALE:
+        known.sales[account, entry_id] = received.raw
+    if isinstance(entry, PlainSale):
+        return
+    known.coupons.update((code, entry_id) for code in coupons_of(entry))
     if received.reverses is not None:
         known.voided.add((account, received.reverses))
         freed = [code for code, sale in known.coupons.items() if sale == received.reverses]
@@ -188,32 +213,47 @@ def _remember(received: Received, entry: Entry, account: str, known: Knowledge) 
 
 
 def coupons_of(entry: Entry) -> list[str]:
-    """The single-use codes that a sale used."""
+    """The single-use codes that a sale used; of another kind of entry none."""
+    if entry.kind is not EntryKind.SALE:
+        return []
     return [redemption.coupon for redemption in entry.settlement.redemptions if redemption.coupon is not None]
+
+
+def _judge_plain(received: Received, sale: PlainSale, known: Knowledge) -> Parking | None:
+    programme = known.programmes.get(sale.programme_version)
+    if (
+        programme is not None
+        and programme.id == sale.programme
+        and holds(programme, sale.basket, sale.tier, sale.known_facts, sale.settlement)
+    ):
+        return None
+    entry = received.entry
+    assert entry is not None, "what reads as a plain sale is an entry"
+    return _judge_sale(entry, known)
 
 
 def _judge_sale(entry: Entry, known: Knowledge) -> Parking | None:
     programme = known.programmes.get(entry.programme_version)
     if programme is None or programme.id != entry.programme:
-        return _park(
+        return park(
             Code.UNKNOWN_PROGRAMME,
             f"programme '{entry.programme}' version {entry.programme_version} was never published here",
         )
     for code in coupons_of(entry):
         if code in known.coupons:
-            return _park(Code.COUPON_USED, f"the coupon …{code[-4:]} was used before, on sale {known.coupons[code]}")
+            return park(Code.COUPON_USED, f"the coupon …{code[-4:]} was used before, on sale {known.coupons[code]}")
     wanted = [Choice.of(redemption) for redemption in entry.settlement.redemptions]
     try:
         expected = settle(programme, entry.basket, entry.tier, wanted, entry.known_facts)
     except ValueError as error:  # every domain error, and amounts so contradictory that they cannot be split
-        return _park(Code.ACCRUAL_DIFFERS, f"cannot be computed again: {error}")
+        return park(Code.ACCRUAL_DIFFERS, f"cannot be computed again: {error}")
     return _compare(expected, entry.settlement)
 
 
 def _compare(ours: Settlement, theirs: Settlement) -> Parking | None:
     if ours == theirs:
         return None
-    return _park(
+    return park(
         Code.ACCRUAL_DIFFERS,
         f"expected {ours.points_earned} points earned and {ours.points_spent} spent, "
         f"got {theirs.points_earned} and {theirs.points_spent}"
@@ -226,18 +266,16 @@ def _judge_return(received: Received, entry: Entry, account: str, known: Knowled
     key = (account, received.original)
     sale = known.sales.get(key)
     if sale is None:
-        return _park(
-            Code.RETURN_UNKNOWN, f"the sale it returns from, {received.original}, is not booked to this member"
-        )
+        return park(Code.RETURN_UNKNOWN, f"the sale it returns from, {received.original}, is not booked to this member")
     if key in known.voided:
-        return _park(Code.RETURN_VOIDED, f"the sale {received.original} was taken back whole")
+        return park(Code.RETURN_VOIDED, f"the sale {received.original} was taken back whole")
     back = quantities([entry])
     try:
-        expected = take_back(sale, quantities(known.returned.get(key, ())), back)
+        expected = take_back(Entry.decode(sale), quantities(known.returned.get(key, ())), back)
     except ValueError as error:
-        return _park(Code.RETURN_REFUSED, str(error))
+        return park(Code.RETURN_REFUSED, str(error))
     if expected.basket != entry.basket:
-        return _park(Code.ACCRUAL_DIFFERS, "the lines are not those of the sale, or were paid differently")
+        return park(Code.ACCRUAL_DIFFERS, "the lines are not those of the sale, or were paid differently")
     return _compare(expected.settlement, entry.settlement)
 
 
@@ -245,13 +283,13 @@ def _judge_void(received: Received, account: str, known: Knowledge) -> Parking |
     assert received.reverses is not None
     sale = known.booked.get((account, received.reverses))
     if sale is None or sale.kind != EntryKind.SALE:
-        return _park(Code.VOID_UNKNOWN, f"the sale that it takes back, {received.reverses}, is not booked here")
+        return park(Code.VOID_UNKNOWN, f"the sale that it takes back, {received.reverses}, is not booked here")
     if (account, received.reverses) in known.voided:
-        return _park(Code.VOID_TWICE, f"the sale {received.reverses} was taken back before")
+        return park(Code.VOID_TWICE, f"the sale {received.reverses} was taken back before")
     if known.returned.get((account, received.reverses)):
-        return _park(Code.VOID_RETURNED, f"goods of the sale {received.reverses} came back before: return the rest")
+        return park(Code.VOID_RETURNED, f"goods of the sale {received.reverses} came back before: return the rest")
     if (received.earned, received.spent) != (-sale.earned, -sale.spent):
-        return _park(
+        return park(
             Code.ACCRUAL_DIFFERS,
             f"the sale earned {sale.earned} and spent {sale.spent}; "
             f"this takes back {-received.earned} and {-received.spent}",
@@ -270,8 +308,16 @@ def _unsound(entry: Entry, entry_id: UUID | None, reverses: UUID | None, origina
         return "card: expected a token of 32 hex digits"
     if entry.account is not None and not re.fullmatch(rf"[!-~]{{1,{MAX_NAME}}}", entry.account):
         return f"account: expected 1 to {MAX_NAME} printable characters"
-    if max(abs(entry.settlement.points_earned), abs(entry.settlement.points_spent)) > MAX_POINTS:
-        return f"settlement: expected at most {MAX_POINTS} points"
+    return _unsound_settlement(entry.settlement)
+
+
+def _unsound_settlement(settled: Settlement) -> str | None:
+    """Amounts and names that the database cannot hold; they stand in kinds of entries that nobody computes again."""
+    counts = [counter.count for counter in settled.counters]
+    if max(map(abs, (settled.points_earned, settled.points_spent, settled.payable_minor, *counts))) > MAX_POINTS:
+        return f"settlement: expected amounts of at most {MAX_POINTS}"
+    if not all(counter.counter.isprintable() for counter in settled.counters):
+        return "settlement: expected printable names of counters"
     return None
 
 
@@ -293,7 +339,8 @@ def _date_within(raw: bytes, today: date) -> date:
         return today
 
 
-def _park(code: Code, text: str) -> Parking:
+def park(code: Code, text: str) -> Parking:
+    """A reason, fit to be stored and shown."""
     # Parts of the text come from the till: no control characters, which the database and screens would choke on.
     clean = "".join(char if char.isprintable() else "�" for char in text)
     return Parking(code, clean if len(clean) <= MAX_TEXT else clean[: MAX_TEXT - 1] + "…")

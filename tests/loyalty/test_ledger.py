@@ -128,6 +128,9 @@ def test_any_text_of_a_line_survives(text: str) -> None:
     assert Entry.decode(sale.encode()).basket.lines[0].text == text
 
 
+DECISION = {"terminal": "t-1", "epoch": 1, "seq": 7, "digest": "0" * 64, "action": "reverse"}
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -136,11 +139,20 @@ def test_any_text_of_a_line_survives(text: str) -> None:
         ({"kind": "void", "reverses": "x"}, "expected -10 points from the settlement, got 10"),
         ({"kind": "void", "points": -10}, "expected 'reverses' on every void and only there"),
         ({"reverses": "x"}, "expected 'reverses' on every void and only there"),
+        ({"kind": "adjustment", "approver": "Wil"}, "expected 'reason' on every adjustment and resolution"),
+        ({"kind": "resolution", "approver": "Wil", "reason": "klopt"}, "expected 'resolves' on every resolution"),
+        (
+            {"kind": "resolution", "approver": "Wil", "reason": "klopt", "resolves": DECISION},
+            "without points and goods",
+        ),
+        ({"resolves": DECISION}, "expected 'resolves' on every resolution and only there"),
+        ({"resolves": {**DECISION, "account": "m1"}}, "expected 'account' on every link and only there"),
+        ({"resolves": {**DECISION, "action": "link"}}, "expected 'account' on every link and only there"),
         ({"seq": 0}, "greater than or equal to 1"),
         ({"epoch": 0}, "greater than or equal to 1"),
         ({"seq": 1.0}, "valid integer"),
         ({"schema_version": 2}, "Input should be 1"),
-        ({"kind": "gift"}, "'sale', 'void', 'return' or 'adjustment'"),
+        ({"kind": "gift"}, "'sale', 'void', 'return', 'adjustment' or 'resolution'"),
         ({"mood": "good"}, "not permitted"),
     ],
 )

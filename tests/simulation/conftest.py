@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.office import Office, office
 from tests.simulation.power_cuts import fast_folder
-from tests.sync.conftest import conn, database, database_url, hq, member, postgres
+from tests.sync.hq.conftest import postgres
 
-__all__ = ["conn", "database", "database_url", "fast", "hq", "member", "postgres", "seed"]
+__all__ = ["fast", "head_office", "postgres", "seed"]
 
 SEED = 20_260_331
 """The tests' own seed: the same run each time. `make torture` takes others, and SEED=… replays one of them."""
@@ -20,6 +21,13 @@ SEED = 20_260_331
 @pytest.fixture
 def seed() -> int:
     return int(os.environ.get("SEED", SEED))
+
+
+@pytest.fixture(scope="module")
+def head_office(postgres: str) -> Iterator[Office]:
+    """A head office for the tests of one room: each brings tills and members of its own."""
+    with office(postgres) as made:
+        yield made
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from loyalty.facts import Facts
 from loyalty.ledger import GENESIS, Clock, Entry, EntryKind, chain
 from loyalty.programme import Programme
 from loyalty.redemption import Choice
-from loyalty.returns import take_back
+from loyalty.resolution import NO_CARD, Action, Resolution
+from loyalty.returns import nothing, take_back
 from loyalty.settlement import settle
 from sync.signing import ENROL_KEY_ID, SignedMessage, sign
 from sync.wire import (
@@ -154,10 +155,37 @@ class Chain:
     def void(self, sale: Entry, **changed: Any) -> Entry:
         """Append the void of `sale`."""
         kept = sale.model_dump(
-            exclude={"id", "seq", "kind", "points", "reverses", "clock", "terminal", "epoch", "session"}
+            exclude={"id", "seq", "kind", "points", "reverses", "clock", "terminal", "epoch", "session", "authority"}
         )
         made = {**kept, "kind": EntryKind.VOID, "reverses": sale.id, "points": -sale.points}
         return self._append(**{**made, **changed})
+
+    def resolution(self, what: Resolution, *, reason: str = "klopt", approver: str = "Wil") -> Entry:
+        """Append a decision about a parked entry."""
+        rules = programme()
+        made = nothing(rules.currency)
+        return self._append(
+            kind=EntryKind.RESOLUTION,
+            card=NO_CARD,
+            account=None,
+            tier="basic",
+            business_date=DAY,
+            programme=rules.id,
+            programme_version=rules.version,
+            basket=made.basket,
+            settlement=made.settlement,
+            points=0,
+            resolves=what,
+            reason=reason,
+            approver=approver,
+        )
+
+    def decide(self, seq: int, action: Action, account: str | None = None) -> Resolution:
+        """A decision about entry `seq` of this chain, to put on this chain or on another's."""
+        digest = self.digests[seq].hex()
+        return Resolution(
+            terminal=self.terminal, epoch=self.epoch, seq=seq, digest=digest, action=action, account=account
+        )
 
     def raw(self, raw: bytes) -> None:
         """Append bytes as they are, an entry or not."""

@@ -262,6 +262,7 @@ def test_the_description_is_openapi_3_1_and_lists_every_call(client: TestClient)
         ("POST", "/v1/sessions"),
         ("PUT", "/v1/sessions/{session}/basket"),
         ("POST", "/v1/sessions/{session}/identify"),
+        ("POST", "/v1/sessions/{session}/pin"),
         ("POST", "/v1/sessions/{session}/quote"),
         ("POST", "/v1/sessions/{session}/redeem"),
         ("POST", "/v1/sessions/{session}/commit"),

@@ -61,6 +61,7 @@ def database_url(postgres: str) -> str:
         ).fetchone()
         assert tables is not None
         conn.execute(f"TRUNCATE {tables[0]}".encode())
+        conn.execute("UPDATE head_office SET feed_from_tx = 0, feed_from_position = 0")
     return url
 
 

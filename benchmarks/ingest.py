@@ -1,0 +1,281 @@
+"""Head office booking what 8 tills send over HTTP, beside a bare COPY of the very same rows into the same schema.
+
+Head office runs as its users run it (`spaarpunt hq serve`, its own PostgreSQL, fsync on) and does all its work: HTTP,
+signatures, digest chain, every settlement computed again, balances, change feed. The bare path does nothing but COPY
+the rows of `received` and `ledger` that this left, one transaction a batch, from as many connections as there are
+workers. Tills prepare and sign their requests before the clock starts; sending them counts, on the same processors.
+"""
+
+from __future__ import annotations
+
+import http.client
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import psycopg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from benchmarks.result import Result
+from loyalty.facts import Facts
+from loyalty.ledger import GENESIS
+from sync.hq.database import Database
+from sync.hq.programmes import publish
+from sync.signing import SignedMessage, sign
+from sync.wire import PROTOCOL, PROTOCOL_HEADER, Batch, compress, fit_batch
+from tests.support.entries import Chain, programme
+
+TILLS = 8
+ENTRIES = 4000
+"""Entries of each till: several seconds of work, so that start-up and the first plans do not count for much."""
+MEMBERS = 5000
+DEADLINE_S = 120
+TARGET = 15_000
+"""Entries a second that were promised."""
+SHARE_OF_COPY = 0.25
+"""The share of the bare path that was promised, should that be more."""
+
+_RECEIVED = "terminal_id, epoch, seq, digest, business_date, points_earned, points_spent, account_id, parked"
+_LEDGER = (
+    "account_id, entry_id, kind, terminal_id, epoch, seq, digest, raw, card, business_date, points, points_earned, "
+    "points_spent, programme_version, reverses, original, paid_minor"
+)
+
+
+def measure() -> list[Result]:
+    """Entries a second with one worker and with two, each beside the bare path with as many connections."""
+    tills = _tills()
+    return [result for workers in (1, 2) for result in _with_workers(tills, workers)]
+
+
+def _with_workers(tills: Sequence[_Till], workers: int) -> list[Result]:
+    folder = Path(tempfile.mkdtemp(prefix="bench-ingest-"))
+    try:
+        with Database.open(None, folder) as database:
+            _populate(database, tills)
+            with _head_office(folder, workers) as (port, server):
+                spent = _booked(tills, port, server, database)
+            with database.connection() as conn:
+                bare = _bare_copy(conn, tills, max(1, workers))
+    finally:
+        shutil.rmtree(folder)
+    total = TILLS * ENTRIES
+    name = f"ingest, {workers} worker{'s' if workers > 1 else ''}"
+    return [
+        Result(name, total / spent.wall_s, "entries/s", "higher", {"bare COPY": total / bare}, TARGET),
+        Result(f"{name}: of a quarter of bare COPY", bare / spent.wall_s / SHARE_OF_COPY, "×", "higher"),
+        Result(f"{name}: head office's processor", 1e6 * spent.server_s / total, "µs/entry", "lower"),
+        Result(f"{name}: PostgreSQL's processor", 1e6 * spent.postgres_s / total, "µs/entry", "lower"),
+    ]  # fmt: skip
+
+
+@dataclass
+class _Till:
+    """A till whose journal is written and cut into batches."""
+
+    terminal: str
+    key: Ed25519PrivateKey
+    chain: Chain
+    batches: list[Batch] = field(default_factory=list)
+
+    def requests(self) -> list[tuple[dict[str, str], bytes]]:
+        """Headers and body of each batch, signed now."""
+        made = []
+        for batch in self.batches:
+            body = compress(batch.encode())
+            headers = {PROTOCOL_HEADER: str(PROTOCOL), "Content-Encoding": "zstd", "Accept-Encoding": "zstd"}
+            message = SignedMessage("POST", "http://head-office/v1/entries", headers)
+            sign(message, body, self.key, self.terminal, datetime.now(UTC))
+            made.append((dict(message.headers), body))
+        return made
+
+
+def _tills() -> list[_Till]:
+    """Sales of one to five lines to members in no order, as a till journals them, in batches as an agent cuts them."""
+    chance = random.Random(5)
+    made = []
+    for number in range(TILLS):
+        chain = Chain(f"t-bench{number}")
+        for _ in range(ENTRIES):
+            member = chance.randrange(MEMBERS)
+            amounts = [chance.randrange(50, 2500) for _ in range(chance.randrange(1, 6))]
+            facts = Facts(at_ms=1_774_900_000_000 + chance.randrange(40_000_000))
+            chain.sale(_card(member), amounts, account=_account(member), facts=facts)
+        till = _Till(chain.terminal, Ed25519PrivateKey.generate(), chain)
+        start = 1
+        while start <= ENTRIES:
+            end = start - 1 + fit_batch(chain.raws[start - 1 :])
+            till.batches.append(chain.batch(start, end))
+            start = end + 1
+        made.append(till)
+    return made
+
+
+def _card(member: int) -> str:
+    return f"{member:032x}"
+
+
+def _account(member: int) -> str:
+    return f"m{member:016x}"
+
+
+def _populate(database: Database, tills: Sequence[_Till]) -> None:
+    with database.connection() as conn:
+        publish(conn, programme())
+        with conn.transaction(), conn.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO account (account_id, tier) VALUES (%s, 'basic')",
+                [(_account(member),) for member in range(MEMBERS)],
+            )
+            cursor.executemany(
+                "INSERT INTO card (token, account_id) VALUES (%s, %s)",
+                [(_card(member), _account(member)) for member in range(MEMBERS)],
+            )
+            cursor.executemany(
+                "INSERT INTO terminal (terminal_id, store_id, name, public_key, software, enrolled_at, "
+                "last_contact_at) VALUES (%s, 's01', %s, %s, 'bench', now(), now())",
+                [(till.terminal, till.terminal, till.key.public_key().public_bytes_raw()) for till in tills],
+            )
+            cursor.executemany(
+                "INSERT INTO stream (terminal_id, epoch, head_digest) VALUES (%s, 1, %s)",
+                [(till.terminal, GENESIS) for till in tills],
+            )
+        conn.execute("ANALYZE")
+
+
+@contextmanager
+def _head_office(folder: Path, workers: int) -> Iterator[tuple[int, psutil.Process]]:
+    """The real command; yields its port and process."""
+    command = [
+        sys.executable,
+        "-c",
+        "from pos_client.cli import main; main()",
+        "hq",
+        "serve",
+        "--port",
+        "0",
+        "--data",
+        str(folder),
+    ]
+    command += ["--workers", str(workers)] if workers else []
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        yield int(line.rsplit(":", 1)[-1]), psutil.Process(child.pid)
+    finally:
+        child.terminate()
+        child.wait(DEADLINE_S)
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """Seconds of clock and of processor."""
+
+    wall_s: float
+    server_s: float
+    postgres_s: float
+
+
+def _booked(tills: Sequence[_Till], port: int, server: psutil.Process, database: Database) -> _Spent:
+    """Send everything, all tills at once, each batch after the answer to the one before."""
+    warm_up, work = [], []
+    for till in tills:
+        first, *rest = till.requests()
+        warm_up.append([first])
+        work.append(rest)
+    connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S) for _ in tills]
+    _all_at_once([lambda c=c, r=r: _send(c, r) for c, r in zip(connections, warm_up, strict=True)])
+    before_server, before_postgres = _processor_s(server), _postgres_s(database)
+    wall = _all_at_once([lambda c=c, r=r: _send(c, r) for c, r in zip(connections, work, strict=True)])
+    spent_server, spent_postgres = _processor_s(server) - before_server, _postgres_s(database) - before_postgres
+    for connection in connections:
+        connection.close()
+    # Per entry of the whole: the first batch of each till was booked outside the clock.
+    timed = sum(len(batch.entries) for till in tills for batch in till.batches[1:]) / (TILLS * ENTRIES)
+    with database.connection() as conn:
+        rows = conn.execute("SELECT count(*) FROM ledger").fetchone()
+    assert rows == (TILLS * ENTRIES,), f"expected every entry booked once, found {rows}"
+    return _Spent(wall / timed, spent_server / timed, spent_postgres / timed)
+
+
+def _send(connection: http.client.HTTPConnection, requests: Sequence[tuple[dict[str, str], bytes]]) -> None:
+    for headers, body in requests:
+        connection.request("POST", "/v1/entries", body, headers)
+        response = connection.getresponse()
+        answer = response.read()
+        assert response.status == 200, answer
+
+
+def _all_at_once(tasks: Sequence[Callable[[], None]]) -> float:
+    """Seconds until the last of them is done."""
+    start = threading.Barrier(len(tasks) + 1)
+
+    def run(task: Callable[[], None]) -> None:
+        start.wait()
+        task()
+
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        running = [pool.submit(run, task) for task in tasks]
+        start.wait()
+        began = time.perf_counter()
+        for each in running:
+            each.result()
+        return time.perf_counter() - began
+
+
+def _bare_copy(conn: psycopg.Connection, tills: Sequence[_Till], connections: int) -> float:
+    """Seconds to COPY the rows that are in `received` and `ledger` into the emptied tables, batch by batch."""
+    rows: list[list[tuple[bytes, bytes]]] = [[] for _ in range(connections)]
+    for number, till in enumerate(tills):
+        for batch in till.batches:
+            where = f"WHERE terminal_id = '{till.terminal}' AND seq BETWEEN {batch.from_seq} AND {batch.to_seq}"
+            rows[number % connections].append(
+                (_rows(conn, _RECEIVED, f"received {where}"), _rows(conn, _LEDGER, f"ledger {where} ORDER BY 1"))
+            )
+    conn.execute("TRUNCATE received, ledger")
+    conn.execute("CHECKPOINT")
+    links = [psycopg.connect(conn.info.dsn, autocommit=True) for _ in range(connections)]
+
+    def copy(link: psycopg.Connection, batches: Sequence[tuple[bytes, bytes]]) -> None:
+        for received, ledger in batches:
+            with link.transaction(), link.cursor() as cursor:
+                for table, columns, data in (("received", _RECEIVED, received), ("ledger", _LEDGER, ledger)):
+                    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT binary)") as sink:
+                        sink.write(data)
+
+    spent = _all_at_once([lambda k=k, b=b: copy(k, b) for k, b in zip(links, rows, strict=True)])
+    for link in links:
+        link.close()
+    return spent
+
+
+def _rows(conn: psycopg.Connection, columns: str, source: str) -> bytes:
+    with conn.cursor().copy(f"COPY (SELECT {columns} FROM {source}) TO STDOUT (FORMAT binary)") as copy:
+        return b"".join(bytes(part) for part in copy)
+
+
+def _processor_s(process: psutil.Process) -> float:
+    """Processor time of a process and those it started."""
+    return sum(sum(each.cpu_times()[:2]) for each in (process, *process.children(recursive=True)))
+
+
+def _postgres_s(database: Database) -> float:
+    """Processor time of the server and everything it runs; ended connections are counted with their parent."""
+    with database.connection() as conn:
+        row = conn.execute("SELECT pg_backend_pid()").fetchone()
+    assert row is not None
+    postmaster = psutil.Process(row[0]).parent()
+    assert postmaster is not None
+    return _processor_s(postmaster) + sum(postmaster.cpu_times()[2:4])

@@ -1,0 +1,148 @@
+"""Parked entries of this store as the till knows them, and what was decided about them here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+
+from loyalty.ledger import Entry
+from sync.store import Store
+from sync.wire import ParkedChange, ParkedState
+
+KEPT_MS = 90 * 86_400_000
+"""How long an entry that was decided about stays to be looked at: a quarter's questions."""
+
+MAX_SHOWN = 1000
+"""Entries listed at once: more than anybody reads."""
+
+
+class DecidedBefore(Exception):
+    """A parked entry that waits for nobody here any more; the text says what was decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedEntry:
+    """One parked entry. Fields as in `sync.wire.ParkedChange`; `number` is this till's own name for it."""
+
+    number: int
+    terminal: str
+    till: str
+    epoch: int
+    seq: int
+    digest: bytes
+    code: str
+    text: str
+    state: ParkedState
+    entry_kind: str | None
+    card: str | None
+    points: int
+    business_date: date
+    parked_ms: int
+    approver: str | None
+    reason: str | None
+    decided_ms: int | None
+    asked: str | None
+    """The action that was decided here and that head office has not confirmed yet."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a manager of this store can still decide about it."""
+        return self.state is ParkedState.OPEN and self.asked is None
+
+
+class Parked:
+    """Look-ups of the inbox."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def entries(self, *, everything: bool = False) -> list[ParkedEntry]:
+        """What waits for a person, oldest first; with `everything` also what was decided about lately."""
+        rows = self._store.rows(
+            "SELECT * FROM inbox WHERE ? OR state IN ('open', 'referred') ORDER BY parked_ms, number LIMIT ?",
+            (everything, MAX_SHOWN),
+        )
+        return [_entry(row) for row in rows]
+
+    def find(self, number: int) -> ParkedEntry | None:
+        """The entry that this till calls `number`, or None."""
+        row = self._store.row("SELECT * FROM inbox WHERE number = ?", (number,))
+        return None if row is None else _entry(row)
+
+    def waiting(self) -> int:
+        """How many entries a manager of this store can decide about."""
+        return sum(entry.waits for entry in self.entries())
+
+
+def _entry(row: tuple[Any, ...]) -> ParkedEntry:
+    named = dict(zip((place.name for place in fields(ParkedEntry)), row, strict=True))
+    day = date.fromisoformat(named["business_date"])
+    return ParkedEntry(**{**named, "state": ParkedState(named["state"]), "business_date": day})
+
+
+def take_over(connection: Any, change: ParkedChange, now_ms: int) -> None:
+    """Write a parked entry as head office states it, within the mirror's transaction."""
+    connection.execute(
+        "INSERT INTO parked VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (terminal, epoch, seq, digest) DO UPDATE SET till = excluded.till, code = excluded.code, "
+        "text = excluded.text, state = excluded.state, approver = excluded.approver, reason = excluded.reason, "
+        "decided_ms = excluded.decided_ms",
+        (
+            change.terminal,
+            change.till,
+            change.epoch,
+            change.seq,
+            bytes.fromhex(change.digest),
+            change.code,
+            change.text,
+            change.state.value,
+            change.entry_kind,
+            change.card,
+            change.points,
+            change.business_date.isoformat(),
+            change.parked_ms,
+            change.approver,
+            change.reason,
+            change.decided_ms,
+        ),
+    )
+    connection.execute(
+        "DELETE FROM parked WHERE state IN ('linked', 'approved', 'reversed') AND decided_ms < ?", (now_ms - KEPT_MS,)
+    )
+
+
+def take_over_all(connection: Any, changes: Iterable[ParkedChange], now_ms: int) -> None:
+    """Make `changes` all that is known of parked entries; those that were known keep their numbers."""
+    stated = {(change.terminal, change.epoch, change.seq, bytes.fromhex(change.digest)): change for change in changes}
+    known = set(connection.execute("SELECT terminal, epoch, seq, digest FROM parked"))
+    connection.executemany(
+        "DELETE FROM parked WHERE terminal = ? AND epoch = ? AND seq = ? AND digest = ?", list(known - stated.keys())
+    )
+    for change in stated.values():
+        take_over(connection, change, now_ms)
+
+
+def note_decision(connection: Any, entry: Entry, digest: bytes) -> None:
+    """Note a resolution that is being journalled, within its transaction.
+
+    Raises:
+        DecidedBefore: it was decided here, or head office says that it waits no more.
+    """
+    what = entry.resolves
+    assert what is not None
+    key = (what.terminal, what.epoch, what.seq, bytes.fromhex(what.digest))
+    row = connection.execute(
+        "SELECT code, state, asked FROM inbox WHERE terminal = ? AND epoch = ? AND seq = ? AND digest = ?", key
+    ).fetchone()
+    if row is None:
+        raise DecidedBefore("this entry is not in the inbox any more: look at the list again")
+    code, state, asked = row
+    if state == ParkedState.REFERRED:
+        raise DecidedBefore("this entry was handed to head office, which decides: nothing was done")
+    if state != ParkedState.OPEN:
+        raise DecidedBefore(f"this entry was {state} before: nothing was done again")
+    if asked is not None:
+        raise DecidedBefore(f"{asked} was decided here before, and is on its way to head office")
+    connection.execute("INSERT INTO resolution VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, code, what.action.value, digest))

@@ -1,0 +1,174 @@
+"""One till of a simulation: the real use cases, store, agent and transport; clock and wire are arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+
+import httpx
+
+from loyalty.cards import CardFormat, CardNumber, CheckDigit
+from loyalty.ledger import GENESIS, Entry, expect_head
+from pos_client.events import EventBus
+from pos_client.session import Booked
+from pos_client.till import Till
+from sync.agent import Agent, SyncReport
+from sync.errors import TransportError
+from sync.journal import Journal
+from sync.mirror import Mirror
+from sync.store import Store
+from sync.terminal import enrolment_key, load_terminal, save_terminal, wall_ms
+from sync.transport import Transport
+from tests.support.entries import basket
+from tests.sync.build import KEY
+
+FORMATS = (CardFormat(name="card", prefix="29", length=13, check=CheckDigit.NONE),)
+TIME_ZONE = "Europe/Amsterdam"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a customer walked away with: head office must come to hold exactly this entry."""
+
+    terminal: str
+    epoch: int
+    seq: int
+    id: str
+
+    @classmethod
+    def of(cls, entry: Entry) -> Receipt:
+        return cls(entry.terminal, entry.epoch, entry.seq, entry.id)
+
+
+class Counter:
+    """A till in `folder`, with whatever wire to head office it is given. Close it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        *,
+        wire: httpx.BaseTransport | None = None,
+        timeout_s: int = 5,
+        now_ms: Callable[[], int] = wall_ms,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / "store.db"
+        self._url = url
+        self._wire = wire
+        self._timeout_s = timeout_s
+        self._now_ms = now_ms
+        self.printed: list[Receipt] = []
+
+    def enrol(self, code: str, name: str) -> None:
+        """Take this till's place at head office, and start."""
+        store = Store.open(self.path, KEY)
+        key = enrolment_key(store)
+        door = Transport(self._url, key, timeout_s=self._timeout_s, wire=self._wire, now_ms=self._now_ms)
+        try:
+            save_terminal(store, door.enrol(code, name, key), key)
+        finally:
+            door.close()
+            store.close()
+        self.start()
+
+    def enrol_patiently(self, code: str, name: str, tries: int = 50) -> None:
+        """Enrol over a bad line: the same code and key until there is an answer."""
+        for _ in range(tries - 1):
+            try:
+                return self.enrol(code, name)
+            except TransportError:
+                continue
+        return self.enrol(code, name)
+
+    def start(self) -> None:
+        """Open the store and put the till together, as at every start."""
+        self.store = Store.open(self.path, KEY)
+        self.terminal = load_terminal(self.store)
+        self.journal = Journal(self.store, self.terminal)
+        self.mirror = Mirror(self.store)
+        self.transport = Transport(
+            self._url,
+            self.terminal.private_key,
+            self.terminal.terminal,
+            timeout_s=self._timeout_s,
+            clock_offset_ms=self.mirror.contact().clock_offset_ms or 0,
+            wire=self._wire,
+            now_ms=self._now_ms,
+        )
+        self.agent = Agent(self.store, self.terminal, self.transport, poll_s=3600, now_ms=self._now_ms)
+        self.till = Till(
+            self.store,
+            self.terminal,
+            formats=FORMATS,
+            bus=EventBus(),
+            time_zone=TIME_ZONE,
+            business_day_starts=time(0),
+            session_timeout_s=600,
+            now_ms=self._now_ms,
+        )
+
+    def close(self) -> None:
+        """Switch the till off as it should be."""
+        self.transport.close()
+        self.store.close()
+
+    def token(self, number: str) -> str:
+        """The token of a card number, as journals and head office know it."""
+        return CardNumber.parse(number, FORMATS).token(self.terminal.card_key)
+
+    # -- at the counter -------------------------------------------------------------------------------------------
+
+    def sell(self, session: str, card: str, *amounts: int, reward: str | None = None) -> Booked:
+        """Book a sale, with a reward when one is asked for."""
+        self.till.open_session(session)
+        self.till.set_basket(session, basket(*amounts))
+        self.till.identify(session, card)
+        if reward is not None:
+            self.till.redeem(session, reward)
+        return self.print(self.till.commit(session))
+
+    def void(self, session: str) -> Booked | None:
+        """Take a sale back."""
+        undone = self.till.void(session)
+        return None if undone is None else self.print(undone)
+
+    def take_back(self, name: str, session: str, lines: dict[str, int]) -> Booked:
+        """Take goods back of a sale."""
+        return self.print(self.till.return_goods(name, session, lines))
+
+    def print(self, booked: Booked) -> Booked:
+        """Hand over the receipt: from here on the booking is a promise."""
+        receipt = Receipt.of(booked.entry)
+        if receipt not in self.printed:
+            self.printed.append(receipt)
+        return booked
+
+    # -- with head office -----------------------------------------------------------------------------------------
+
+    def sync(self) -> SyncReport | None:
+        """One round; None when it failed, which a till outlives."""
+        try:
+            return self.agent.run_once()
+        except TransportError:
+            return None
+
+    def sync_patiently(self, tries: int = 50) -> SyncReport:
+        """Rounds until one succeeds, as the agent's thread does with pauses between."""
+        for _ in range(tries - 1):
+            if report := self.sync():
+                return report
+        return self.agent.run_once()
+
+    def check(self) -> None:
+        """What holds at this till at every moment: its chain, and every receipt in it."""
+        head = self.journal.head()
+        rows = self.store.rows("SELECT seq, id, raw FROM journal WHERE epoch = ? ORDER BY seq", (head.epoch,))
+        assert [seq for seq, _, _ in rows] == list(range(1, head.seq + 1))
+        expect_head(GENESIS, [raw for _, _, raw in rows], head.digest)
+        held = {(head.epoch, seq, name) for seq, name, _ in rows}
+        missing = [receipt for receipt in self.printed if (receipt.epoch, receipt.seq, receipt.id) not in held]
+        assert not missing, f"printed and not in the journal: {missing}"
+        assert head.acked_seq <= head.seq

@@ -1,0 +1,189 @@
+"""Kills the real till with kill -9, over and over, while it books and syncs; what it answered must outlive that."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import random
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+from loyalty.basket import Basket
+from pos_client.demo.world import free_port
+from pos_client.plugin.client import PluginProblem, TillClient
+from sync.store import Store
+from tests.simulation.counter import Counter, Receipt
+from tests.support.entries import basket
+from tests.support.proxy import Proxy
+from tests.sync.build import KEY
+
+START_S = 60
+"""The first start loads everything; the later ones are forks of a process that has."""
+MOST_BOOKINGS = 6
+"""Bookings answered before a kill at the most: few, so that many kills fit; the moment within a booking is random."""
+WITHIN_S = 0.02
+"""A booking takes about this long from request to answer: the kill falls anywhere in it."""
+GONE = frozenset({"till_unreachable", "unknown_session"})
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["pos_client.cli", "pos_client.serve", "pos_client.screen.cashier"])
+
+
+def run_till(config: str, log: str) -> None:
+    """`spaarpunt till`, as the command line runs it; what it says goes to the file `log`."""
+    from pos_client.cli import main
+
+    said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    main(["--config", config, "till"])
+
+
+class Victim:
+    """A till in `folder`, enrolled, and the customers who keep its receipts."""
+
+    def __init__(self, folder: Path, line: Proxy, code: str, cards: list[str], seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._line = line
+        self._cards = cards
+        self._port = free_port()
+        self.data = folder / "till"
+        self._log = folder / "till.log"
+        enrolled = Counter(self.data, line.url)
+        enrolled.enrol(code, "kassa 1")
+        enrolled.sync_patiently()
+        enrolled.close()
+        self.terminal = enrolled.terminal.terminal
+        key = self.data / "store.key"
+        key.touch(mode=0o600)
+        key.write_text(KEY.hex(), encoding="ascii")
+        self._config = folder / "spaarpunt.toml"
+        self._config.write_text(
+            f'[till]\ndata_dir = "{self.data}"\nhead_office_url = "{line.url}"\n'
+            f"[screen]\nport = {self._port}\n[sync]\npoll_s = 1\ntimeout_s = 5\n"
+            '[[card_formats]]\nname = "card"\nprefix = "29"\nlength = 13\ncheck = "none"\n',
+            encoding="utf-8",
+        )
+        self.answered: set[str] = set()
+        """Ids of entries that the till said are booked."""
+        self._open_sales: list[str] = []
+        """Sessions whose booking was asked for and never answered."""
+        self.kills = 0
+        self.before_answer = 0
+        """Kills that fell before the answer to a booking."""
+
+    def lose_it(self) -> None:
+        """Start the till, sell, kill it at a random moment."""
+        with self._running() as (process, client):
+            self._ask_again(client)
+            enough = threading.Event()
+            wanted = len(self.answered) + self._chance.randint(1, MOST_BOOKINGS)
+            if self._chance.random() < 0.3:
+                self._line.cut()
+            sellers = [threading.Thread(target=self._sell, args=(client, enough, wanted)) for _ in range(2)]
+            for seller in sellers:
+                seller.start()
+            assert enough.wait(START_S), self._log.read_text(encoding="utf-8")[-2000:]
+            moment = time.monotonic() + self._chance.random() * WITHIN_S
+            while time.monotonic() < moment and process.is_alive():
+                time.sleep(0)  # a moment within a booking, not a condition to wait for
+            process.kill()
+            for seller in sellers:
+                seller.join()
+        assert process.exitcode == -signal.SIGKILL
+        self.kills += 1
+        self._line.mend()
+
+    def check(self) -> None:
+        """Everything answered is in the journal, looked at as the command line does beside a till."""
+        store = Store.look(self.data / "store.db", KEY)
+        try:
+            held = {name for (name,) in store.rows("SELECT id FROM journal")}
+        finally:
+            store.close()
+        assert self.answered <= held, f"answered as booked and gone: {sorted(self.answered - held)}"
+
+    def settle(self) -> Counter:
+        """The till once more, in this process: synced to the end. Its receipts are what was answered."""
+        counter = Counter(self.data, self._line.url)
+        counter.start()
+        counter.sync_patiently()
+        rows = counter.store.rows("SELECT epoch, seq, id FROM journal")
+        counter.printed = [Receipt(self.terminal, epoch, seq, name) for epoch, seq, name in rows]
+        return counter
+
+    @contextlib.contextmanager
+    def _running(self) -> Iterator[tuple[ForkServerProcess, TillClient]]:
+        process = _processes.Process(target=run_till, args=(str(self._config), str(self._log)))
+        process.start()
+        try:
+            self._wait_until_it_listens(process)
+            token = (self.data / "plugin.token").read_text(encoding="ascii").strip()
+            with TillClient(f"http://127.0.0.1:{self._port}", token) as client:
+                yield process, client
+        finally:
+            process.kill()
+            process.join()
+
+    def _wait_until_it_listens(self, process: ForkServerProcess) -> None:
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline:
+            assert process.is_alive(), self._log.read_text(encoding="utf-8")[-2000:]
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+                return
+            time.sleep(0.01)
+        raise AssertionError("the till does not listen")
+
+    def _sell(self, client: TillClient, enough: threading.Event, wanted: int) -> None:
+        """Sell until the till is gone; now and then take a sale back."""
+        chance = random.Random(self._chance.random())
+        while True:
+            try:
+                session = client.open_session().session
+                client.set_basket(session, goods(chance))
+                client.identify(session, chance.choice(self._cards))
+                self._book(session, client.commit)
+                if chance.random() < 0.2:
+                    self._book(session, client.void)
+            except PluginProblem as problem:
+                assert problem.code in GONE, problem
+                return
+            if len(self.answered) >= wanted:
+                enough.set()
+
+    def _book(self, session: str, call: Callable[[str], object]) -> None:
+        self._open_sales.append(session)
+        try:
+            answer = call(session)
+        except PluginProblem:
+            self.before_answer += 1
+            raise
+        self._open_sales.remove(session)
+        entry = getattr(answer, "entry", None)
+        assert entry is not None
+        self.answered.add(entry.id)
+
+    def _ask_again(self, client: TillClient) -> None:
+        """The till's software does not know whether its last bookings were made: it asks once more."""
+        for session in self._open_sales:
+            try:
+                answer = client.commit(session)
+            except PluginProblem as problem:
+                assert problem.code in {"unknown_session", "session_closed"}, problem
+            else:
+                assert answer.entry is not None
+                self.answered.add(answer.entry.id)
+        self._open_sales.clear()
+
+
+def goods(chance: random.Random) -> Basket:
+    """A basket of one to four lines."""
+    return basket(*(chance.randint(1, 5000) for _ in range(chance.randint(1, 4))))
