@@ -140,7 +140,7 @@ def test_a_version_may_be_another_document_after_a_snapshot(store: Store) -> Non
     after = mirror.programme()
     assert before is not None
     assert after is not None
-    assert (before.name["en"], after.name["en"]) == ("Spaarpunt", "Other")
+    assert (before.name.en, after.name.en) == ("Spaarpunt", "Other")
 
 
 # -- over the wire ----------------------------------------------------------------------------------------------------
@@ -270,9 +270,7 @@ def test_a_cursor_that_was_dropped_brings_a_snapshot(shop: Shop, conn: Connectio
     assert mirrored(shop.store) == source(conn)
 
 
-def test_a_snapshot_whose_cursor_was_dropped_meanwhile_begins_anew(
-    shop: Shop, conn: Connection, member: Member
-) -> None:
+def test_one_whose_cursor_was_dropped_meanwhile_begins_anew(shop: Shop, conn: Connection, member: Member) -> None:
     fill(conn, 2 * MAX_PART_ROWS)
     shop.proxy.allow = 25_000
     with pytest.raises(Unreachable):
