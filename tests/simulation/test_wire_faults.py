@@ -67,8 +67,9 @@ def test_a_fault_on_the_way_of_a_batch(
             assert (till.sync() is None) == (fault not in UNNOTICED)
             assert problems(conn, [till]) == []
             if fault in BOOKED_ALL_THE_SAME:
-                assert missing(conn, [till]) == []  # head office has them all,
-                assert till.journal.head().queued == 3 + time  # and the till does not know it
+                # Head office has what was in the batch; the same bytes go again, so a later sale waits its turn:
+                assert len(missing(conn, [till])) <= time
+                assert till.journal.head().queued == 3 + time  # the till does not know it
             till.sell(f"bon again {time}", card, 999)
         assert line.done.count(fault) == time + 1
         till.sync_patiently(tries=3)
