@@ -243,11 +243,11 @@ def _again(seq: int, before: _Before) -> Result:
 
 def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ...]:
     rows = conn.execute(
-        f"SELECT account_id, points, {COUNTERS}, {PENDING} FROM balance b WHERE account_id = ANY(%s) "
+        f"SELECT account_id, points, nullif({COUNTERS}, '{{}}'), {PENDING} FROM balance b WHERE account_id = ANY(%b) "
         "ORDER BY account_id",
         (accounts,),
     )
     return tuple(
-        AccountBalance(account=account, points=points, counters=counters, pending=pending)
+        AccountBalance(account=account, points=points, counters=counters or {}, pending=pending)
         for account, points, counters, pending in rows
     )
