@@ -120,8 +120,9 @@ def _line(
             Finding(
                 "wrong-baud",
                 False,
-                f"what comes is noise, as at a wrong speed: the configuration says {settings.baudrate} baud; set the "
-                "scanner's baud rate, 8 data bits, no parity, 1 stop bit, or correct `baudrate`",
+                f"what comes is noise, as at a wrong speed: the configuration says {settings.wire.baudrate} baud; set "
+                "the scanner's baud rate, 8 data bits, no parity, 1 stop bit, or correct `baudrate`, `data_bits` and "
+                "`parity`",
             )
         ]
     if not is_ssi and settings.protocol is LineProtocol.SSI:
@@ -164,7 +165,8 @@ def _disguised(text: str, patterns: Sequence[CardPattern]) -> Finding | None:
             return Finding(
                 "wrong-layout",
                 False,
-                f"the number comes as a {layout} keyboard types it: set the scanner's keyboard country to USA",
+                f"the number comes as a {layout} keyboard types it: set the scanner's keyboard country to USA, "
+                f'or set `layout = "{layout}"`',
             )
     return None
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from drivers.errors import BadDeviceSettings
 from drivers.events import DataEvent, Event, ScanDataType
+from drivers.formats.layouts import recover
 from drivers.hid.device import HidSettings
 from drivers.hid.reports import (
     MAGTEK,
@@ -54,8 +55,14 @@ _ARTICLES = {
     ScanDataType.GS1_DATA_MATRIX,
     ScanDataType.DATABAR,
 }
+# What an AZERTY keyboard types for digits, beside letters with accents: a bank card may have come through one.
+_AZERTY_DIGITS = "&\"'(-_!"
 _BLANKS = bytes(
-    ord("0") if 0x30 <= byte <= 0x39 else ord("X") if chr(byte).isalpha() or byte > 0x7F else byte
+    ord("0")
+    if 0x30 <= byte <= 0x39
+    else ord("X")
+    if chr(byte).isalpha() or byte > 0x7F or chr(byte) in _AZERTY_DIGITS
+    else byte
     for byte in range(256)
 )
 # The keys that type letters, digits and signs (input-event-codes.h): blanked, all of them become the key of X or of 0.
@@ -174,6 +181,7 @@ class Recording:
                     return SerialSettings(
                         path,
                         encoding=self.settings["encoding"],
+                        layout=self.settings["layout"],
                         protocol=LineProtocol(self.settings["protocol"]),
                         prefix=bytes.fromhex(self.settings["prefix"]),
                         suffix=bytes.fromhex(self.settings["suffix"]),
@@ -246,9 +254,10 @@ def _text(settings: RecordedSettings, chunks: list[bytes]) -> str:
         case SerialSettings(protocol=LineProtocol.SSI):
             reader = ssi.PacketReader()
             packets = [one for chunk in chunks for one in reader.feed(chunk)]
-            return "\n".join(one.data.decode("latin-1") for one in packets if isinstance(one, ssi.Packet))
+            data = b"\n".join(one.data for one in packets if isinstance(one, ssi.Packet))
         case SerialSettings():
-            return b"".join(chunks).decode("latin-1")
+            data = b"".join(chunks)
+    return recover(data.decode(settings.encoding, errors="replace"), settings.layout)
 
 
 def _records(chunk: bytes) -> list[tuple[bytes, bytes]]:

@@ -112,13 +112,21 @@ class HqConfig(_Section):
 Mark = Annotated[str, Field(max_length=16, pattern="^[\u0000-\u00ff]*$")]
 
 
+KeyboardLayout = Literal["us", "nl", "be-azerty", "de", "fr", "tr"]
+
+
 class SerialDevice(_Section):
     """A scanner on a serial line, USB-CDC, or a network port."""
 
     kind: Literal["serial"]
     port: Annotated[str, Field(min_length=1)]
     baudrate: Annotated[StrictInt, Field(ge=300, le=921_600)] = 9600
+    data_bits: Literal[7, 8] = 8
+    parity: Literal["none", "even", "odd"] = "none"
+    stop_bits: Literal[1, 2] = 1
     protocol: Literal["plain", "ack", "ssi"] = "plain"
+    encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
+    layout: KeyboardLayout = "us"
     prefix: Mark = ""
     suffix: Mark = ""
 
@@ -128,7 +136,7 @@ class WedgeDevice(_Section):
 
     kind: Literal["wedge"]
     path: Path
-    layout: Literal["us", "nl", "be-azerty", "de", "fr", "tr"] = "us"
+    layout: KeyboardLayout = "us"
     grab: bool = True
     prefix: Mark = ""
     suffix: Mark = ""

@@ -9,6 +9,7 @@ from drivers.hid.device import HidSettings
 from drivers.hid.reports import HidLayout
 from drivers.keyboard.wedge import WedgeSettings
 from drivers.lines.line import LineProtocol
+from drivers.lines.ports import Wire
 from drivers.lines.serial_scanner import SerialSettings
 from drivers.printing.receipt_printer import PrinterSettings
 from drivers.recognition.reader import ReaderSettings
@@ -26,7 +27,9 @@ def settings_for(device: DeviceConfig) -> DeviceSettings:
         case SerialDevice():
             return SerialSettings(
                 port=device.port,
-                baudrate=device.baudrate,
+                wire=Wire(device.baudrate, device.data_bits, device.parity, device.stop_bits),
+                encoding=device.encoding,
+                layout=device.layout,
                 protocol=LineProtocol(device.protocol),
                 prefix=device.prefix.encode("latin-1"),
                 suffix=device.suffix.encode("latin-1"),

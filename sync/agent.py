@@ -15,6 +15,7 @@ from sync.errors import OtherVersion, Rejected, ServerFault, StoreError, SyncErr
 from sync.journal import Journal, Tail
 from sync.mirror import Mirror
 from sync.proofs import DayResult, Proofs
+from sync.snapshot import Snapshots
 from sync.store import Store
 from sync.terminal import Terminal, boot_id, read_clock, wall_ms
 from sync.transport import Transport
@@ -24,7 +25,17 @@ FEED = "till"
 MAX_BACKOFF_S = 300
 """Longest wait between tries: a shop that comes back on the network is in step within five minutes."""
 
+_SNAPSHOT_WANTED = ("feed_epoch", "feed_dropped", "cursor")
+"""Refusals that say: this cursor cannot be followed, take a snapshot."""
+
+Progress = Callable[[int, int], None]
+"""Told how much is done, and of how much."""
+
 log = structlog.get_logger("spaarpunt.sync")
+
+
+def _silent(_done: int, _total: int) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,7 @@ class Agent:
         self._transport = transport
         self._journal = Journal(store, terminal)
         self._mirror = Mirror(store)
+        self._snapshots = Snapshots(store)
         self._proofs = Proofs(store, self._journal)
         self._poll_s = poll_s
         self._on_state = on_state
@@ -90,27 +102,28 @@ class Agent:
 
     # -- one round ------------------------------------------------------------------------------------------------
 
-    def run_once(self, on_progress: Callable[[int, int], None] = lambda _sent, _total: None) -> SyncReport:
-        """Push the whole queue, then pull all changes.
+    def run_once(self, on_progress: Progress = _silent, on_snapshot: Progress = _silent) -> SyncReport:
+        """Push the whole queue, then pull all changes; first a snapshot, when the changes do not reach back far enough.
 
         Args:
             on_progress: called after each batch with entries sent and entries there were.
+            on_snapshot: called after each part of a snapshot with rows taken and rows there are.
 
         Raises:
             TransportError: head office could not be used; nothing is lost, the state says why.
         """
         with self._one_round():
-            report = self._exchange(on_progress)
+            report = self._exchange(on_progress, on_snapshot)
             self._turn(online=True, problem=None, news=bool(report.sent or report.changes))
             return report
 
-    def nightly(self, on_progress: Callable[[int, int], None] = lambda _sent, _total: None) -> NightReport:
+    def nightly(self, on_progress: Progress = _silent, on_snapshot: Progress = _silent) -> NightReport:
         """Push all, pull all, then compare with head office every day that is not proven yet.
 
         Raises:
             TransportError: head office could not be used.
         """
-        report = self.run_once(on_progress)
+        report = self.run_once(on_progress, on_snapshot)
         with self._one_round():
             days = tuple(self._compare(day) for day in self._proofs.open_dates())
         return NightReport(report, days)
@@ -128,7 +141,7 @@ class Agent:
                 self._turn(online=self.state.online, problem=str(error))
                 raise
 
-    def _exchange(self, on_progress: Callable[[int, int], None]) -> SyncReport:
+    def _exchange(self, on_progress: Progress, on_snapshot: Progress) -> SyncReport:
         sent = booked = parked = 0
         total = self._journal.head().queued
         while tail := self._journal.tail(self._most):
@@ -141,26 +154,56 @@ class Agent:
             parked += sum(outcome is Outcome.PARKED for outcome in results.values())
             booked += sum(outcome is Outcome.BOOKED for outcome in results.values())
             on_progress(sent, max(total, sent))
-        changes = self._pull()
+        changes = self._pull(on_snapshot)
         if sent or changes:
             log.info("synced", sent=sent, booked=booked, parked=parked, changes=changes)
         return SyncReport(sent, booked, parked, changes)
 
-    def _pull(self) -> int:
-        changes = 0
+    def _pull(self, on_snapshot: Progress) -> int:
+        rows = 0
+        snapshot_taken = False
         while True:
+            if not self._mirror.cursor():
+                rows += self._take_snapshot(on_snapshot)
+                snapshot_taken = True
+                if not self._mirror.cursor():
+                    return rows  # told to stop: the next start goes on from here
             try:
                 page = self._transport.changes(FEED, self._mirror.cursor())
             except Rejected as error:
-                if error.code != "feed_epoch" or not self._mirror.cursor():
+                if error.code not in _SNAPSHOT_WANTED or snapshot_taken:
                     raise
-                log.warning("head office's feed began anew: reading it from the start")
+                log.warning("the feed cannot be followed any more: taking a snapshot", code=error.code)
                 self._mirror.start_over()
                 continue
             self._mirror.apply(page, self._now_ms())
-            changes += len(page.changes)
+            rows += len(page.changes)
             if not page.more:
-                return changes
+                return rows
+
+    def _take_snapshot(self, on_progress: Progress) -> int:
+        """Take a snapshot, or go on with one that was broken off; rows it brought. Ends early when told to stop."""
+        rows = 0
+        while not self._mirror.cursor():
+            place, before = self._snapshots.place(), rows
+            asked = (place.cursor, place.section, place.after) if place else None
+            try:
+                with contextlib.closing(self._transport.snapshot(asked)) as parts:
+                    for part in parts:
+                        self._snapshots.apply(part, self._now_ms())
+                        rows += len(part.rows)
+                        on_progress(min(rows, part.total), part.total)
+                        if self._stop.is_set():
+                            return rows
+            except Rejected as error:
+                if error.code not in _SNAPSHOT_WANTED or place is None:
+                    raise
+                self._snapshots.give_up()
+                continue
+            if self._snapshots.place() == place and rows == before:
+                raise ServerFault("head office ended a snapshot before its first part; it is tried again")
+        log.info("took a snapshot of head office", rows=rows)
+        return rows
 
     def _send(self, tail: Tail) -> BatchAnswer:
         count = fit_batch(tail.raws, self._most)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
@@ -110,6 +111,17 @@ def take_over(connection: Any, change: ParkedChange, now_ms: int) -> None:
     connection.execute(
         "DELETE FROM parked WHERE state IN ('linked', 'approved', 'reversed') AND decided_ms < ?", (now_ms - KEPT_MS,)
     )
+
+
+def take_over_all(connection: Any, changes: Iterable[ParkedChange], now_ms: int) -> None:
+    """Make `changes` all that is known of parked entries; those that were known keep their numbers."""
+    stated = {(change.terminal, change.epoch, change.seq, bytes.fromhex(change.digest)): change for change in changes}
+    known = set(connection.execute("SELECT terminal, epoch, seq, digest FROM parked"))
+    connection.executemany(
+        "DELETE FROM parked WHERE terminal = ? AND epoch = ? AND seq = ? AND digest = ?", list(known - stated.keys())
+    )
+    for change in stated.values():
+        take_over(connection, change, now_ms)
 
 
 def note_decision(connection: Any, entry: Entry, digest: bytes) -> None:

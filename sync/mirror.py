@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from loyalty.errors import ProgrammeError
 from loyalty.ledger import Entry, EntryKind
@@ -13,10 +14,19 @@ from loyalty.programme import Programme
 from sync.errors import OtherVersion
 from sync.inbox import take_over
 from sync.store import Store
-from sync.wire import AccountBalance, AccountChange, CardChange, ChangesPage, ParkedChange, ProgrammeChange, StockChange
+from sync.wire import (
+    AccountBalance,
+    AccountChange,
+    AccountGone,
+    CardChange,
+    CardGone,
+    ChangesPage,
+    ParkedChange,
+    ProgrammeChange,
+    StockChange,
+)
 
-# A page that was read before this till's last batch must not take back what the batch's answer already stated.
-_UPSERT_ACCOUNT = """
+PUT_ACCOUNT = """
     INSERT INTO account (account, first_name, tier, points, includes_epoch, includes_seq, counters, first_purchase,
         pending, birthday, segments, pin_hash)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -24,16 +34,22 @@ _UPSERT_ACCOUNT = """
         first_name = excluded.first_name, tier = excluded.tier, points = excluded.points,
         counters = excluded.counters, first_purchase = excluded.first_purchase, pending = excluded.pending,
         birthday = excluded.birthday, segments = excluded.segments, pin_hash = excluded.pin_hash,
-        includes_epoch = excluded.includes_epoch, includes_seq = excluded.includes_seq
-    WHERE (excluded.includes_epoch, excluded.includes_seq) >= (includes_epoch, includes_seq)"""
-_UPSERT_STOCK = """
+        includes_epoch = excluded.includes_epoch, includes_seq = excluded.includes_seq"""
+"""Writes an `account_row`, whatever was known of the account."""
+PUT_STOCK = """
     INSERT INTO stock (reward, given, includes_epoch, includes_seq) VALUES (?, ?, ?, ?)
     ON CONFLICT (reward) DO UPDATE SET given = excluded.given,
-        includes_epoch = excluded.includes_epoch, includes_seq = excluded.includes_seq
+        includes_epoch = excluded.includes_epoch, includes_seq = excluded.includes_seq"""
+"""Writes a `stock_row`, whatever was known of the reward."""
+# A page that was read before this till's last batch must not take back what the batch's answer already stated.
+_UNLESS_OLDER = """
     WHERE (excluded.includes_epoch, excluded.includes_seq) >= (includes_epoch, includes_seq)"""
-_UPSERT_CARD = """
+PUT_CARD = """
     INSERT INTO card VALUES (?, ?, ?)
     ON CONFLICT (token) DO UPDATE SET account = excluded.account, blocked = excluded.blocked"""
+"""Writes a `card_row`."""
+PUT_PROGRAMME = "INSERT OR REPLACE INTO programme VALUES (?, ?)"
+"""Writes a `programme_row`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +111,7 @@ class Mirror:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._programme: Programme | None = None
+        self._of: tuple[int, ...] = ()
 
     def find(self, card: str) -> Holder:
         """Who holds the card with token `card`; a token that is not in the mirror gives a holder without account."""
@@ -175,13 +192,12 @@ class Mirror:
 
     def programme(self) -> Programme | None:
         """The programme in force: the highest published version; None before the first contact."""
-        row = self._store.row("SELECT max(version) FROM programme")
-        version = row[0] if row else None
-        if version is None:
+        row = self._store.row("SELECT max(version), (SELECT programme_set FROM feed) FROM programme")
+        if row is None or row[0] is None:
             return None
-        if self._programme is None or self._programme.version != version:
-            document = self._store.rows("SELECT document FROM programme WHERE version = ?", (version,))
-            self._programme = Programme.from_document(json.loads(document[0][0]))
+        if self._programme is None or self._of != row:
+            document = self._store.rows("SELECT document FROM programme WHERE version = ?", (row[0],))
+            self._programme, self._of = Programme.from_document(json.loads(document[0][0])), row
         return self._programme
 
     def contact(self) -> Contact:
@@ -190,7 +206,7 @@ class Mirror:
         return Contact(*row) if row else Contact(None, None, None)
 
     def cursor(self) -> str:
-        """Where the change feed was read up to; empty for from the start."""
+        """Where the change feed was read up to; empty when a snapshot is wanted first."""
         row = self._store.row("SELECT cursor FROM feed")
         return str(row[0]) if row else ""
 
@@ -212,23 +228,22 @@ class Mirror:
             for change in page.changes:
                 match change:
                     case AccountChange():
-                        connection.execute(_UPSERT_ACCOUNT, _account_row(change, page.epoch, page.includes_seq))
+                        row = account_row(change, page.epoch, page.includes_seq)
+                        connection.execute(PUT_ACCOUNT + _UNLESS_OLDER, row)
                     case CardChange():
-                        connection.execute(_UPSERT_CARD, (change.token, change.account, int(change.blocked)))
+                        connection.execute(PUT_CARD, card_row(change))
                     case ParkedChange():
                         take_over(connection, change, now_ms)
                     case ProgrammeChange():
-                        programme = _read_programme(change)
-                        document = json.dumps(change.document, ensure_ascii=False)
-                        connection.execute(
-                            "INSERT OR REPLACE INTO programme VALUES (?, ?)", (programme.version, document)
-                        )
+                        connection.execute(PUT_PROGRAMME, programme_row(change))
+                    case AccountGone():
+                        connection.execute("DELETE FROM account WHERE account = ?", (change.account,))
+                    case CardGone():
+                        connection.execute("DELETE FROM card WHERE token = ?", (change.token,))
                     case StockChange():
-                        connection.execute(_UPSERT_STOCK, (change.reward, change.given, page.epoch, page.includes_seq))
-                        connection.execute(
-                            "DELETE FROM reward_given WHERE reward = ? AND (epoch, seq) <= (?, ?)",
-                            (change.reward, page.epoch, page.includes_seq),
-                        )
+                        row = stock_row(change, page.epoch, page.includes_seq)
+                        connection.execute(PUT_STOCK + _UNLESS_OLDER, row)
+                        forget_given(connection, change, page.epoch, page.includes_seq)
             # Every page is word from head office: a till that sells nothing must not look out of touch.
             connection.execute(
                 "UPDATE feed SET cursor = ?, last_contact_ms = ?, clock_offset_ms = ?",
@@ -238,10 +253,9 @@ class Mirror:
                 connection.execute("UPDATE feed SET as_of_ms = ?", (now_ms,))
 
     def start_over(self) -> None:
-        """Head office's feed began anew (it was restored from a backup): read it from the start, over what is here."""
+        """The feed cannot be followed any more: a snapshot is wanted. What is here serves until it has come."""
         with self._store.transaction() as connection:
             connection.execute("UPDATE feed SET cursor = ''")
-            connection.execute("DELETE FROM parked")  # the older backup may not know of all of them
 
     def confirm(self, balances: Iterable[AccountBalance], epoch: int, seq: int) -> None:
         """Take over balances that head office stated with this till's entries up to `seq` included."""
@@ -273,20 +287,47 @@ class Mirror:
             )
 
 
-def _account_row(change: AccountChange, epoch: int, seq: int) -> tuple[object, ...]:
+def account_row(change: AccountChange, epoch: int, includes_seq: int) -> tuple[Any, ...]:
+    """An account as `PUT_ACCOUNT` writes it; its balance includes our entries of `epoch` up to `includes_seq`."""
     return (
         change.account,
         change.first_name,
         change.tier,
         change.points,
         epoch,
-        seq,
+        includes_seq,
         json.dumps(change.counters),
         change.first_purchase,
         change.pending,
         change.birthday,
         json.dumps(change.segments),
         change.pin,
+    )
+
+
+def card_row(change: CardChange) -> tuple[Any, ...]:
+    """A card as `PUT_CARD` writes it."""
+    return (change.token, change.account, int(change.blocked))
+
+
+def programme_row(change: ProgrammeChange) -> tuple[Any, ...]:
+    """A programme as `PUT_PROGRAMME` writes it.
+
+    Raises:
+        OtherVersion: this version cannot read it.
+    """
+    return (_read_programme(change).version, json.dumps(change.document, ensure_ascii=False))
+
+
+def stock_row(change: StockChange, epoch: int, includes_seq: int) -> tuple[Any, ...]:
+    """What was given of a reward as `PUT_STOCK` writes it, our entries of `epoch` up to `includes_seq` included."""
+    return (change.reward, change.given, epoch, includes_seq)
+
+
+def forget_given(connection: Any, change: StockChange, epoch: int, includes_seq: int) -> None:
+    """Drop what this till noted itself and head office includes by now."""
+    connection.execute(
+        "DELETE FROM reward_given WHERE reward = ? AND (epoch, seq) <= (?, ?)", (change.reward, epoch, includes_seq)
     )
 
 

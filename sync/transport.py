@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import io
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
+import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sync.errors import OtherVersion, Rejected, ServerFault, Unreachable
+from sync.errors import OtherVersion, Rejected, ServerFault, TransportError, Unreachable
 from sync.signing import ENROL_KEY_ID, SignedMessage, sign
 from sync.terminal import wall_ms
 from sync.wire import (
+    MAX_PART_BYTES,
+    MAX_WINDOW_BYTES,
     PROTOCOL,
     PROTOCOL_HEADER,
     Batch,
@@ -27,6 +32,7 @@ from sync.wire import (
     Hello,
     Message,
     Problem,
+    SnapshotPart,
     WireError,
     compress,
     key_text,
@@ -137,37 +143,99 @@ class Transport:
         """Head office's side of the proof of a day."""
         return self._call(DayProof, "GET", f"/v1/proofs/{business_date.isoformat()}")
 
+    def snapshot(self, place: tuple[str, str, str] | None) -> Generator[SnapshotPart]:
+        """The parts of a snapshot as they come. Other calls may be made meanwhile; close it to stop early.
+
+        Args:
+            place: cursor, section and key to go on after; None to begin.
+        """
+        params = None if place is None else dict(zip(("cursor", "section", "after"), place, strict=True))
+        headers = {"Accept-Encoding": "zstd"}
+        with self._faults():
+            for first in (True, False):
+                with self._client.stream("GET", "/v1/snapshot", headers=headers, params=params) as response:
+                    if response.is_success:
+                        self._check_protocol(response.headers)
+                        yield from self._parts(response)
+                        return
+                    answer = _Answer(response.status_code, response.headers, self._read(response))
+                self._check(answer)
+                if not (first and self._mend_clock(answer)):
+                    raise self._refusal(answer)
+
+    def _parts(self, response: httpx.Response) -> Iterator[SnapshotPart]:
+        """Each line as a part. Never more of the stream in memory than one of them."""
+        kind = response.headers.get("Content-Type", "")
+        if kind != _LINES:
+            raise OtherVersion(f"head office at {self._url} answered something unexpected ({kind[:40]}): {_UPDATE}")
+        body: Any = _Body(response.iter_raw())
+        if response.headers.get("Content-Encoding") == "zstd":
+            body = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).stream_reader(body)
+        lines = io.BufferedReader(body)
+        try:
+            while line := lines.readline(MAX_PART_BYTES):
+                if not line.endswith(b"\n"):
+                    raise ServerFault(
+                        f"head office at {self._url} sent a broken snapshot; it goes on from its last part"
+                    )
+                yield self._decode(SnapshotPart, line)
+        except zstandard.ZstdError as error:
+            raise ServerFault(
+                f"head office at {self._url} sent a broken snapshot ({error}); it goes on from its last part"
+            ) from error
+
     def _call(
         self, answer: type[M], method: str, path: str, body: Message | None = None, params: dict[str, str] | None = None
     ) -> M:
         with self._lock:
             response = self._request(method, path, body, params)
-            problem = _problem(response)
-            if problem and problem.code == "clock_skew" and problem.server_time_ms is not None:
-                # Our clock is off by more than a signature may be old: sign again with head office's time.
-                self._offset_ms = problem.server_time_ms - self._now_ms()
+            if self._mend_clock(response):
                 response = self._request(method, path, body, params)
-                problem = _problem(response)
         if response.is_success:
-            try:
-                return answer.decode(response.content)
-            except WireError as error:
-                raise OtherVersion(
-                    f"head office at {self._url} answered something unexpected ({error}): {_UPDATE}"
-                ) from error
-        if problem is None:
+            return self._decode(answer, response.content)
+        raise self._refusal(response)
+
+    def _decode(self, answer: type[M], content: bytes) -> M:
+        try:
+            return answer.decode(content)
+        except WireError as error:
             raise OtherVersion(
-                f"{self._url} answered {response.status} and is no Spaarpunt head office "
+                f"head office at {self._url} answered something unexpected ({error}): {_UPDATE}"
+            ) from error
+
+    def _mend_clock(self, answer: _Answer) -> bool:
+        """Whether our clock alone was in the way, off by more than a signature may be old: head office's counts now."""
+        problem = _problem(answer)
+        if problem is None or problem.code != "clock_skew" or problem.server_time_ms is None:
+            return False
+        self._offset_ms = problem.server_time_ms - self._now_ms()
+        return True
+
+    def _refusal(self, answer: _Answer) -> TransportError:
+        problem = _problem(answer)
+        if problem is None:
+            return OtherVersion(
+                f"{self._url} answered {answer.status} and is no Spaarpunt head office "
                 f"of protocol {PROTOCOL}: check till.head_office_url"
             )
-        raise Rejected(problem.code, f"head office refused: {problem.detail}", problem.wanted_seq)
+        return Rejected(problem.code, f"head office refused: {problem.detail}", problem.wanted_seq)
 
     def _request(self, method: str, path: str, body: Message | None, params: dict[str, str] | None) -> _Answer:
         headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"} if body is not None else {}
         content = compress(body.encode()) if body is not None else b""
+        with (
+            self._faults(),
+            self._client.stream(method, path, content=content, headers=headers, params=params) as response,
+        ):
+            answer = _Answer(response.status_code, response.headers, self._read(response))
+        self._check(answer)
+        return answer
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        """What goes wrong on the line, as what to do about it."""
         try:
-            with self._client.stream(method, path, content=content, headers=headers, params=params) as response:
-                answer = _Answer(response.status_code, response.headers, self._read(response))
+            yield
         except httpx.TransportError as error:
             # Also RemoteProtocolError (the connection was cut in the middle), which is no NetworkError in httpx.
             reason = "no answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
@@ -176,16 +244,20 @@ class Transport:
             raise ServerFault(
                 f"head office at {self._url} sent a broken answer ({error}); it is tried again"
             ) from error
+
+    def _check(self, answer: _Answer) -> None:
         # A 400 tells in words which protocol is wanted, and goes on to become `Rejected`.
-        spoken = answer.headers.get(PROTOCOL_HEADER)
-        if spoken is not None and spoken != str(PROTOCOL):
-            raise OtherVersion(f"head office at {self._url} speaks protocol {spoken}, this till {PROTOCOL}: {_UPDATE}")
+        self._check_protocol(answer.headers)
         if answer.status >= 500 or answer.status == 429:
             raise ServerFault(
                 f"head office at {self._url} is in trouble ({answer.status}); it is tried again",
                 _retry_after_s(answer),
             )
-        return answer
+
+    def _check_protocol(self, headers: httpx.Headers) -> None:
+        spoken = headers.get(PROTOCOL_HEADER)
+        if spoken is not None and spoken != str(PROTOCOL):
+            raise OtherVersion(f"head office at {self._url} speaks protocol {spoken}, this till {PROTOCOL}: {_UPDATE}")
 
     def _read(self, response: httpx.Response) -> bytes:
         """The whole body, unpacked, as long as it stays within the limit."""
@@ -199,6 +271,29 @@ class Transport:
         return bytes(body)
 
 
+class _Body(io.RawIOBase):
+    """A body that is still coming, as a file to read from."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill some of `buffer`; 0 at the end."""
+        while not self._left:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._left = chunk
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count
+
+
+_LINES = "application/x-ndjson"
 _UPDATE = "update whichever of the two is older; entries are kept until then"
 
 

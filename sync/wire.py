@@ -6,6 +6,7 @@ Times are Unix milliseconds UTC, points and money are integers, digests and toke
 from __future__ import annotations
 
 import base64
+import json
 import zlib
 from collections.abc import Sequence
 from datetime import date
@@ -182,6 +183,7 @@ class Outcome(StrEnum):
 
     BOOKED = "booked"
     DUPLICATE = "duplicate"
+    STOCKS = "stocks"
     PARKED = "parked"
 
 
@@ -249,6 +251,29 @@ class CardChange(Message):
     blocked: bool
 
 
+class LeaseChange(Message):
+    """Points of an account set aside at this terminal, as they stand now; sent to this terminal alone."""
+
+    kind: Literal["lease"] = "lease"
+    id: str
+    account: str
+    terminal: str
+    epoch: StrictInt
+    points: Annotated[StrictInt, Field(gt=0)]
+    """As granted; the till counts itself what it spent of them."""
+    expires_ms: StrictInt
+    """The last moment to spend from it, by head office's clock."""
+    state: Literal["active", "gone"]
+    """`gone`: reclaimed, or revoked by an operator: nothing may be spent from it any more."""
+    signature: str
+    """Head office's Ed25519 signature over `signed_bytes`, base64."""
+
+    def signed_bytes(self) -> bytes:
+        """What the signature is over: JSON with sorted keys and no spaces, ASCII."""
+        terms = self.model_dump(exclude={"kind", "signature"})
+        return json.dumps(terms, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
 class ProgrammeChange(Message):
     """A published programme version; the highest version is the one in force."""
 
@@ -314,12 +339,12 @@ class CardGone(Message):
 
 
 State = Annotated[
-    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange, Field(discriminator="kind")
+    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | LeaseChange, Field(discriminator="kind")
 ]
 """Something as it is now."""
 
 Change = Annotated[
-    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | AccountGone | CardGone,
+    AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | LeaseChange | AccountGone | CardGone,
     Field(discriminator="kind"),
 ]
 """Something as it is now, or gone."""
@@ -343,6 +368,7 @@ class Section(StrEnum):
     """What a snapshot is made of, in this order."""
 
     PROGRAMMES = "programmes"
+    STOCKS = "stocks"
     PARKED = "parked"
     ACCOUNTS = "accounts"
     CARDS = "cards"
@@ -351,9 +377,9 @@ class Section(StrEnum):
 class SnapshotPart(Message):
     """One line of GET /v1/snapshot: everything of one section whose key is above `after` and not above `upto`.
 
-    Keys are version, account and card token, in the order of their UTF-8 bytes (versions: of their numbers); what is
-    parked comes in one part. What a mirror has between the two and the part has not, is gone. Balances include the
-    asking terminal's entries of `epoch` up to `includes_seq`, each part by its own moment.
+    Keys are version, account and card token, in the order of their UTF-8 bytes (versions: of their numbers); stocks
+    and what is parked come in one part each. What a mirror has between the two and the part has not, is gone.
+    Balances include the asking terminal's entries of `epoch` up to `includes_seq`, each part by its own moment.
     """
 
     cursor: str
@@ -425,11 +451,7 @@ def decompress(body: bytes, encoding: str | None) -> bytes:
     if name == "identity":
         return body
     if name == "zstd":
-        reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).stream_reader(body)
-        try:
-            decoded = reader.read(MAX_DECODED_BYTES + 1)
-        except zstandard.ZstdError as error:
-            raise WireError("expected a body compressed with zstd, got something else") from error
+        decoded = _unzstd(body)
     elif name == "gzip":
         decoded = _gunzip(body)
     else:
@@ -437,6 +459,29 @@ def decompress(body: bytes, encoding: str | None) -> bytes:
     if len(decoded) > MAX_DECODED_BYTES:
         raise TooLarge(f"expected at most {MAX_DECODED_BYTES} bytes after decompression")
     return decoded
+
+
+def _unzstd(body: bytes) -> bytes:
+    try:
+        size = zstandard.frame_content_size(body)
+        reader = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).stream_reader(body)
+        decoded = reader.read(MAX_DECODED_BYTES + 1)
+        if len(decoded) > MAX_DECODED_BYTES:
+            return decoded
+        # The reader gives what there is and does not say that more was to come. Senders that compressed a stream could
+        # not state its size: those bodies are unpacked a second time, by what knows where the end is.
+        whole = len(decoded) == size if size >= 0 else _ends(body)
+    except zstandard.ZstdError as error:
+        raise WireError("expected a body compressed with zstd, got something else") from error
+    if not whole:
+        raise WireError("expected a whole zstd body, got a truncated one")
+    return decoded
+
+
+def _ends(body: bytes) -> bool:
+    engine = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj()
+    engine.decompress(body)
+    return engine.eof
 
 
 def _gunzip(body: bytes) -> bytes:

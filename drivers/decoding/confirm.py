@@ -1,7 +1,7 @@
 """Whether a bar code that an engine read is printed there: now and then one reads another that passes its check.
 
-What the engine itself read in rows far apart is. Else an EAN-13 is drawn and held against the picture; what is left is
-read again: single lines, then the whole another way. Cheapest first.
+What the engine itself read in sharp rows far apart is. Else an EAN-13 is drawn and held against the picture; what is
+left is read again: single lines, then the whole another way. Cheapest first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import zxingcpp
 
-from drivers.decoding.ean_fit import lead_of
+from drivers.decoding.ean_fit import MODULES, lead_of
 from drivers.decoding.engines import FORMATS, Corners, by_pyzbar
 from drivers.decoding.stripes import lines_across
 from drivers.events import ScanDataType
@@ -30,16 +30,18 @@ WEAK = frozenset(
 """Kinds whose check passes one wrong reading in ten, or that have none. Code 128 lets one in 103 pass, and its own
 structure hardly any of those: of zxing-cpp's readings on the hard set none was wrong."""
 
-# The engine says between which rows it read a symbol; two at least it reads. Noise and glare that make it err do so in
-# neighbouring rows, blur in all rows where a module is hardly more than a pixel. Of 16 wrong readings in 3 950 hard
-# pictures, those of more than two pixels a module span up to 21 pixels and 0.06 of their width; four in five right
-# ones pass all three.
+# The engine says between which rows it read a symbol; two at least it reads. Noise and glare make it err in few rows
+# beside each other: of 16 wrong readings in 3 950 hard pictures all but a blurred one span at most 21 pixels, and 0.06
+# of their width.
 _FAR_PX = 24
 _FAR_SHARE = 0.1
-_NARROW_PX = 190
+# Blur makes it err alike in all rows. How much of the contrast an edge takes in a module: 0.63 to 0.88 where it did so.
+_SHARP = 1.0
+# An EAN-13 has 60 edges; the steepest of them are noise or ink, and the flattest beside narrow bars.
+_TYPICAL_EDGE = 40
 
-# How much likelier an EAN-13 must look than any other. Of the readings in few rows there, right ones have 0.1 and more,
-# but for one in twenty that a tilt distorts; wrong ones -0.35 and less.
+# How much likelier an EAN-13 must look than any other. Of the readings in few rows there, right ones have 0.06 and
+# more, but for one in twenty that a tilt distorts; wrong ones -0.35 and less.
 _LEAD = 0.05
 
 # Where lines are read, as shares of the height: three that do where all is well, and two more.
@@ -52,17 +54,31 @@ _DRAWN_ROWS = 4
 
 def is_printed(gray: Image, symbol: Symbol, corners: Corners, box: Box) -> bool:
     """Say whether `symbol`, of a `WEAK` kind, that zxing-cpp read at `corners`, in `box`, of `gray` (h, w) is there."""
+    profiles, first, last = lines_across(gray, corners, _MIDDLE[:1])
+    if symbol.kind is ScanDataType.EAN_13:
+        sharp = _sharpness(profiles[0], first, last) >= _SHARP
+        if sharp and _far_apart(corners):
+            return True
+        profiles = lines_across(gray, corners, _MIDDLE)[0]
+        if lead_of(symbol.text, np.mean(profiles, axis=0), first, last) >= _LEAD:
+            return True
+        if not sharp:
+            return False
+    return _reads_again(gray, symbol, lines_across(gray, corners, _MIDDLE + _OUTER)[0], box)
+
+
+def _far_apart(corners: Corners) -> bool:
+    """Say whether the first and the last row in which a symbol was read share no noise."""
     top_left, top_right, bottom_right, bottom_left = corners
     height = min(dist(top_left, bottom_left), dist(top_right, bottom_right))
-    width = max(dist(top_left, top_right), dist(bottom_left, bottom_right))
-    if width >= _NARROW_PX and height >= max(_FAR_PX, _FAR_SHARE * width):
-        return True
-    profiles, first, last = lines_across(gray, corners, _MIDDLE)
-    if symbol.kind is ScanDataType.EAN_13:
-        looks_so = lead_of(symbol.text, np.mean(profiles, axis=0), first, last) >= _LEAD
-        if looks_so or width < _NARROW_PX:
-            return looks_so
-    return _reads_again(gray, symbol, profiles + lines_across(gray, corners, _OUTER)[0], box)
+    return height >= max(_FAR_PX, _FAR_SHARE * max(dist(top_left, top_right), dist(bottom_left, bottom_right)))
+
+
+def _sharpness(profile: Profile, first: float, last: float) -> float:
+    """Return the share of its contrast that an EAN-13 rises or falls by in a module, at a typical edge."""
+    bars = profile[int(first) : int(last) + 1]
+    steps = np.partition(np.abs(np.diff(bars)), -_TYPICAL_EDGE)
+    return float(steps[-_TYPICAL_EDGE] * (last - first) / MODULES / max(float(np.ptp(bars)), 1.0))
 
 
 def _reads_again(gray: Image, symbol: Symbol, profiles: list[Profile], box: Box) -> bool:

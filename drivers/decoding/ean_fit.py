@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-__all__ = ["Fit", "Reading", "decide", "fit_profile", "lead_of", "modules_of"]
+__all__ = ["MODULES", "Fit", "Reading", "decide", "fit_profile", "lead_of", "modules_of"]
 
 # GS1 General Specifications 5.2.1.2: number set A; B is C read backwards, C is A with bars and spaces exchanged.
 _SET_A = ("0001101", "0011001", "0010011", "0111101", "0100011", "0110001", "0101111", "0111011", "0110111", "0001011")
@@ -21,7 +21,8 @@ _SET_C = tuple("".join("10"[int(bit)] for bit in digit) for digit in _SET_A)
 _SET_B = tuple(digit[::-1] for digit in _SET_C)
 # Figure 5.2.1.2-2 there: which sets the six left digits take says what the first digit is.
 _PARITY = ("AAAAAA", "AABABB", "AABBAB", "AABBBA", "ABAABB", "ABBAAB", "ABBBAA", "ABABAB", "ABABBA", "ABBABA")
-_MODULES = 95
+MODULES = 95
+"""Modules of an EAN-13 from its first bar to its last."""
 _LEFT, _RIGHT = 3, 50
 """Modules before the first digit of each half."""
 
@@ -87,7 +88,7 @@ def fit_profile(profile: Floats, first: float, last: float) -> Fit | None:
     Either way round: `first` of the result is behind `last` when the code stands on its head. None where there are no
     bars to begin and end with.
     """
-    module = (last - first) / _MODULES
+    module = (last - first) / MODULES
     soft = _smooth(profile, 0.5 * module)
     slope = np.diff(soft)
     reach = 0.3 * (last - first)
@@ -110,13 +111,13 @@ def lead_of(text: str, profile: Floats, first: float, last: float) -> float:
 
     Such a number differs in two of the twelve drawn digits at least: their leads count, where they are smallest.
     """
-    module = (last - first) / _MODULES
+    module = (last - first) / MODULES
     shapes = np.array([[first, last, 0, 0]], np.float32)
-    for around in (_COARSE, *_FINER[:-1]):
+    for around in (_COARSE, *_CROSSES):
         shapes = _best(profile, _spread(shapes, around, module), _BLURS[1], 1)
     sets = [int(name == "B") for name in _PARITY[int(text[0])]]
     found = []
-    for blur in _BLURS:
+    for blur in _BLURS[::2]:
         left, right, _ = _likeness(profile, shapes, blur)
         leads = []
         for place, digit in enumerate(map(int, text[1:])):
@@ -172,6 +173,16 @@ _COARSE = np.array(
     [[0, 0, lean / 20, 0] for lean in range(-6, 7)]
     + [[0, 0, lean / 20, bulge] for lean in range(-2, 3) for bulge in (-0.15, -0.3, -0.45, -0.6)],
     np.float32,
+)
+# Where an engine has found the bars: both ends together, lean and bulge one at a time.
+_CROSSES = tuple(
+    np.array(
+        [[b, e, 0, 0] for b in (-end, 0, end) for e in (-end, 0, end)]
+        + [[0, 0, q, 0] for q in (-lean, lean)]
+        + [[0, 0, 0, c] for c in (-bulge, bulge)],
+        np.float32,
+    )
+    for end, lean, bulge in ((0.8, 0.06, 0.15), (0.6, 0.04, 0.1), (0.3, 0.02, 0.05))
 )
 _FINER = (
     np.array(
@@ -257,7 +268,7 @@ def _quality(left: Floats, right: Floats, guards: Floats) -> Floats:
 
 def _likeness(profile: Floats, shapes: Floats, blur: float) -> tuple[Floats, Floats, Floats]:
     """Return likenesses of n placings: left digits (n, 6, 2, 10), right digits (n, 6, 10), guards (n, 3)."""
-    part = _samples_at() / _MODULES
+    part = _samples_at() / MODULES
     begin, end, lean, bulge = (shapes[:, place, None] for place in range(4))
     inside = np.clip(part, 0, 1)
     bent = part + lean * inside * (1 - inside) + bulge * inside * (1 - inside) * (1 - 2 * inside)
@@ -301,7 +312,7 @@ class _Templates:
 
 @cache
 def _samples_at() -> Floats:
-    count = (_MODULES + 2 * _QUIET) * _FINE
+    count = (MODULES + 2 * _QUIET) * _FINE
     return np.asarray((np.arange(count) + 0.5) / _FINE - _QUIET, np.float32)
 
 

@@ -19,7 +19,18 @@ from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceMi
 from drivers.hid.source import enumerate_hid
 from drivers.usb_ids import USB_ID, usb_name
 
-__all__ = ["MAX_BAUDRATE", "Plugged", "find_port", "is_network", "names", "open_port", "plugged_in", "why_not_opened"]
+__all__ = [
+    "MAX_BAUDRATE",
+    "USUAL_WIRE",
+    "Plugged",
+    "Wire",
+    "find_port",
+    "is_network",
+    "names",
+    "open_port",
+    "plugged_in",
+    "why_not_opened",
+]
 
 # Fastest rate a USB-CDC scanner is set to; the driver of the port has the last word.
 MAX_BAUDRATE = 4_000_000
@@ -67,9 +78,42 @@ def find_port(port: str) -> str:
     return str(found[0].device)
 
 
-def open_port(path: str, baudrate: int, timeout_s: float, write_timeout_s: float) -> serial.SerialBase:
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How bytes travel on a serial line. `baudrate` in bits a second; USB-CDC and TCP ignore it all.
+
+    Raises BadDeviceSettings.
+    """
+
+    baudrate: int = 9600
+    data_bits: Literal[7, 8] = 8
+    parity: Literal["none", "even", "odd"] = "none"
+    stop_bits: Literal[1, 2] = 1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.baudrate <= MAX_BAUDRATE:
+            raise BadDeviceSettings(
+                f"expected a baud rate from 1 to {MAX_BAUDRATE}, got {self.baudrate}",
+                "baudrate",
+                "9600 suits most scanners",
+            )
+
+
+USUAL_WIRE = Wire()
+"""9600 baud, 8 data bits, no parity, 1 stop bit: how most scanners leave the factory."""
+
+
+def open_port(path: str, wire: Wire, timeout_s: float, write_timeout_s: float) -> serial.SerialBase:
     """Open a serial port exclusively, or connect to a network one. Raises OSError or ValueError, as pyserial does."""
-    port: serial.SerialBase = serial.serial_for_url(path, baudrate=baudrate, timeout=timeout_s, exclusive=True)
+    port: serial.SerialBase = serial.serial_for_url(
+        path,
+        baudrate=wire.baudrate,
+        bytesize=wire.data_bits,
+        parity=wire.parity[0].upper(),
+        stopbits=wire.stop_bits,
+        timeout=timeout_s,
+        exclusive=True,
+    )
     if not path.startswith("rfc2217://"):
         # pyserial's RFC 2217 client refuses one; it hands what is written to the system, which has buffers.
         port.write_timeout = write_timeout_s
@@ -82,7 +126,7 @@ def open_port(path: str, baudrate: int, timeout_s: float, write_timeout_s: float
     return port
 
 
-def why_not_opened(error: OSError | ValueError, port: str, baudrate: int) -> DriverError:
+def why_not_opened(error: OSError | ValueError, port: str, wire: Wire) -> DriverError:
     """Say what it means that `open_port` raised `error`, by what should be done about it."""
     code = error.errno if isinstance(error, OSError) else None
     # pyserial on Windows puts the number into the text alone: "could not open port 'COM9': FileNotFoundError(2, …)".
@@ -97,7 +141,9 @@ def why_not_opened(error: OSError | ValueError, port: str, baudrate: int) -> Dri
         return DeviceMissing("no such port", port, "plug the scanner in, or correct `port`")
     if isinstance(error, ValueError):
         return BadDeviceSettings(
-            f"the port does not take {baudrate} baud", port, "use the rate the scanner is set to, such as 9600"
+            f"the port does not take {wire.baudrate} baud, {wire.data_bits} bits, {wire.parity} parity",
+            port,
+            "use what the scanner is set to, such as 9600 baud, 8 bits, no parity",
         )
     # pyserial gives no number where the path opened but is no serial port (termios refuses it).
     return BadDeviceSettings("not a serial port", port, "correct `port`: /dev/serial/by-id lists the serial devices")

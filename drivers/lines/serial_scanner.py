@@ -14,9 +14,11 @@ from drivers.device import Sink
 from drivers.errors import BadDeviceSettings, DeviceLost
 from drivers.events import Event
 from drivers.formats.framing import FrameError, FrameShape
+from drivers.formats.layouts import layout_named
 from drivers.lines.line import LineProtocol, Taken, build_line
-from drivers.lines.ports import MAX_BAUDRATE, find_port, open_port, why_not_opened
+from drivers.lines.ports import USUAL_WIRE, Wire, find_port, open_port, why_not_opened
 from drivers.recognition.guard import CardPattern
+from drivers.recognition.reader import ReaderSettings
 from drivers.recognition.recognise import frame_error_event, recognise_frame
 from drivers.tap import Tap
 
@@ -39,14 +41,15 @@ class SerialSettings:
 
     `port` is a path (`/dev/serial/by-id/…`, `COM3`), `VID:PID` or `VID:PID:SERIAL` in hexadecimal as `lsusb` shows
     them, or an address: `socket://HOST:PORT` for a scanner with a TCP port, `rfc2217://HOST:PORT` for a port server.
-    `baudrate` is in bits a second; USB-CDC and TCP ignore it. `encoding` is how the scanner sends text. `protocol` is
-    what it expects of us; `prefix` and `suffix` are what it puts around a scan (see `framing.FrameShape`).
-    Raises BadDeviceSettings.
+    `wire` is how bytes travel there; `encoding` is how the scanner sends text; `layout` the keyboard layout that
+    software between the scanner and the port typed it through (see `ReaderSettings`). `protocol` is what it expects of
+    us; `prefix` and `suffix` are what it puts around a scan (see `framing.FrameShape`). Raises BadDeviceSettings.
     """
 
     port: str
-    baudrate: int = 9600
+    wire: Wire = USUAL_WIRE
     encoding: str = "utf-8"
+    layout: str = "us"
     protocol: LineProtocol = LineProtocol.PLAIN
     prefix: bytes = b""
     suffix: bytes = b""
@@ -54,12 +57,7 @@ class SerialSettings:
     def __post_init__(self) -> None:
         if not self.port:
             raise BadDeviceSettings("expected a port, got none", "port", "give a path or VID:PID, as lsusb shows it")
-        if not 0 < self.baudrate <= MAX_BAUDRATE:
-            raise BadDeviceSettings(
-                f"expected a baud rate from 1 to {MAX_BAUDRATE}, got {self.baudrate}",
-                self.port,
-                "9600 suits most scanners",
-            )
+        layout_named(self.layout)
         for name, mark in (("prefix", self.prefix), ("suffix", self.suffix)):
             if len(mark) > _LONGEST_MARK:
                 raise BadDeviceSettings(
@@ -87,6 +85,7 @@ class SerialScanner:
         self.name = name
         self._settings = settings
         self._patterns = tuple(patterns)
+        self._reader = ReaderSettings(layout=settings.layout)
         self._line = build_line(settings.protocol, FrameShape(settings.prefix, settings.suffix))
         self.tap: Tap | None = None
         self._path: str | None = None
@@ -103,9 +102,9 @@ class SerialScanner:
         """Open the port exclusively. Raises DeviceMissing, DeviceBusy, DeviceDenied or BadDeviceSettings."""
         path = self._path or find_port(self._settings.port)
         try:
-            port = open_port(path, self._settings.baudrate, IDLE_GAP_S, _ANSWER_S)
+            port = open_port(path, self._settings.wire, IDLE_GAP_S, _ANSWER_S)
         except (OSError, ValueError) as error:
-            raise why_not_opened(error, self._settings.port, self._settings.baudrate) from None
+            raise why_not_opened(error, self._settings.port, self._settings.wire) from None
         self._port = port
 
     def enable(self, sink: Sink) -> None:
@@ -186,7 +185,9 @@ class SerialScanner:
             if isinstance(frame, FrameError):
                 event: Event = frame_error_event(self.name, frame)
             else:
-                event = recognise_frame(self.name, frame, self._patterns, received_at, self._settings.encoding)
+                event = recognise_frame(
+                    self.name, frame, self._patterns, received_at, self._settings.encoding, reader=self._reader
+                )
             if self.tap is not None:
                 self.tap.event(event)
             sink(event)

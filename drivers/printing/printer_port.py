@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import serial
 
 from drivers.errors import DeviceBusy, DeviceDenied, DeviceLost, DeviceMissing
-from drivers.lines.ports import find_port, open_port, why_not_opened
+from drivers.lines.ports import Wire, find_port, open_port, why_not_opened
 from drivers.usb_ids import USB_ID
 
 __all__ = ["USB_PREFIX", "PrinterPort", "open_printer_port"]
@@ -44,11 +44,11 @@ def open_printer_port(port: str, baudrate: int) -> PrinterPort:
         return _Usb(port)
     if port.startswith("/dev/usb/"):
         return _LineFile(port)
-    path = find_port(port)
+    path, wire = find_port(port), Wire(baudrate)
     try:
-        opened = open_port(path, baudrate, _ANSWER_S, WRITE_S)
+        opened = open_port(path, wire, _ANSWER_S, WRITE_S)
     except (OSError, ValueError) as error:
-        raise why_not_opened(error, port, baudrate) from None
+        raise why_not_opened(error, port, wire) from None
     return _Serial(port, opened)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -23,12 +24,17 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as Message_
 
+from loyalty.programme import OfflinePolicy
 from sync.hq.changes import changes
 from sync.hq.database import Database
 from sync.hq.enrolment import Terminal, enrol, find_terminal, touch
 from sync.hq.epochs import SUPERSEDED, open_epoch, retired_keys, stream_answer
 from sync.hq.errors import Refused
+from sync.hq.exposure import exposure
+from sync.hq.holds import capture, place, release
 from sync.hq.ingest import book
+from sync.hq.leases import close
+from sync.hq.plain import read_batch
 from sync.hq.proofs import proof
 from sync.hq.snapshot import Places, begin, parts
 from sync.hq.streaming import Stream
@@ -49,6 +55,7 @@ from sync.wire import (
     decompress,
     key_bytes,
 )
+from sync.wire_spending import ClosedLeases, HoldRequest
 
 log = logging.getLogger(__name__)
 
@@ -213,18 +220,8 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
     _add_problems(app)
 
     signed = Depends(_signed_by(database))
-
-    @app.get("/v1/hello")
-    def hello(request: Request) -> Response:
-        if PROTOCOL_HEADER in request.headers:
-            _expect_protocol(request)
-        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
-
-    @app.get("/healthz")
-    def healthz(request: Request) -> Response:
-        with database.connection() as conn:
-            conn.execute("SELECT 1")
-        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
+    _add_greetings(app, database)
+    _add_spending(app, database, signed)
 
     @app.post("/v1/terminals")
     def terminals(call: Sent) -> Response:
@@ -249,11 +246,17 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
 
     @app.post("/v1/entries")
     def entries(call: Sent, known: Terminal = signed) -> Response:
-        batch = Batch.decode(call.content())
-        if batch.terminal != known.terminal_id:
-            raise Refused(403, "other_terminal", f"expected entries of {known.terminal_id}, which signed the request")
+        batch = _batch(call, known)
         with database.connection() as conn:
             return _answer(call.request, book(conn, database.programmes, batch))
+
+    @app.post("/v1/parked")
+    def parked(call: Sent, known: Terminal = signed) -> Response:
+        batch = _batch(call, known)
+        if len(batch.entries) != 1:
+            raise Refused(400, "malformed", f"expected the one entry that cannot be booked, got {len(batch.entries)}")
+        with database.connection() as conn:
+            return _answer(call.request, book(conn, database.programmes, batch, unread=True))
 
     @app.get("/v1/changes/{feed}")
     def feed_page(call: Sent, feed: str, cursor: str = "", known: Terminal = signed) -> Response:
@@ -286,6 +289,62 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
             return _answer(call.request, proof(conn, known.terminal_id, known.epoch if epoch is None else epoch, day))
 
     return app
+
+
+def _add_greetings(app: FastAPI, database: Database) -> None:
+    """The calls that anybody may make."""
+
+    @app.get("/v1/hello")
+    def hello(request: Request) -> Response:
+        if PROTOCOL_HEADER in request.headers:
+            _expect_protocol(request)
+        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
+
+    @app.get("/healthz")
+    def healthz(request: Request) -> Response:
+        with database.connection() as conn:
+            conn.execute("SELECT 1")
+        return _answer(request, Hello(software=_software(), server_time_ms=_now_ms()))
+
+
+def _add_spending(app: FastAPI, database: Database, signed: Any) -> None:
+    """The calls about points set aside."""
+
+    @app.post("/v1/holds")
+    def holds(call: Sent, known: Terminal = signed) -> Response:
+        request = HoldRequest.decode(call.content())
+        with database.connection() as conn:
+            return _answer(call.request, place(conn, known.terminal_id, request, datetime.now(UTC)))
+
+    @app.post("/v1/holds/{hold_id}/capture")
+    def hold_captured(call: Sent, hold_id: str, known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            return _answer(call.request, capture(conn, known.terminal_id, _uuid(hold_id), datetime.now(UTC)))
+
+    @app.delete("/v1/holds/{hold_id}")
+    def hold_released(call: Sent, hold_id: str, known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            return _answer(call.request, release(conn, known.terminal_id, _uuid(hold_id), datetime.now(UTC)))
+
+    @app.post("/v1/leases/closed")
+    def leases_closed(call: Sent, known: Terminal = signed) -> Response:
+        message = ClosedLeases.decode(call.content())
+        with database.connection() as conn:
+            return _answer(call.request, close(conn, known.terminal_id, message))
+
+    @app.get("/v1/exposure")
+    def exposed(call: Sent, known: Terminal = signed) -> Response:
+        with database.connection() as conn:
+            programme = database.programmes.newest(conn)
+            policy = OfflinePolicy() if programme is None else programme.offline
+            return _answer(call.request, exposure(conn, policy, datetime.now(UTC)))
+
+
+def _batch(call: Call, known: Terminal) -> Batch:
+    batch = read_batch(call.content())
+    if batch.terminal != known.terminal_id:
+        raise Refused(403, "other_terminal", f"expected entries of {known.terminal_id}, which signed the request")
+    return batch
 
 
 class _Failures:
@@ -347,6 +406,13 @@ def _add_problems(app: FastAPI) -> None:
         answer = _problem(503, "unavailable", "head office's database does not answer: try again later")
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
         return answer
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Refused(400, "malformed", "expected the id of a hold, a UUID") from error
 
 
 def _answer(request: Request, message: Message, status: HTTPStatus = HTTPStatus.OK) -> Response:

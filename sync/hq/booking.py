@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 from sync.hq import stock, vesting
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
+from sync.hq.leases import Wish, grant
 from sync.hq.nightly import upgrade
 from sync.hq.parked import feed_key
 from sync.hq.programmes import Programmes
+from sync.hq.spending import settle_spending
 from sync.hq.verdicts import Parking, Received
 
 Verdict = tuple[Received, str | None, Parking | None]
@@ -146,9 +148,13 @@ def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, ve
     count(conn, booked)
     stock.count(conn, programmes, booked)
     vesting.note(conn, programmes, booked)
+    now = datetime.now(UTC)
+    settle_spending(conn, booked, now)
     programme = programmes.newest(conn)
     if programme is not None and programme.tier_policy is not None:
-        upgrade(conn, programme, accounts, datetime.now(UTC).date())
+        upgrade(conn, programme, accounts, now.date())
+    if programme is not None:
+        grant(conn, programme.offline, [Wish(account, terminal, epoch) for account in accounts], now)
 
 
 def _row(received: Received, account: str, terminal: str, epoch: int) -> tuple[object, ...]:

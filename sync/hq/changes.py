@@ -9,15 +9,16 @@ from dataclasses import dataclass
 
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
+from sync.hq.leases import named_leases
 from sync.hq.parked import feed_key, parked_changes
 from sync.hq.states import named_accounts, named_cards, named_programmes, named_stocks
 from sync.wire import MAX_CHANGES, AccountGone, CardGone, Change, ChangesPage
 
 FEEDS = ("till",)
 """The feeds there are: members, cards, balances, programmes and rewards given, for every till; parked entries, for
-their store's."""
+their store's; leases, for the terminal they are of."""
 
-SUBJECTS = ("account", "card", "programme", "stock", "parked")
+SUBJECTS = ("account", "card", "programme", "stock", "parked", "lease")
 """What a row of the feed may name."""
 
 SETTLED = "tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
@@ -86,14 +87,15 @@ def changes(conn: Connection, terminal: str, feed: str, cursor: str) -> ChangesP
         after = read.place(cursor)
         as_of_ms = time.time_ns() // 1_000_000
         rows = conn.execute(
-            f"SELECT tx, position, subject, key FROM feed WHERE (tx, position) > (%s, %s) AND {SETTLED} "
+            "SELECT tx, position, subject, key, coalesce(terminal_id, %s) = %s FROM feed "
+            f"WHERE (tx, position) > (%s, %s) AND {SETTLED} "
             "ORDER BY tx, position LIMIT %s",
-            (after.tx, after.position, MAX_CHANGES + 1),
+            (terminal, terminal, after.tx, after.position, MAX_CHANGES + 1),
         ).fetchall()
         more, rows = len(rows) > MAX_CHANGES, rows[:MAX_CHANGES]
         if rows:
             after = Place(rows[-1][0], rows[-1][1])
-        found = _states(conn, terminal, [(subject, key) for _, _, subject, key in rows])
+        found = _states(conn, terminal, [(subject, key) for _, _, subject, key, ours in rows if ours])
     return ChangesPage(
         changes=found,
         cursor=read.cursor(after),
@@ -152,4 +154,5 @@ def _states(conn: Connection, terminal: str, names: Sequence[tuple[str, str]]) -
     for parked in parked_changes(conn, terminal, keys["parked"]) if keys["parked"] else ():
         key = feed_key(parked.terminal, parked.epoch, parked.seq, bytes.fromhex(parked.digest))
         found["parked", key] = parked
+    found.update({("lease", lease.id): lease for lease in named_leases(conn, keys["lease"])})
     return tuple(change for _, change in sorted(found.items(), key=lambda pair: last[pair[0]]))

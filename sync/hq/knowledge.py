@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from loyalty.ledger import Entry
+from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
+from sync.hq.claims import Claim, claims
 from sync.hq.database import Connection
+from sync.hq.plain import PlainSale
 from sync.hq.programmes import Programmes
+from sync.hq.records import read_records
 from sync.hq.verdicts import Booking, Knowledge, Received, coupons_of
 
 _COUPON_LOCK = 0x5350_4743
@@ -56,6 +59,9 @@ def learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received], *
             "SELECT 1 FROM balance WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE",
             ([account for entry in entries if (account := known.account_of(entry)) is not None],),
         )
+    claimed = _claimed(known, entries)
+    if claimed:
+        known.records.update(read_records(conn, claimed, entries))
     if not wanted and not any(isinstance(entry, Entry) for entry in entries):
         return known
     known.booked.update(_bookings(conn, wanted, touched))
@@ -70,6 +76,18 @@ def learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received], *
         rows = conn.execute("SELECT code, entry_id FROM coupon_use WHERE code = ANY(%s)", (codes,))
         known.coupons.update(rows.fetchall())
     return known
+
+
+def _claimed(known: Knowledge, entries: Sequence[Entry | PlainSale]) -> dict[str, set[Claim]]:
+    """By account, what the sales state that has to be held against something. Of most accounts nothing."""
+    claimed: dict[str, set[Claim]] = {}
+    for entry in entries:
+        programme = known.programmes.get(entry.programme_version)
+        if programme is None or entry.kind != EntryKind.SALE:
+            continue
+        if (found := claims(entry, programme)) and (account := known.account_of(entry)) is not None:
+            claimed.setdefault(account, set()).update(found)
+    return claimed
 
 
 # Arrays of hundreds of texts go in binary (%b), which costs Python a quarter of what text costs.
@@ -112,7 +130,7 @@ def count(conn: Connection, booked: Iterable[tuple[Received, str]]) -> None:
     """Move the counters of booked entries, and note the codes they used; a void moves them back and frees its codes."""
     counts: Counter[tuple[str, str]] = Counter()
     used: list[tuple[str, str, UUID | None]] = []
-    freed: list[UUID | None] = []
+    freed: list[tuple[str, UUID]] = []
     for received, account in booked:
         entry = received.read
         assert entry is not None
@@ -120,8 +138,9 @@ def count(conn: Connection, booked: Iterable[tuple[Received, str]]) -> None:
             counts[account, progress.counter] += received.sign * progress.count
         if isinstance(entry, Entry):
             used += [(code, account, received.entry_id) for code in coupons_of(entry)]
-        if received.reverses is not None:
-            freed.append(received.reverses)
+        if received.reverses is not None and isinstance(entry, Entry):
+            codes = [redemption.coupon for redemption in entry.settlement.redemptions]
+            freed += [(code, received.reverses) for code in codes if code is not None]
     moved = [(account, name, count) for (account, name), count in sorted(counts.items()) if count]
     if moved:
         conn.execute(
@@ -138,4 +157,8 @@ def count(conn: Connection, booked: Iterable[tuple[Received, str]]) -> None:
             tuple(map(list, zip(*used, strict=True))),
         )
     if freed:
-        conn.execute("DELETE FROM coupon_use WHERE entry_id = ANY(%s)", (freed,))
+        conn.execute(
+            "DELETE FROM coupon_use u USING unnest(%s::text[], %s::uuid[]) AS freed (code, entry_id) "
+            "WHERE u.code = freed.code AND u.entry_id = freed.entry_id",
+            tuple(map(list, zip(*freed, strict=True))),
+        )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sync.hq.database import Connection
 from sync.wire import ParkedChange, ParkedState
+
+KEPT = timedelta(days=90)
+"""How long tills keep what was decided about."""
 
 _STORE = "t.store_id = (SELECT store_id FROM terminal WHERE terminal_id = %s)"
 
@@ -37,11 +41,12 @@ def parked_changes(conn: Connection, terminal: str, keys: Sequence[str]) -> list
     return [_change(row) for row in rows]
 
 
-def waiting(conn: Connection, terminal: str) -> list[ParkedChange]:
-    """All that waits for a person in the store of `terminal`, oldest first: what a till's snapshot begins with."""
+def shown(conn: Connection, terminal: str) -> list[ParkedChange]:
+    """What tills of the store of `terminal` show: all that waits, and what was decided lately; oldest first."""
     rows = conn.execute(
-        f"{_SELECT} WHERE p.resolved_at IS NULL AND {_STORE} ORDER BY p.parked_at, p.terminal_id, p.epoch, p.seq",
-        (terminal,),
+        f"{_SELECT} WHERE (p.resolved_at IS NULL OR p.resolved_at > now() - %s) AND {_STORE} "
+        "ORDER BY p.parked_at, p.terminal_id, p.epoch, p.seq",
+        (KEPT, terminal),
     )
     return [_change(row) for row in rows]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from sync.hq.changes import newest_cursor, read_feed, watermark
 from sync.hq.database import Connection, Database
 from sync.hq.errors import Refused
-from sync.hq.parked import waiting
+from sync.hq.parked import shown
 from sync.hq.states import accounts_after, all_stocks, cards_after, programmes_after
 from sync.wire import (
     MAX_PART_ROWS,
@@ -133,11 +133,11 @@ def _read(
     if section is Section.PROGRAMMES:
         programmes = programmes_after(conn, int(after or 0), MAX_PART_PROGRAMMES)
         full = len(programmes) == MAX_PART_PROGRAMMES
-        if full:
-            return programmes, str(programmes[-1].document["version"])
-        return [*programmes, *all_stocks(conn)], None
+        return programmes, str(programmes[-1].document["version"]) if full else None
+    if section is Section.STOCKS:
+        return all_stocks(conn), None
     if section is Section.PARKED:
-        return waiting(conn, terminal), None
+        return shown(conn, terminal), None
     if section is Section.ACCOUNTS:
         accounts = accounts_after(conn, after, MAX_PART_ROWS)
         return accounts, accounts[-1].account if len(accounts) == MAX_PART_ROWS else None

@@ -12,6 +12,7 @@ import pytest
 from drivers.device import Device
 from drivers.errors import BadDeviceSettings
 from drivers.events import DataEvent, ErrorEvent, PaymentCardRefused
+from drivers.formats.layouts import LAYOUTS, recover, typed_as
 from drivers.hid.device import HidDevice, HidSettings
 from drivers.hid.reports import HidLayout
 from drivers.keyboard.wedge import KeyboardWedge, WedgeSettings
@@ -169,6 +170,24 @@ def test_ssi_packets_keep_a_checksum_that_agrees(
     hardware.close()
 
 
+@pytest.mark.parametrize(("configured", "typed"), [("us", "be-azerty"), ("us", "fr"), ("fr", "fr")])
+def test_a_bank_card_through_another_keyboard_is_blanked(
+    tmp_path: Path, run: Run, till: Any, configured: str, typed: str
+) -> None:
+    hardware = VirtualSerialScanner(tmp_path)
+    settings = SerialSettings(str(hardware.path), layout=configured)
+    device = SerialScanner("s", settings, ())
+    recorder = record(device, settings, (), tmp_path)
+    run([device])
+    hardware.send("".join(typed_as(digit, typed) for digit in PAN).encode() + b"\r")
+    till.next(PaymentCardRefused)
+    recorder.close()
+    for layout in LAYOUTS:
+        assert PAN[:7] not in recover(searched(tmp_path / "made.jsonl"), layout)
+    assert [line["hex"] for line in lines(tmp_path / "made.jsonl")[1:]] == [(b"X" * 16 + b"\r").hex()]
+    hardware.close()
+
+
 def test_what_never_came_to_rest_is_blanked(tmp_path: Path, patterns: tuple[CardPattern, ...]) -> None:
     with Recorder(tmp_path / "r", SerialSettings("x"), patterns, 0) as recorder:
         recorder.raw(PAN.encode(), 1)
@@ -178,7 +197,7 @@ def test_what_never_came_to_rest_is_blanked(tmp_path: Path, patterns: tuple[Card
 @pytest.mark.parametrize(
     "settings",
     [
-        SerialSettings("x", protocol=LineProtocol.ACK, prefix=b"\x02", suffix=b"\x03"),
+        SerialSettings("x", layout="de", protocol=LineProtocol.ACK, prefix=b"\x02", suffix=b"\x03"),
         WedgeSettings("x", layout="fr", reader=ReaderSettings(prefix="~", line_per_track=True)),
         HidSettings("x", HidLayout.MAGTEK),
     ],

@@ -155,7 +155,7 @@ class Chain:
     def void(self, sale: Entry, **changed: Any) -> Entry:
         """Append the void of `sale`."""
         kept = sale.model_dump(
-            exclude={"id", "seq", "kind", "points", "reverses", "clock", "terminal", "epoch", "session"}
+            exclude={"id", "seq", "kind", "points", "reverses", "clock", "terminal", "epoch", "session", "authority"}
         )
         made = {**kept, "kind": EntryKind.VOID, "reverses": sale.id, "points": -sale.points}
         return self._append(**{**made, **changed})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import itertools
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,20 @@ from loyalty.ledger import Clock, EntryKind
 from loyalty.settlement import settle
 from sync.journal import Draft, Journal
 from sync.mirror import Mirror
+from sync.snapshot import Snapshots
 from sync.store import Store
 from sync.terminal import load_terminal, save_terminal
-from sync.wire import AccountChange, CardChange, Change, ChangesPage, EnrolAnswer, ProgrammeChange
+from sync.wire import (
+    AccountChange,
+    CardChange,
+    Change,
+    ChangesPage,
+    EnrolAnswer,
+    ProgrammeChange,
+    Section,
+    SnapshotPart,
+    State,
+)
 from tests.support.entries import basket, programme
 
 KEY = bytes(range(100, 132))
@@ -110,3 +122,22 @@ def hear(store: Store, *changes: Change, seq: int = 0, epoch: int = 1) -> Mirror
     mirror = Mirror(store)
     mirror.apply(page(*changes, seq=seq, epoch=epoch), 1000)
     return mirror
+
+
+def take(store: Store, *sections: Section, rows: Mapping[Section, Sequence[State]] | None = None) -> Snapshots:
+    """Take these sections of a snapshot, each whole, with `rows` in them."""
+    taking = Snapshots(store)
+    for section in sections:
+        part = SnapshotPart(
+            cursor="s",
+            section=section,
+            after="",
+            upto=None,
+            rows=tuple((rows or {}).get(section, ())),
+            total=0,
+            epoch=1,
+            includes_seq=0,
+            as_of_ms=1000,
+        )
+        taking.apply(part, 1000)
+    return taking

@@ -112,7 +112,7 @@ def scripted(*answers: bytes | None) -> Iterator[Scripted]:
 class Proxy:
     """A TCP proxy in front of head office. While `drop` is above 0, an answer's first byte closes the connection
     instead of passing: head office has done its work, and the till never hears of it. While `cut` is set nobody gets
-    through at all."""
+    through at all. `allow` is how many more bytes of answers pass before the connection is closed in their middle."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -121,6 +121,7 @@ class Proxy:
         self.drop = 0
         self.dropped = 0
         self.cut = False
+        self.allow: int | None = None
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._start(self._accept)
@@ -166,6 +167,13 @@ class Proxy:
                     break
                 if self.cut:
                     break
+                if is_answer and self.allow is not None:
+                    data, over = data[: self.allow], len(data) > self.allow
+                    self.allow -= len(data)  # what was passed on
+                    target.sendall(data)
+                    if over:
+                        break
+                    continue
                 target.sendall(data)
         self._end(source)
         self._end(target)

@@ -16,7 +16,7 @@ from drivers.device import Device
 from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceMissing
 from drivers.events import DataEvent, ErrorEvent, PaymentCardRefused
 from drivers.lines.line import LineProtocol
-from drivers.lines.ports import Plugged, names, plugged_in, why_not_opened
+from drivers.lines.ports import Plugged, Wire, names, plugged_in, why_not_opened
 from drivers.lines.serial_scanner import SerialScanner, SerialSettings
 from drivers.simulators.channels import VirtualSerialScanner
 from drivers.simulators.lines import VirtualSsiScanner, VirtualTcpScanner
@@ -144,7 +144,7 @@ class PortServer:
 @pytest.mark.filterwarnings("ignore:set(Daemon|Name)\\(\\) is deprecated:DeprecationWarning")
 def test_a_scanner_behind_a_port_server(run: Run, till: Any) -> None:
     server = PortServer()
-    supervisor = run([SerialScanner("served", SerialSettings(server.url, baudrate=9600), ())])
+    supervisor = run([SerialScanner("served", SerialSettings(server.url), ())])
     server.scan(b"]E04006381333931\r")
     assert till.next(DataEvent).scan_data_label == "4006381333931"
     supervisor.stop()
@@ -166,7 +166,7 @@ def test_a_scanner_behind_a_port_server(run: Run, till: Any) -> None:
 def test_why_a_port_does_not_open(error: Any, kind: type[Exception]) -> None:
     if isinstance(error, PermissionError):
         error = OSError(13, "denied")
-    assert isinstance(why_not_opened(error, "COM9", 9600), kind)
+    assert isinstance(why_not_opened(error, "COM9", Wire()), kind)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from drivers.build import build_device
 from drivers.device import Device
 from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceLost, DeviceMissing
 from drivers.events import DataEvent, ErrorEvent, PaymentCardRefused, StatusUpdateEvent
+from drivers.lines.ports import Wire, open_port
 from drivers.lines.serial_scanner import SerialScanner, SerialSettings, find_port
 from drivers.recognition.guard import CardPattern
 from drivers.simulators.channels import VirtualSerialScanner
@@ -184,12 +185,40 @@ def test_usb_ids_that_nothing_has() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"port": ""}, {"port": "p", "baudrate": 0}, {"port": "p", "encoding": "klingon"}],
-    ids=["port", "baud", "text"],
+    [{"port": ""}, {"port": "p", "layout": "dvorak"}, {"port": "p", "encoding": "klingon"}],
+    ids=["port", "layout", "text"],
 )
 def test_settings_that_cannot_work(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadDeviceSettings, match="expected"):
         SerialSettings(**wrong)
+
+
+def test_the_line_is_as_the_scanner_is_set() -> None:
+    with pytest.raises(BadDeviceSettings, match="baud rate"):
+        Wire(baudrate=0)
+    # A pty has neither parity nor seven bits: pyserial's own loop keeps them.
+    port = open_port("loop://", Wire(4800, data_bits=7, parity="even", stop_bits=2), 0.1, 0.1)
+    assert (port.baudrate, port.bytesize, port.parity, port.stopbits) == (4800, 7, "E", 2)
+    port.close()
+
+
+def test_what_keyboard_software_typed_through_another_layout_is_read(
+    hardware: VirtualSerialScanner, run: Run, till: Any, patterns: tuple[CardPattern, ...]
+) -> None:
+    settings = SerialSettings(str(hardware.path), layout="be-azerty")
+    run([SerialScanner("counter", settings, patterns)])
+    hardware.send("àà'HA\"\r".encode())
+    assert till.next(DataEvent).scan_data_label == "004HQ3"
+    hardware.send(b"'&&&&&&&&&&&&&&&\r")
+    assert till.next(PaymentCardRefused).text == "bank card: use the payment terminal"
+
+
+def test_letters_beyond_ascii_are_read_as_the_scanner_sends_them(
+    hardware: VirtualSerialScanner, run: Run, till: Any, patterns: tuple[CardPattern, ...]
+) -> None:
+    run([SerialScanner("counter", SerialSettings(str(hardware.path), encoding="latin-1"), patterns)])
+    hardware.send(b"caf\xe9\r")
+    assert till.next(DataEvent).scan_data_label == "café"
 
 
 def test_a_thousand_scans_a_second_none_lost(

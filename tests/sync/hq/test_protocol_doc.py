@@ -11,20 +11,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from loyalty.ledger import Entry, expect_head
 from loyalty.resolution import Resolution
-from sync import wire
+from loyalty.spending import Authority
+from sync import wire, wire_spending
 from sync.hq.verdicts import Code
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+PARTS = {"Resolution": Resolution, "Authority": Authority}
+"""Parts of an entry, and no messages of their own."""
 EXAMPLES = re.findall(r"```json (\w+)\n(.*?)```", TEXT, re.DOTALL)
 
 
 @pytest.mark.parametrize(("name", "body"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
 def test_examples_are_messages(name: str, body: str) -> None:
-    if name == "Resolution":  # part of an entry, and no message of its own
-        Resolution.model_validate_json(body)
+    if name in PARTS:
+        PARTS[name].model_validate_json(body)
     else:
-        getattr(wire, name).decode(body.encode())
+        getattr(wire, name, getattr(wire_spending, name, None)).decode(body.encode())
 
 
 def test_every_message_has_an_example() -> None:
@@ -32,6 +35,7 @@ def test_every_message_has_an_example() -> None:
     assert shown == {
         "Hello", "EnrolRequest", "EnrolAnswer", "StreamAnswer", "EpochRequest", "EpochAnswer", "Batch", "BatchAnswer",
         "ChangesPage", "SnapshotPart", "DayProof", "Problem", "Resolution",
+        "HoldRequest", "HoldAnswer", "Authority", "LeaseChange", "ClosedLeases", "LeasesClosed", "Exposure",
     }  # fmt: skip
 
 
