@@ -14,7 +14,7 @@ import zstandard
 
 from loyalty.facts import Facts
 from sync.hq.database import Connection, Database
-from sync.hq.restoring import new_feed_epoch
+from sync.hq.restored import begin_anew
 from sync.signing import MAX_SKEW
 from sync.wire import PROTOCOL, PROTOCOL_HEADER, BatchAnswer, ChangesPage, Outcome, Problem, StreamAnswer, compress
 from tests.support.entries import Signed, TestTill
@@ -229,7 +229,7 @@ def test_tills_send_again_what_a_restored_head_office_lost(
     acknowledged = BatchAnswer.decode(till.send(till.chain.batch(3, 4)).content)
     assert acknowledged.durable_to == 4
     _restore(conn, backup)
-    new_feed_epoch(conn)
+    begin_anew(conn)
 
     # The till goes on after its acknowledgement, and is told where it has to go back to.
     assert problem(till.send(till.chain.batch(5, 6)), 409, "gap").wanted_seq == 3
