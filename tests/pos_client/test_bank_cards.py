@@ -1,7 +1,8 @@
 """Bank cards at a whole till, a process of its own: output, files and database are searched for their digits."""
 
-from __future__ import json
+from __future__ import annotations
 
+import json
 import random
 import re
 import signal
