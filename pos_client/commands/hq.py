@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import rich.progress
 from rich.markup import escape
 from rich.table import Table
 
 from loyalty.errors import ProgrammeError
-from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option
+from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option
 from pos_client.commands.hq_database import FILE, on_database, today
 from pos_client.commands.hq_inbox import parked_command, resolve_command
 from pos_client.commands.hq_members import members_group, segments_group
@@ -117,16 +118,29 @@ hq.add_command(resolve_command)
 @json_option
 @on_database
 def nightly_command(_: Config, database: Database, as_json: bool) -> None:
-    """Let points lapse whose last day is past, and review tiers at the end of their period. Safe to run again."""
-    with database.connection() as conn:
-        done = nightly.run(conn, database.programmes, today())
+    """Let points lapse whose last day is past, and review tiers at the end of their period. Safe to run again.
+
+    Exit code 1 when the newest programme is of a later software than this: what goes by it is left alone.
+    """
+    with database.connection() as conn, rich.progress.Progress(console=errors, transient=True) as bar:
+        tasks: dict[str, rich.progress.TaskID] = {}
+
+        def show(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=of)
+
+        done = nightly.run(conn, database.programmes, today(), show)
     emit(
         asdict(done),
         as_json,
         lambda: click.echo(
-            f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; {done.tiers_changed} tiers changed"
+            f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; "
+            f"points of {done.vested_accounts} vested; {done.tiers_changed} tiers changed"
         ),
     )
+    if done.unreadable is not None:
+        fail(f"programme version {done.unreadable} cannot be read here: update head office, then run this again")
 
 
 @hq.group("terminal")
