@@ -22,8 +22,10 @@ from pos_client.programme_tools.reading import Unreadable, read_programme
 from sync.hq import nightly
 from sync.hq.database import Database
 from sync.hq.enrolment import new_code, revoke
+from sync.hq.feed_keeping import compact
 from sync.hq.overview import Status, status
 from sync.hq.programmes import publish
+from sync.hq.restored import begin_anew
 from sync.hq.serve import serve
 
 
@@ -118,9 +120,9 @@ hq.add_command(resolve_command)
 @json_option
 @on_database
 def nightly_command(_: Config, database: Database, as_json: bool) -> None:
-    """Let points lapse whose last day is past, and review tiers at the end of their period. Safe to run again.
+    """Let points lapse whose last day is past, review tiers at the end of their period, and shorten the feed.
 
-    Exit code 1 when the newest programme is of a later software than this: what goes by it is left alone.
+    Safe to run again. Exit code 1 when the newest programme is of a later software than this: what goes by it is left alone.
     """
     with database.connection() as conn, rich.progress.Progress(console=errors, transient=True) as bar:
         tasks: dict[str, rich.progress.TaskID] = {}
@@ -131,16 +133,31 @@ def nightly_command(_: Config, database: Database, as_json: bool) -> None:
             bar.update(tasks[what], completed=done, total=of)
 
         done = nightly.run(conn, database.programmes, today(), show)
+        dropped = compact(conn)
     emit(
-        asdict(done),
+        {**asdict(done), "changes_dropped": dropped},
         as_json,
         lambda: click.echo(
             f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; "
-            f"points of {done.vested_accounts} vested; {done.tiers_changed} tiers changed"
+            f"points of {done.vested_accounts} vested; {done.tiers_changed} tiers changed; "
+            f"{dropped} changes dropped from the feed"
         ),
     )
     if done.unreadable is not None:
         fail(f"programme version {done.unreadable} cannot be read here: update head office, then run this again")
+
+
+@hq.command("restored")
+@json_option
+@on_database
+def restored_command(_: Config, database: Database, as_json: bool) -> None:
+    """Say that this database came back from a copy of its files: every till takes a snapshot.
+
+    Not needed after pg_restore or a restore to a point in time: those are noticed when head office starts.
+    """
+    with database.connection() as conn:
+        epoch = begin_anew(conn)
+    emit({"feed_epoch": epoch}, as_json, lambda: click.echo("the feed begins anew: every till will take a snapshot"))
 
 
 @hq.group("terminal")
