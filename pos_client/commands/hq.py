@@ -122,7 +122,8 @@ hq.add_command(resolve_command)
 def nightly_command(_: Config, database: Database, as_json: bool) -> None:
     """Let points lapse whose last day is past, review tiers at the end of their period, and shorten the feed.
 
-    Safe to run again. Exit code 1 when the newest programme is of a later software than this: what goes by it is left alone.
+    Safe to run again. Exit code 1 when the newest programme is of a later software than this, which then leaves alone
+    what goes by it.
     """
     with database.connection() as conn, rich.progress.Progress(console=errors, transient=True) as bar:
         tasks: dict[str, rich.progress.TaskID] = {}
