@@ -15,6 +15,7 @@ from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_o
 from pos_client.commands.hq_database import FILE, on_database, today
 from pos_client.commands.hq_inbox import parked_command, resolve_command
 from pos_client.commands.hq_members import members_group, segments_group
+from pos_client.commands.hq_stock import stock_command
 from pos_client.config import Config
 from pos_client.programme_tools.reading import Unreadable, read_programme
 from sync.hq import nightly
@@ -93,6 +94,7 @@ def publish_command(_: Config, database: Database, file: Path, as_json: bool) ->
 
 hq.add_command(members_group)
 hq.add_command(segments_group)
+hq.add_command(stock_command)
 
 
 @hq.command("status")
