@@ -21,8 +21,10 @@ from pos_client.programme_tools.reading import Unreadable, read_programme
 from sync.hq import nightly
 from sync.hq.database import Database
 from sync.hq.enrolment import new_code, revoke
+from sync.hq.feed_keeping import compact
 from sync.hq.overview import Status, status
 from sync.hq.programmes import publish
+from sync.hq.restored import begin_anew
 from sync.hq.serve import serve
 
 
@@ -117,16 +119,34 @@ hq.add_command(resolve_command)
 @json_option
 @on_database
 def nightly_command(_: Config, database: Database, as_json: bool) -> None:
-    """Let points lapse whose last day is past, and review tiers at the end of their period. Safe to run again."""
+    """Let points lapse whose last day is past, review tiers at the end of their period, and shorten the feed.
+
+    Safe to run again.
+    """
     with database.connection() as conn:
         done = nightly.run(conn, database.programmes, today())
+        dropped = compact(conn)
     emit(
-        asdict(done),
+        {**asdict(done), "changes_dropped": dropped},
         as_json,
         lambda: click.echo(
-            f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; {done.tiers_changed} tiers changed"
+            f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; "
+            f"{done.tiers_changed} tiers changed; {dropped} changes dropped from the feed"
         ),
     )
+
+
+@hq.command("restored")
+@json_option
+@on_database
+def restored_command(_: Config, database: Database, as_json: bool) -> None:
+    """Say that this database came back from a copy of its files: every till takes a snapshot.
+
+    Not needed after pg_restore or a restore to a point in time: those are noticed when head office starts.
+    """
+    with database.connection() as conn:
+        epoch = begin_anew(conn)
+    emit({"feed_epoch": epoch}, as_json, lambda: click.echo("the feed begins anew: every till will take a snapshot"))
 
 
 @hq.group("terminal")

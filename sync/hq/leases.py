@@ -79,6 +79,13 @@ def grant(
     """
     if policy.redeem is not OfflineMode.LEASE or not wishes:
         return 0
+    # An entry may be booked long after its terminal left the epoch; a till in another epoch has no use for a lease.
+    present: dict[str, int] = dict(
+        conn.execute(
+            "SELECT terminal_id, epoch FROM stream WHERE terminal_id = ANY(%s)", ([wish.terminal for wish in wishes],)
+        ).fetchall()
+    )
+    wishes = [wish for wish in wishes if present.get(wish.terminal, wish.epoch) == wish.epoch]
     accounts = sorted({wish.account for wish in wishes})
     lock_accounts(conn, accounts)
     free = spendable(conn, accounts, now)
@@ -110,7 +117,7 @@ def grant(
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
             [(*row, now, expires, reclaim) for row in rows],
         )
-    _tell(conn, [(str(lease_id), terminal) for _, lease_id, terminal, _, _ in rows])
+    tell(conn, [(str(lease_id), terminal) for _, lease_id, terminal, _, _ in rows])
     return len(rows)
 
 
@@ -175,7 +182,7 @@ def revoke(conn: Connection, lease: str, by: str, now: datetime) -> LeaseRow:
             "WHERE account_id = %s AND lease_id = %s::uuid AND state = 'active'",
             (now, by, found.account, lease),
         )
-        _tell(conn, [(lease, found.terminal)])
+        tell(conn, [(lease, found.terminal)])
     return found
 
 
@@ -234,7 +241,7 @@ def _reclaim(conn: Connection, accounts: Sequence[str], now: datetime) -> int:
         "RETURNING lease_id::text, terminal_id",
         {"now": now, "accounts": list(accounts)},
     ).fetchall()
-    _tell(conn, rows)
+    tell(conn, rows)
     return len(rows)
 
 
@@ -259,7 +266,7 @@ def _recent(conn: Connection, accounts: Sequence[str], tills: int, now: datetime
     return [Wish(*row) for row in rows]
 
 
-def _tell(conn: Connection, leases: Sequence[tuple[str, str]]) -> None:
+def tell(conn: Connection, leases: Sequence[tuple[str, str]]) -> None:
     """Let each terminal hear of its lease."""
     with conn.cursor() as cursor:
         cursor.executemany("INSERT INTO feed (subject, key, terminal_id) VALUES ('lease', %s, %s)", leases)
