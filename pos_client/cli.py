@@ -23,6 +23,7 @@ _COMMANDS = {
     "enrol": "pos_client.commands.enrol:enrol",
     "hq": "pos_client.commands.hq:hq",
     "inbox": "pos_client.commands.inbox:inbox",
+    "install": "pos_client.commands.install:install",
     "interpret": "pos_client.commands.interpret:interpret",
     "manager": "pos_client.commands.manager:manager",
     "programme": "pos_client.commands.programme:programme",
