@@ -204,6 +204,23 @@ def test_what_a_copied_till_sold_is_approved_or_linked(till: TestTill, member: M
     assert conn.execute("SELECT count(*) FROM parked WHERE resolved_at IS NULL").fetchone() == (0,)
 
 
+def test_what_head_office_failed_on_is_booked_or_linked_by_its_bytes_alone(
+    till: TestTill, member: Member, conn: Connection
+) -> None:
+    """Parked without being looked at: what the entry says is read when somebody decides."""
+    card, account = member()
+    till.chain.sale(card, programme_version=9)
+    till.chain.sale(STRANGER)
+    till.chain.sale(STRANGER)
+    sent(till)
+    conn.execute("UPDATE parked SET code = 'server_fault', card = NULL, kind = NULL, points = 0 WHERE seq < 3")
+    assert decide(till, 1, Action.APPROVE).outcome is Outcome.BOOKED
+    assert "link it to one first" in decide(till, 2, Action.APPROVE).text
+    assert decide(till, 2, Action.LINK, account).outcome is Outcome.BOOKED
+    assert points(conn, account) == 30  # with what waited for the same card
+    assert {change.state for seq, change in heard(till).items() if seq <= 3} == {"approved", "linked"}
+
+
 def test_what_is_booked_for_an_epoch_that_is_past_sets_no_points_aside_there(
     till: TestTill, member: Member, conn: Connection
 ) -> None:
