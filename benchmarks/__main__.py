@@ -15,10 +15,12 @@ NAMES = (
     "decoding",
     "devices",
     "ingest",
+    "lookup",
     "quote",
     "recognition",
     "replay",
     "scan_to_screen",
+    "snapshot",
 )
 """Each is a module of this package with `measure() -> list[Result]`."""
 
