@@ -16,6 +16,7 @@ NAMES = (
     "devices",
     "ingest",
     "lookup",
+    "nightly",
     "quote",
     "recognition",
     "replay",

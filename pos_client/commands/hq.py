@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import rich.progress
 from rich.markup import escape
 from rich.table import Table
 
 from loyalty.errors import ProgrammeError
-from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option
+from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option
 from pos_client.commands.hq_database import FILE, on_database, today
 from pos_client.commands.hq_inbox import parked_command, resolve_command
 from pos_client.commands.hq_members import members_group, segments_group
@@ -121,19 +122,30 @@ hq.add_command(resolve_command)
 def nightly_command(_: Config, database: Database, as_json: bool) -> None:
     """Let points lapse whose last day is past, review tiers at the end of their period, and shorten the feed.
 
-    Safe to run again.
+    Safe to run again. Exit code 1 when the newest programme is of a later software than this, which then leaves alone
+    what goes by it.
     """
-    with database.connection() as conn:
-        done = nightly.run(conn, database.programmes, today())
+    with database.connection() as conn, rich.progress.Progress(console=errors, transient=True) as bar:
+        tasks: dict[str, rich.progress.TaskID] = {}
+
+        def show(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=of)
+
+        done = nightly.run(conn, database.programmes, today(), show)
         dropped = compact(conn)
     emit(
         {**asdict(done), "changes_dropped": dropped},
         as_json,
         lambda: click.echo(
             f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; "
-            f"{done.tiers_changed} tiers changed; {dropped} changes dropped from the feed"
+            f"points of {done.vested_accounts} vested; {done.tiers_changed} tiers changed; "
+            f"{dropped} changes dropped from the feed"
         ),
     )
+    if done.unreadable is not None:
+        fail(f"programme version {done.unreadable} cannot be read here: update head office, then run this again")
 
 
 @hq.command("restored")
