@@ -338,7 +338,7 @@ def believing(sale: Entry, rules: Programme) -> Record:
     """What head office knows of a member of whom all is true that `sale` states."""
     facts = sale.known_facts
     born = datetime.fromtimestamp(facts.at_ms / 1000, ZoneInfo(rules.time_zone))
-    told = {f"tier:{tier.id}" for tier in rules.tiers} | {f"segment:{name}" for name in facts.segments}
+    told = {f"tier:{sale.tier}"} | {f"segment:{name}" for name in facts.segments}
     return Record(
         told=told | {f"birthday:{born:%m-%d}", "pin"},
         added=Counter({known.counter: known.count for known in facts.counters}),
