@@ -9,6 +9,7 @@ from pos_client.devices import DeviceBoard
 from pos_client.events import EventBus
 from pos_client.till import Till
 from sync.agent import Agent
+from sync.holds import HoldDesk
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.proofs import Proofs
@@ -29,4 +30,5 @@ class Runtime:
     bus: EventBus
     till: Till
     agent: Agent
+    holds: HoldDesk
     board: DeviceBoard

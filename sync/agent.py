@@ -12,6 +12,7 @@ import structlog
 import tenacity
 
 from sync.errors import OtherVersion, Rejected, ServerFault, StoreError, SyncError, TransportError
+from sync.holds import tell_head_office
 from sync.journal import Journal, Tail
 from sync.mirror import Mirror
 from sync.proofs import DayResult, Proofs
@@ -155,6 +156,7 @@ class Agent:
             booked += sum(outcome is Outcome.BOOKED for outcome in results.values())
             on_progress(sent, max(total, sent))
         changes = self._pull(on_snapshot)
+        tell_head_office(self._store, self._transport, self._now_ms())
         if sent or changes:
             log.info("synced", sent=sent, booked=booked, parked=parked, changes=changes)
         return SyncReport(sent, booked, parked, changes)
