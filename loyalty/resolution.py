@@ -53,6 +53,7 @@ _ACTIONS: Mapping[str, frozenset[Action]] = {
     "unknown_card": _ALWAYS | {Action.LINK},
     "unknown_programme": _AS_STATED,
     "accrual_differs": _AS_STATED,
+    "facts_impossible": _AS_STATED,
     "void_unknown": _AS_STATED,
     "void_returned": _AS_STATED,
     "return_unknown": _AS_STATED,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Sequence
@@ -67,6 +68,10 @@ class SerialSettings:
                 raise BadDeviceSettings(
                     f"expected no {name} with the protocol ssi, which has packets", self.port, f"leave {name} out"
                 )
+        if self.protocol is LineProtocol.SSI and self.wire.data_bits != 8:
+            raise BadDeviceSettings(
+                "expected 8 data bits with the protocol ssi, got 7", self.port, "set data_bits to 8"
+            )
         try:
             "".encode(self.encoding)
         except LookupError:
@@ -106,6 +111,8 @@ class SerialScanner:
         except (OSError, ValueError) as error:
             raise why_not_opened(error, self._settings.port, self._settings.wire) from None
         self._port = port
+        if self._settings.protocol is LineProtocol.SSI:
+            self._raise_rts(False)
 
     def enable(self, sink: Sink) -> None:
         """Drop what the port holds, then deliver to `sink`. Raises DeviceLost."""
@@ -195,13 +202,34 @@ class SerialScanner:
             self.tap.rest()
 
     def _answer(self, reply: bytes) -> None:
+        ssi = self._settings.protocol is LineProtocol.SSI
         try:
-            self._claimed().write(reply)
+            port = self._claimed()
+            if ssi and self._raise_rts(True):
+                port.write(reply)
+                port.flush()
+                self._raise_rts(False)
+            else:
+                port.write(reply)
         except serial.SerialTimeoutException:
             # Flow control holds us back: the scanner sends again, and is answered then.
             log.warning("scanner_takes_no_answer", device=self.name)
         except OSError:
             raise self._lost() from None
+
+    def _raise_rts(self, wanted: bool) -> bool:
+        """Say on an SSI line whether we want to send; return False where the line has no such wire.
+
+        The scanner does not send while we ask for the line ("RTS/CTS Lines" of Zebra's SSI chapters), and pyserial
+        asks for it from the moment a port is opened.
+        """
+        try:
+            self._claimed().rts = wanted
+        except OSError as error:
+            if error.errno in (errno.ENOTTY, errno.EINVAL):
+                return False
+            raise
+        return True
 
     def _lost(self) -> DeviceLost:
         return DeviceLost("the scanner went away", self._settings.port, "plug it in again")

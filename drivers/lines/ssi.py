@@ -29,11 +29,12 @@ _CHECKSUM = 2
 CMD_ACK, CMD_NAK, DECODE_DATA = 0xD0, 0xD1, 0xF3
 _FROM_DECODER, _FROM_HOST = 0x00, 0x04
 _RESEND = 1
-# Status bits: the same packet again; more packets of this message follow.
+# Status bits: the same packet again; more packets of this message follow (DS2208 Product Reference Guide, "SSI
+# Interface": "Retransmit", "Cont'd packet").
 _RETRANSMITTED, _CONTINUED = 0x01, 0x02
 
-# SSI names a symbology by a number of its own (DECODE_DATA, "Bar Code Type"); the rest of the house knows AIM
-# identifiers (ISO/IEC 15424). A number that is not here leaves the symbology unknown.
+# SSI names a symbology by a number of its own (DECODE_DATA, "Bar Code Type"; the guides' table "Code Type IDs"); the
+# rest of the house knows AIM identifiers (ISO/IEC 15424). A number that is not here leaves the symbology unknown.
 _AIM = {
     0x01: "]A0",
     0x02: "]F0",
@@ -48,6 +49,9 @@ _AIM = {
     0x13: "]A0",
     0x1B: "]d0",
     0x1C: "]Q1",
+    0x23: "]e0",
+    0x24: "]e0",
+    0x25: "]e0",
     0x2D: "]z0",
 }
 
@@ -153,11 +157,15 @@ class PacketReader:
 class ScanJoiner:
     """Puts the scans together out of DECODE_DATA packets, each a frame with its AIM identifier in front.
 
-    A packet that says it is sent again, and was taken the first time (our ACK was lost), counts once.
+    A packet that says it is sent again, and was taken the first time (our ACK was lost), counts once. The guides show
+    the symbology in front of the data of one packet, and say nothing of later ones: some scanners send it in each,
+    some once. A later packet that begins with it again loses it; no symbol long enough for two packets has a number
+    that its data would begin with.
     """
 
     def __init__(self) -> None:
         self._parts = bytearray()
+        self._symbology = 0
         self._last: int | None = None
 
     @property
@@ -174,9 +182,12 @@ class ScanJoiner:
         if one.status & _RETRANSMITTED and mark == self._last:
             return None
         self._last = mark
-        if not self._parts and not one.data.startswith(b"]", 1):
-            self._parts += _AIM.get(one.data[0], "").encode("ascii")
-        self._parts += one.data[1:]
+        first = not self._parts
+        if first:
+            self._symbology = one.data[0]
+            if not one.data.startswith(b"]", 1):
+                self._parts += _AIM.get(self._symbology, "").encode("ascii")
+        self._parts += one.data[1:] if first or one.data[0] == self._symbology else one.data
         if one.status & _CONTINUED and len(self._parts) <= MAX_FRAME_BYTES:
             return None
         scan, self._parts = self._parts, bytearray()

@@ -13,16 +13,17 @@ from rich.table import Table
 from loyalty.errors import ProgrammeError
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option
 from pos_client.commands.hq_database import FILE, on_database, today
+from pos_client.commands.hq_inbox import parked_command, resolve_command
 from pos_client.commands.hq_members import members_group, segments_group
+from pos_client.commands.hq_stock import stock_command
 from pos_client.config import Config
 from pos_client.programme_tools.reading import Unreadable, read_programme
 from sync.hq import nightly
 from sync.hq.database import Database
 from sync.hq.enrolment import new_code, revoke
-from sync.hq.overview import ParkedRow, Status, parked, status
+from sync.hq.overview import Status, status
 from sync.hq.programmes import publish
 from sync.hq.serve import serve
-from sync.hq.stock import Stock, stocks
 
 
 @click.group("hq")
@@ -93,6 +94,7 @@ def publish_command(_: Config, database: Database, file: Path, as_json: bool) ->
 
 hq.add_command(members_group)
 hq.add_command(segments_group)
+hq.add_command(stock_command)
 
 
 @hq.command("status")
@@ -107,27 +109,8 @@ def status_command(_: Config, database: Database, as_json: bool) -> None:
         click.get_current_context().exit(EXIT_PROBLEM)
 
 
-@hq.command("parked")
-@json_option
-@on_database
-def parked_command(_: Config, database: Database, as_json: bool) -> None:
-    """List entries that were received but not booked, oldest first, each with the reason."""
-    with database.connection() as conn:
-        found = parked(conn)
-    emit([asdict(row) for row in found], as_json, lambda: _show_parked(found))
-
-
-@hq.command("stock")
-@json_option
-@on_database
-def stock_command(_: Config, database: Database, as_json: bool) -> None:
-    """Show the rewards with a stock: how many there were, and are left. Exit code 1 when too many were given."""
-    with database.connection() as conn:
-        found = stocks(conn, database.programmes)
-    data = [{**asdict(row), "left": row.left, "over": row.over} for row in found]
-    emit(data, as_json, lambda: _show_stocks(found))
-    if any(row.over for row in found):
-        click.get_current_context().exit(EXIT_PROBLEM)
+hq.add_command(parked_command)
+hq.add_command(resolve_command)
 
 
 @hq.command("nightly")
@@ -186,29 +169,6 @@ def _show_status(found: Status) -> None:
     )
     if not found.agrees:
         console.print(f"[bold red]✗[/] the ledger adds up to {found.ledger_points} points: call support")
-
-
-def _show_parked(found: tuple[ParkedRow, ...]) -> None:
-    if not found:
-        click.echo("nothing is parked")
-        return
-    table = Table("terminal", "epoch", "number", "since", "code", "reason", title="Parked entries")
-    for row in found:
-        table.add_row(row.terminal, str(row.epoch), str(row.seq), _minutes(row.parked_at), row.code, escape(row.text))
-    console.print(table)
-
-
-def _show_stocks(found: tuple[Stock, ...]) -> None:
-    if not found:
-        click.echo("no reward has a stock")
-        return
-    table = Table("reward", title="Stock")
-    for heading in ("there were", "given", "left"):
-        table.add_column(heading, justify="right")
-    for row in found:
-        left = f"[red]{row.over} too many[/]" if row.over else str(row.left)
-        table.add_row(row.reward, str(row.stock), str(row.given), left)
-    console.print(table)
 
 
 def _minutes(moment: datetime) -> str:

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
 from loyalty.ledger import EntryKind
 from loyalty.resolution import Action, Resolution, actions_for
 from sync.hq.booking import post
 from sync.hq.conflicts import CONFLICT_EPOCH
 from sync.hq.database import Connection
+from sync.hq.errors import HqError
 from sync.hq.knowledge import learn
 from sync.hq.parked import feed_key
 from sync.hq.programmes import Programmes
@@ -18,6 +22,9 @@ from sync.hq.verdicts import Code, Parking, Received, judge, park, receive
 
 _CARD_LOCK = 0x5350_4748
 """Advisory lock between parking an unknown card and linking one: whoever comes second sees what the first wrote."""
+
+ATTEMPTS = 6
+"""Times that a decision is tried when the database asks for it: it met a batch that books to the same accounts."""
 
 _DONE = {Action.LINK: "linked", Action.APPROVE: "approved", Action.REVERSE: "reversed", Action.REFER: "referred"}
 
@@ -88,6 +95,45 @@ def resolve(conn: Connection, programmes: Programmes, word: Word) -> tuple[Parki
         if what.action is not Action.LINK:
             _close(conn, parked.key, _DONE[what.action])
     return parking, accounts
+
+
+def decide(
+    conn: Connection,
+    programmes: Programmes,
+    place: tuple[str, int, int],
+    action: Action,
+    *,
+    account: str | None,
+    reason: str,
+    approver: str,
+) -> list[str]:
+    """Head office's own word on the entry parked as `place` (terminal, epoch, number); the accounts booked to.
+
+    Args:
+        conn: a pooled connection, outside any transaction.
+        account: for a link, the account that the card belongs to.
+
+    Raises:
+        HqError: nothing is parked there, it was decided before, or this cannot be done about it.
+    """
+    row = conn.execute(
+        "SELECT encode(digest, 'hex') FROM parked WHERE terminal_id = %s AND epoch = %s AND seq = %s", place
+    ).fetchone()
+    if row is None:
+        raise HqError(f"nothing is parked as terminal {place[0]}, epoch {place[1]}, number {place[2]}: see hq parked")
+    what = Resolution(terminal=place[0], epoch=place[1], seq=place[2], digest=row[0], action=action, account=account)
+    retrying = Retrying(
+        retry=retry_if_exception_type((SerializationFailure, DeadlockDetected, UniqueViolation)),
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_random_exponential(multiplier=0.02, max=0.5),
+        reraise=True,
+    )
+    for attempt in retrying:
+        with attempt, conn.transaction():
+            parking, accounts = resolve(conn, programmes, Word(what, reason, approver))
+    if parking is not None:
+        raise HqError(parking.text)
+    return accounts
 
 
 def settle_cards(conn: Connection, programmes: Programmes, tokens: Sequence[str]) -> list[str]:

@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from loyalty.ledger import Entry
+from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
+from sync.hq.claims import Claim, claims
 from sync.hq.database import Connection
+from sync.hq.plain import PlainSale
 from sync.hq.programmes import Programmes
+from sync.hq.records import read_records
 from sync.hq.verdicts import Booking, Knowledge, Received, coupons_of
 
 _COUPON_LOCK = 0x5350_4743
@@ -56,6 +59,9 @@ def learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received], *
             "SELECT 1 FROM balance WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE",
             ([account for entry in entries if (account := known.account_of(entry)) is not None],),
         )
+    claimed = _claimed(known, entries)
+    if claimed:
+        known.records.update(read_records(conn, claimed, entries))
     if not wanted and not any(isinstance(entry, Entry) for entry in entries):
         return known
     known.booked.update(_bookings(conn, wanted))
@@ -71,6 +77,18 @@ def learn(conn: Connection, programmes: Programmes, fresh: Iterable[Received], *
         rows = conn.execute("SELECT code, entry_id FROM coupon_use WHERE code = ANY(%s)", (codes,))
         known.coupons.update(rows.fetchall())
     return known
+
+
+def _claimed(known: Knowledge, entries: Sequence[Entry | PlainSale]) -> dict[str, set[Claim]]:
+    """By account, what the sales state that has to be held against something. Of most accounts nothing."""
+    claimed: dict[str, set[Claim]] = {}
+    for entry in entries:
+        programme = known.programmes.get(entry.programme_version)
+        if programme is None or entry.kind != EntryKind.SALE:
+            continue
+        if (found := claims(entry, programme)) and (account := known.account_of(entry)) is not None:
+            claimed.setdefault(account, set()).update(found)
+    return claimed
 
 
 def _pairs(conn: Connection, statement: str, keys: Sequence[str]) -> dict[str, str]:

@@ -57,6 +57,14 @@ class ParkedRow:
     text: str
     account: str | None
     parked_at: datetime
+    store: str
+    kind: str | None
+    points: int
+    state: str
+    """`open`, or `referred` when its store handed it to head office."""
+    reason: str | None
+    """Of the last decision, with who made it: why the store handed it over."""
+    approver: str | None
 
 
 def status(conn: Connection) -> Status:
@@ -83,8 +91,11 @@ def status(conn: Connection) -> Status:
 def parked(conn: Connection) -> tuple[ParkedRow, ...]:
     """What waits for a person, oldest first, at most `MAX_PARKED`."""
     rows = conn.execute(
-        "SELECT terminal_id, epoch, seq, code, text, account_id, parked_at FROM parked WHERE resolved_at IS NULL "
-        "ORDER BY parked_at, terminal_id, epoch, seq LIMIT %s",
+        "SELECT p.terminal_id, p.epoch, p.seq, p.code, p.text, p.account_id, p.parked_at, t.store_id, p.kind, "
+        "p.points, p.state, r.reason, r.approver FROM parked p JOIN terminal t USING (terminal_id) LEFT JOIN LATERAL "
+        "(SELECT reason, approver FROM resolution r WHERE (r.terminal_id, r.epoch, r.seq, r.digest) = "
+        "(p.terminal_id, p.epoch, p.seq, p.digest) ORDER BY number DESC LIMIT 1) r ON true "
+        "WHERE p.resolved_at IS NULL ORDER BY p.parked_at, p.terminal_id, p.epoch, p.seq LIMIT %s",
         (MAX_PARKED,),
     )
     return tuple(ParkedRow(*row) for row in rows)

@@ -16,6 +16,7 @@ from loyalty.redemption import Choice
 from loyalty.resolution import Resolution
 from loyalty.returns import quantities, take_back
 from loyalty.settlement import Settlement, holds, settle
+from sync.hq.claims import Record, impossible
 from sync.hq.plain import MAX_NAME, MAX_POINTS, PlainSale, read_plain
 
 MAX_TEXT = 300
@@ -38,6 +39,7 @@ class Code(StrEnum):
     RETURN_VOIDED = "return_voided"
     RETURN_REFUSED = "return_refused"
     COUPON_USED = "coupon_used"
+    FACTS_IMPOSSIBLE = "facts_impossible"
     RESOLUTION_UNKNOWN = "resolution_unknown"
     RESOLVED_BEFORE = "resolved_before"
     RESOLUTION_REFUSED = "resolution_refused"
@@ -123,6 +125,8 @@ class Knowledge:
     """By account and id of the sale: its booked returns."""
     coupons: dict[str, UUID] = field(default_factory=dict)
     """Single-use codes of the batch that were used before, with the id of the sale."""
+    records: dict[str, Record] = field(default_factory=dict)
+    """By account: what the facts that sales of the batch state are held against."""
 
     def account_of(self, entry: Entry | PlainSale) -> str | None:
         """The account to book to: the one the card points to now, else the one the till named, if there is such."""
@@ -170,25 +174,28 @@ def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | N
         return None, park(Code.UNKNOWN_CARD, "the card belongs to no member here: link it to one")
     if before := known.booked.get((account, received.entry_id)):
         return account, park(Code.ID_TWICE, f"an entry with this id is booked already, as {before.where}")
-    if isinstance(entry, PlainSale):
-        parking = _judge_plain(received, entry, known)
-        if parking is None:
-            _remember(received, account, known)
-        return account, parking
-    match entry.kind:
-        case EntryKind.SALE:
-            parking = _judge_sale(entry, known)
-        case EntryKind.VOID:
-            parking = _judge_void(received, account, known)
-        case EntryKind.RETURN:
-            parking = _judge_return(received, entry, account, known)
-        case EntryKind.ADJUSTMENT:
-            parking = None  # a manager answers for it, by name: there is nothing to compute it from
-        case EntryKind.RESOLUTION:
-            parking = park(Code.RESOLUTION_REFUSED, "a decision is carried out when it arrives, and not judged again")
+    parking = _judge(received, entry, account, known)
     if parking is None:
         _remember(received, account, known)
+    if (record := known.records.get(account)) is not None:
+        record.follow(entry, booked=parking is None)
     return account, parking
+
+
+def _judge(received: Received, entry: Entry | PlainSale, account: str, known: Knowledge) -> Parking | None:
+    if isinstance(entry, PlainSale):
+        return _judge_plain(received, entry, account, known)
+    match entry.kind:
+        case EntryKind.SALE:
+            return _judge_sale(entry, account, known)
+        case EntryKind.VOID:
+            return _judge_void(received, account, known)
+        case EntryKind.RETURN:
+            return _judge_return(received, entry, account, known)
+        case EntryKind.ADJUSTMENT:
+            return None  # a manager answers for it, by name: there is nothing to compute it from
+        case EntryKind.RESOLUTION:
+            return park(Code.RESOLUTION_REFUSED, "a decision is carried out when it arrives, and not judged again")
 
 
 def _remember(received: Received, account: str, known: Knowledge) -> None:
@@ -219,20 +226,22 @@ def coupons_of(entry: Entry) -> list[str]:
     return [redemption.coupon for redemption in entry.settlement.redemptions if redemption.coupon is not None]
 
 
-def _judge_plain(received: Received, sale: PlainSale, known: Knowledge) -> Parking | None:
+def _judge_plain(received: Received, sale: PlainSale, account: str, known: Knowledge) -> Parking | None:
     programme = known.programmes.get(sale.programme_version)
+    record = known.records.get(account)
     if (
         programme is not None
         and programme.id == sale.programme
+        and (record is None or impossible(sale, programme, record) is None)
         and holds(programme, sale.basket, sale.tier, sale.known_facts, sale.settlement)
     ):
         return None
     entry = received.entry
     assert entry is not None, "what reads as a plain sale is an entry"
-    return _judge_sale(entry, known)
+    return _judge_sale(entry, account, known)
 
 
-def _judge_sale(entry: Entry, known: Knowledge) -> Parking | None:
+def _judge_sale(entry: Entry, account: str, known: Knowledge) -> Parking | None:
     programme = known.programmes.get(entry.programme_version)
     if programme is None or programme.id != entry.programme:
         return park(
@@ -242,6 +251,8 @@ def _judge_sale(entry: Entry, known: Knowledge) -> Parking | None:
     for code in coupons_of(entry):
         if code in known.coupons:
             return park(Code.COUPON_USED, f"the coupon …{code[-4:]} was used before, on sale {known.coupons[code]}")
+    if said := impossible(entry, programme, known.records.get(account) or Record()):
+        return park(Code.FACTS_IMPOSSIBLE, said)
     wanted = [Choice.of(redemption) for redemption in entry.settlement.redemptions]
     try:
         expected = settle(programme, entry.basket, entry.tier, wanted, entry.known_facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import serial.rfc2217
 from drivers.device import Device
 from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceMissing
 from drivers.events import DataEvent, ErrorEvent, PaymentCardRefused
+from drivers.lines import ssi as ssi_packets
 from drivers.lines.line import LineProtocol
 from drivers.lines.ports import Plugged, Wire, names, plugged_in, why_not_opened
 from drivers.lines.serial_scanner import SerialScanner, SerialSettings
@@ -108,11 +110,17 @@ class PortServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"rfc2217://127.0.0.1:{self._listener.getsockname()[1]}"
         self._stop = threading.Event()
+        self.answers: list[tuple[bytes, bool]] = []
+        """Each byte that the till sent, and whether it asked for the line then."""
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def scan(self, data: bytes) -> None:
         self._serial.write(data)
+
+    @property
+    def asked_for(self) -> bool:
+        return bool(self._serial.rts)
 
     def write(self, data: bytes) -> None:
         self._peer.sendall(data)
@@ -126,7 +134,7 @@ class PortServer:
                 data = self._peer.recv(1024)
                 if not data:
                     return
-                self._serial.write(b"".join(manager.filter(data)))
+                self.answers += [(byte, self._serial.rts) for byte in manager.filter(data)]
             except TimeoutError:
                 pass
             waiting = self._serial.read(self._serial.in_waiting)
@@ -147,6 +155,23 @@ def test_a_scanner_behind_a_port_server(run: Run, till: Any) -> None:
     supervisor = run([SerialScanner("served", SerialSettings(server.url), ())])
     server.scan(b"]E04006381333931\r")
     assert till.next(DataEvent).scan_data_label == "4006381333931"
+    supervisor.stop()
+    server.close()
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name)\\(\\) is deprecated:DeprecationWarning")
+def test_an_ssi_line_is_asked_for_only_while_we_answer(run: Run, till: Any) -> None:
+    server = PortServer()
+    supervisor = run([SerialScanner("served", SerialSettings(server.url, protocol=LineProtocol.SSI), ())])
+    assert not server.asked_for, "the scanner waits while the till asks for the line"
+    server.scan(ssi_packets.packet(ssi_packets.DECODE_DATA, b"\x0b4006381333931", source=0))
+    assert till.next(DataEvent).scan_data_label == "4006381333931"
+    deadline = time.monotonic() + 5
+    while (len(server.answers) < len(ssi_packets.ACK) or server.asked_for) and time.monotonic() < deadline:
+        threading.Event().wait(0.01)
+    assert b"".join(byte for byte, _ in server.answers) == ssi_packets.ACK
+    assert all(asked for _, asked in server.answers)
+    assert not server.asked_for
     supervisor.stop()
     server.close()
 

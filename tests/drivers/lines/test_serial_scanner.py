@@ -15,6 +15,7 @@ from drivers.build import build_device
 from drivers.device import Device
 from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceLost, DeviceMissing
 from drivers.events import DataEvent, ErrorEvent, PaymentCardRefused, StatusUpdateEvent
+from drivers.lines.line import LineProtocol
 from drivers.lines.ports import Wire, open_port
 from drivers.lines.serial_scanner import SerialScanner, SerialSettings, find_port
 from drivers.recognition.guard import CardPattern
@@ -22,6 +23,9 @@ from drivers.simulators.channels import VirtualSerialScanner
 from drivers.supervisor import Supervisor
 
 Run = Callable[[Sequence[Device]], Supervisor]
+
+
+SEVEN_BIT_SSI = {"port": "p", "protocol": LineProtocol.SSI, "wire": Wire(data_bits=7)}
 
 
 @pytest.fixture
@@ -185,8 +189,8 @@ def test_usb_ids_that_nothing_has() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"port": ""}, {"port": "p", "layout": "dvorak"}, {"port": "p", "encoding": "klingon"}],
-    ids=["port", "layout", "text"],
+    [{"port": ""}, {"port": "p", "layout": "dvorak"}, {"port": "p", "encoding": "klingon"}, SEVEN_BIT_SSI],
+    ids=["port", "layout", "text", "bits"],
 )
 def test_settings_that_cannot_work(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadDeviceSettings, match="expected"):

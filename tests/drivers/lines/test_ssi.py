@@ -83,9 +83,25 @@ def test_a_long_scan_in_several_packets() -> None:
     assert line.feed(scan(b"\x1c" + b"b" * 10)).frames == [bytearray(b"]Q1" + b"a" * 100 + b"b" * 10)]
 
 
+def test_later_packets_may_come_without_the_symbology() -> None:
+    line = build_line(LineProtocol.SSI, FrameShape())
+    assert line.feed(scan(b"\x1c" + b"a" * 100, status=2)) == ([], ssi.ACK)
+    assert line.feed(scan(b"b" * 10, status=2)) == ([], ssi.ACK)
+    assert line.feed(scan(b"c")).frames == [bytearray(b"]Q1" + b"a" * 100 + b"b" * 10 + b"c")]
+
+
 @pytest.mark.parametrize(
     ("number", "aim"),
-    [(0x01, b"]A0"), (0x03, b"]C0"), (0x0A, b"]E4"), (0x0F, b"]C1"), (0x1B, b"]d0"), (0x1C, b"]Q1"), (0x77, b"")],
+    [
+        (0x01, b"]A0"),
+        (0x03, b"]C0"),
+        (0x0A, b"]E4"),
+        (0x0F, b"]C1"),
+        (0x1B, b"]d0"),
+        (0x1C, b"]Q1"),
+        (0x24, b"]e0"),
+        (0x77, b""),
+    ],
 )
 def test_symbologies_become_aim_identifiers(number: int, aim: bytes) -> None:
     line = build_line(LineProtocol.SSI, FrameShape())

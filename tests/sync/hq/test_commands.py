@@ -149,3 +149,43 @@ def test_the_night_says_what_it_did(run: Callable[..., Result], database: Databa
     assert run("nightly").output == "0 points of 0 members lapsed; 0 tiers changed\n"
     done = json.loads(run("nightly", "--json").stdout)
     assert done == {"lapsed_accounts": 0, "lapsed_points": 0, "tiers_changed": 0, "vested_accounts": 0}
+
+
+def test_head_offices_own_word(
+    run: Callable[..., Result], database: Database, till: TestTill, member: Callable[..., Any]
+) -> None:
+    card, account = member()
+    for _ in range(4):
+        till.chain.sale(card, programme_version=9)
+    till.chain.sale("f" * 32)
+    till.send()
+    (row, *_) = json.loads(run("parked", "--json").stdout)
+    assert (row["code"], row["points"], row["state"]) == ("unknown_programme", 10, "open")
+    assert row["actions"] == ["approve", "refer", "reverse"]
+    why = ("--reason", "versie 9 was een proef", "--name", "Els")
+    place = (till.terminal, "1")
+    done = json.loads(run("resolve", "approve", *place, "1", *why, "--json").stdout)
+    assert (done["action"], done["booked"]) == ("approve", 1)
+    assert "0 entries booked" in run("resolve", "reverse", *place, "2", *why).output
+    run("resolve", "refer", *place, "3", *why)
+    assert {row["number"]: row["state"] for row in _by_number(run)} == {3: "referred", 4: "open", 5: "open"}
+    run("resolve", "approve", *place, "3", *why)
+    assert "1 entries booked" in run("resolve", "link", *place, "5", *why, "--account", account).output
+    with database.connection() as conn:
+        assert conn.execute("SELECT points FROM balance").fetchone() == (30,)
+        by_els = conn.execute("SELECT count(*) FROM resolution WHERE by_terminal IS NULL AND approver = 'Els'")
+        assert by_els.fetchone() == (5,)
+
+    assert "was approved by Els on" in run("resolve", "reverse", *place, "1", *why, code=1).output
+    assert "nothing is parked as terminal" in run("resolve", "reverse", *place, "77", *why, code=1).output
+    assert "cannot be settled by link" in run("resolve", "link", *place, "4", *why, "--account", account, code=1).output
+    assert "card: " in run("resolve", "link", *place, "4", *why, "--card", "2", code=1).output
+    assert "by --card or --account" in run("resolve", "link", *place, "4", *why, code=2).output
+    assert "take neither" in run("resolve", "approve", *place, "4", *why, "--account", account, code=2).output
+    assert (
+        "--reason of 1 to 200" in run("resolve", "approve", *place, "4", "--reason", " ", "--name", "E", code=2).output
+    )
+
+
+def _by_number(run: Callable[..., Result]) -> list[dict[str, Any]]:
+    return [{**row, "number": row["seq"]} for row in json.loads(run("parked", "--json").stdout)]
