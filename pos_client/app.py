@@ -11,7 +11,7 @@ from pos_client.events import EventBus, EventKind
 from pos_client.runtime import Runtime
 from pos_client.till import Till
 from sync.agent import Agent, SyncState
-from sync.holds import ASK_S, HoldDesk
+from sync.holds import HoldDesk
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.proofs import Proofs
@@ -90,9 +90,10 @@ def build_runtime(config: Config, store: Store) -> Runtime:
     agent = build_agent(config, store, terminal, tell)
     holds = HoldDesk(
         store,
-        build_transport(config, terminal, Mirror(store), timeout_s=ASK_S),
+        build_transport(config, terminal, Mirror(store), timeout_s=config.sync.hold_ms / 1000),
         is_online=lambda: agent.state.online,
         on_free=agent.wake,
+        ask_s=config.sync.hold_ms / 1000,
     )
     till = Till(
         store,

@@ -18,9 +18,6 @@ from sync.store import Store
 from sync.transport import Transport
 from sync.wire_spending import ClosedLeases, HoldAnswer, HoldRequest, HoldState
 
-ASK_S = 0.4
-"""How long a checkout waits for head office: people do not notice it; a line that takes longer counts as away."""
-
 SHY_S = 15
 """After no answer head office is left alone for so long: one slow reward, and not every one, while a line is down."""
 
@@ -57,7 +54,7 @@ class HoldDesk:
         *,
         is_online: Callable[[], bool],
         on_free: Callable[[], None] = lambda: None,
-        ask_s: float = ASK_S,
+        ask_s: float,
         steady_s: Callable[[], float] = time.monotonic,
         new_id: Callable[[], uuid.UUID] = uuid.uuid4,
     ) -> None:
@@ -67,6 +64,7 @@ class HoldDesk:
             transport: of its own: the agent's may be in the middle of a long batch.
             is_online: whether head office answered last.
             on_free: told when there are holds to give back.
+            ask_s: how long a checkout waits for head office, in seconds: a line that takes longer counts as away.
         """
         self._store = store
         self._transport = transport

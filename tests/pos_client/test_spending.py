@@ -24,7 +24,7 @@ from pos_client.runtime import Runtime
 from pos_client.session import Quote
 from pos_client.till import Till
 from sync.errors import TransportError
-from sync.holds import ASK_S, HoldDesk
+from sync.holds import HoldDesk
 from sync.hq.available import available
 from sync.hq.database import Connection, Database
 from sync.hq.leases import live, night, revoke
@@ -97,6 +97,7 @@ def new_shop(tmp_path: Path, database: Database, hq: httpx.Client) -> Iterator[C
         config = Config(
             card_formats=CARDS,
             till={"name": "kassa", "data_dir": folder, "head_office_url": proxy.url},  # type: ignore[arg-type]
+            sync={"hold_ms": 5000},  # type: ignore[arg-type]
         )
         store = open_store(config, create=True)
         key = Ed25519PrivateKey.generate()
@@ -176,7 +177,7 @@ def test_two_tills_want_the_same_points_at_once_and_one_gets_them(
     assert sorted(said) == ["got", "points_held"]
     winner = shops[said.index("got")]
     assert authority(winner, "bon") == [(AuthorityKind.HOLD, 50)]
-    for shop in shops:
+    for shop in (winner, *shops):
         shop.sync()
     assert (balance(conn, account), free(conn, account), debt_totals(conn)) == (0, 0, (0, 0))
     assert shops[said.index("points_held")].refused("bon") == "points_short"  # it has heard by now
@@ -290,7 +291,7 @@ def test_no_answer_falls_back_to_the_policy_within_the_time(
     assert shop.runtime.agent.state.online
     started = time.monotonic()
     quote = shop.till.redeem("bon", REWARD)
-    assert time.monotonic() - started < ASK_S + 1
+    assert time.monotonic() - started < 6
     assert quote.verdict is not None
     assert (quote.verdict.mode, quote.verdict.reason) == (Mode.CAPPED, Reason.BALANCE)
     assert authority(shop, "bon") == [(AuthorityKind.FLOOR, 50)]
