@@ -187,12 +187,13 @@ class Agent:
         """Take a snapshot, or go on with one that was broken off; rows it brought. Ends early when told to stop."""
         rows = 0
         while not self._mirror.cursor():
-            place, before = self._snapshots.place(), rows
+            place, taken = self._snapshots.place(), 0
             asked = (place.cursor, place.section, place.after) if place else None
             try:
                 with contextlib.closing(self._transport.snapshot(asked)) as parts:
                     for part in parts:
                         self._snapshots.apply(part, self._now_ms())
+                        taken += 1
                         rows += len(part.rows)
                         on_progress(min(rows, part.total), part.total)
                         if self._stop.is_set():
@@ -202,7 +203,7 @@ class Agent:
                     raise
                 self._snapshots.give_up()
                 continue
-            if self._snapshots.place() == place and rows == before:
+            if not taken:
                 raise ServerFault("head office ended a snapshot before its first part; it is tried again")
         log.info("took a snapshot of head office", rows=rows)
         return rows

@@ -23,8 +23,10 @@ from pos_client.programme_tools.reading import Unreadable, read_programme
 from sync.hq import leases, nightly
 from sync.hq.database import Database
 from sync.hq.enrolment import new_code, revoke
+from sync.hq.feed_keeping import compact
 from sync.hq.overview import Status, status
 from sync.hq.programmes import publish
+from sync.hq.restored import begin_anew
 from sync.hq.serve import serve
 
 
@@ -124,19 +126,38 @@ hq.add_command(resolve_command)
 @json_option
 @on_database
 def nightly_command(_: Config, database: Database, as_json: bool) -> None:
-    """Let points lapse whose last day is past, review tiers, and reclaim and grant leases. Safe to run again."""
+    """Let points lapse, review tiers, reclaim leases that are over and grant new ones, and shorten the feed.
+
+    Safe to run again.
+    """
     with database.connection() as conn:
         done = nightly.run(conn, database.programmes, today())
         programme = database.programmes.newest(conn)
         aside = leases.night(conn, programme.offline if programme else None, datetime.now(UTC))
+        dropped = compact(conn)
+    counted = {"leases_reclaimed": aside.reclaimed, "leases_granted": aside.granted, "changes_dropped": dropped}
     emit(
-        {**asdict(done), "leases_reclaimed": aside.reclaimed, "leases_granted": aside.granted},
+        {**asdict(done), **counted},
         as_json,
         lambda: click.echo(
-            f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; {done.tiers_changed} tiers changed"
-            f"; {aside.reclaimed} leases reclaimed, {aside.granted} granted"
+            f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; "
+            f"{done.tiers_changed} tiers changed; {aside.reclaimed} leases reclaimed, {aside.granted} granted; "
+            f"{dropped} changes dropped from the feed"
         ),
     )
+
+
+@hq.command("restored")
+@json_option
+@on_database
+def restored_command(_: Config, database: Database, as_json: bool) -> None:
+    """Say that this database came back from a copy of its files: every till takes a snapshot.
+
+    Not needed after pg_restore or a restore to a point in time: those are noticed when head office starts.
+    """
+    with database.connection() as conn:
+        epoch = begin_anew(conn)
+    emit({"feed_epoch": epoch}, as_json, lambda: click.echo("the feed begins anew: every till will take a snapshot"))
 
 
 @hq.group("terminal")

@@ -13,6 +13,7 @@ from pos_client.commands.common import console, emit, errors, json_option
 from pos_client.commands.hq_database import FILE, on_database, today
 from pos_client.config import Config
 from sync.hq.database import Database
+from sync.hq.erasure import erase
 from sync.hq.members import import_members
 from sync.hq.profiles import account_of, edit, segments, set_pin, set_segment
 
@@ -82,6 +83,27 @@ def pin_command(config: Config, database: Database, card: str, clear: bool, as_j
         {"account": account, "pin": not clear},
         as_json,
         lambda: click.echo(f"{account} has {'no PIN any more' if clear else 'a new PIN'}"),
+    )
+
+
+@members_group.command("erase")
+@click.argument("card")
+@click.confirmation_option(prompt="Erase this member for good?")
+@json_option
+@on_database
+def erase_command(config: Config, database: Database, card: str, as_json: bool) -> None:
+    """Erase the member of CARD, here and at every till: name, cards, points, what was bought. Nobody can undo it.
+
+    The ledger keeps dates and points, of an account that is nobody's.
+    """
+    _expect_formats(config)
+    with database.connection() as conn:
+        account = account_of(conn, database.keys.card, config.card_formats, card)
+        done = erase(conn, account, today())
+    emit(
+        asdict(done),
+        as_json,
+        lambda: click.echo(f"erased {done.account} with {done.cards} cards; {done.points} points lapsed"),
     )
 
 

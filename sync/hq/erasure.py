@@ -8,6 +8,11 @@ from datetime import date
 
 from sync.hq.database import Connection
 from sync.hq.errors import HqError
+from sync.hq.leases import tell
+
+_PERSONAL = ("balance", "counter", "formerly", "hold", "segment_member", "vesting")
+"""What else is known of a member. Not among them: where an entry was received and which codes were used, by an
+account's id that names nobody any more; and what is parked, which waits for a person as it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,14 @@ def erase(conn: Connection, account: str, today: date) -> Erased:
                 (account, uuid.uuid4(), today, -points, -points),
             )
         conn.execute("UPDATE ledger SET card = NULL, raw = '' WHERE account_id = %s AND raw IS NOT NULL", (account,))
-        conn.execute("DELETE FROM counter WHERE account_id = %s", (account,))
-        conn.execute("DELETE FROM balance WHERE account_id = %s", (account,))
+        for table in _PERSONAL:
+            conn.execute(f"DELETE FROM {table} WHERE account_id = %s".encode(), (account,))
+        leases = conn.execute(
+            "UPDATE lease SET state = 'revoked', ended_at = now(), ended_by = 'erasure' "
+            "WHERE account_id = %s AND state = 'active' RETURNING lease_id::text, terminal_id",
+            (account,),
+        ).fetchall()
+        tell(conn, leases)
         tokens = conn.execute("DELETE FROM card WHERE account_id = %s RETURNING token", (account,)).fetchall()
         conn.execute("INSERT INTO feed (subject, key) VALUES ('account', %s)", (account,))
         for (token,) in tokens:

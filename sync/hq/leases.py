@@ -110,7 +110,7 @@ def grant(
             "VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
             [(*row, now, expires, reclaim) for row in rows],
         )
-    _tell(conn, [(str(lease_id), terminal) for _, lease_id, terminal, _, _ in rows])
+    tell(conn, [(str(lease_id), terminal) for _, lease_id, terminal, _, _ in rows])
     return len(rows)
 
 
@@ -175,7 +175,7 @@ def revoke(conn: Connection, lease: str, by: str, now: datetime) -> LeaseRow:
             "WHERE account_id = %s AND lease_id = %s::uuid AND state = 'active'",
             (now, by, found.account, lease),
         )
-        _tell(conn, [(lease, found.terminal)])
+        tell(conn, [(lease, found.terminal)])
     return found
 
 
@@ -245,7 +245,7 @@ def _reclaim(conn: Connection, accounts: Sequence[str], now: datetime) -> int:
         "RETURNING lease_id::text, terminal_id",
         {"now": now, "accounts": list(accounts)},
     ).fetchall()
-    _tell(conn, rows)
+    tell(conn, rows)
     return len(rows)
 
 
@@ -270,7 +270,7 @@ def _recent(conn: Connection, accounts: Sequence[str], tills: int, now: datetime
     return [Wish(*row) for row in rows]
 
 
-def _tell(conn: Connection, leases: Sequence[tuple[str, str]]) -> None:
+def tell(conn: Connection, leases: Sequence[tuple[str, str]]) -> None:
     """Let each terminal hear of its lease."""
     with conn.cursor() as cursor:
         cursor.executemany("INSERT INTO feed (subject, key, terminal_id) VALUES ('lease', %s, %s)", leases)

@@ -115,7 +115,7 @@ class Proxy:
     through at all. `allow` is how many more bytes of answers pass before the connection is closed in their middle."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
+        self.target = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.drop = 0
@@ -153,7 +153,7 @@ class Proxy:
             if self.cut:
                 till.close()
                 continue
-            office = socket.create_connection(self._target)
+            office = socket.create_connection(self.target)
             self._open |= {till, office}
             self._start(self._pump, till, office, False)
             self._start(self._pump, office, till, True)
@@ -167,13 +167,12 @@ class Proxy:
                     break
                 if self.cut:
                     break
+                if is_answer and self.allow is not None and len(data) > self.allow:
+                    target.sendall(data[: self.allow])
+                    self.allow = 0
+                    break
                 if is_answer and self.allow is not None:
-                    data, over = data[: self.allow], len(data) > self.allow
-                    self.allow -= len(data)  # what was passed on
-                    target.sendall(data)
-                    if over:
-                        break
-                    continue
+                    self.allow -= len(data)
                 target.sendall(data)
         self._end(source)
         self._end(target)
