@@ -21,6 +21,7 @@ _COMMANDS = {
     "devices": "pos_client.commands.devices:devices_group",
     "enrol": "pos_client.commands.enrol:enrol",
     "hq": "pos_client.commands.hq:hq",
+    "install": "pos_client.commands.install:install",
     "interpret": "pos_client.commands.interpret:interpret",
     "programme": "pos_client.commands.programme:programme",
     "sync": "pos_client.commands.sync:sync_group",

@@ -11,16 +11,18 @@ from datetime import date
 import structlog
 import tenacity
 
+from sync.epochs import Epochs
 from sync.errors import OtherVersion, Rejected, ServerFault, StoreError, SyncError, TransportError
 from sync.holds import tell_head_office
-from sync.journal import Journal, Tail
+from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.proofs import DayResult, Proofs
+from sync.sender import CONFLICT, Sender, Sent
+from sync.settling import Settling
 from sync.snapshot import Snapshots
 from sync.store import Store
-from sync.terminal import Terminal, boot_id, read_clock, wall_ms
+from sync.terminal import Terminal, wall_ms
 from sync.transport import Transport
-from sync.wire import MAX_BATCH_ENTRIES, Batch, BatchAnswer, ClockReading, Outcome, fit_batch
 
 FEED = "till"
 MAX_BACKOFF_S = 300
@@ -85,7 +87,6 @@ class Agent:
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
         self._store = store
-        self._terminal = terminal
         self._transport = transport
         self._journal = Journal(store, terminal)
         self._mirror = Mirror(store)
@@ -98,8 +99,14 @@ class Agent:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._most = MAX_BATCH_ENTRIES
+        self._sender = Sender(store, terminal, transport, self._journal, now_ms)
+        self._settling = Settling(Epochs(store), self._journal, transport, now_ms)
         self.state = SyncState(online=False, since_ms=now_ms())
+
+    def before_selling(self) -> None:
+        """When this journal may be a copy or a backup: ask head office how far it has it, or go on in a new epoch."""
+        with self._round:
+            self._settling.before_selling()
 
     # -- one round ------------------------------------------------------------------------------------------------
 
@@ -126,7 +133,7 @@ class Agent:
         """
         report = self.run_once(on_progress, on_snapshot)
         with self._one_round():
-            days = tuple(self._compare(day) for day in self._proofs.open_dates())
+            days = tuple(self._compare(epoch, day) for epoch, day in self._proofs.open_days())
         return NightReport(report, days)
 
     @contextlib.contextmanager
@@ -136,6 +143,8 @@ class Agent:
             try:
                 yield
             except TransportError as error:
+                if isinstance(error, Rejected) and error.code == "superseded":
+                    self._settling.superseded()
                 self._turn(online=False, problem=str(error))
                 raise
             except StoreError as error:
@@ -143,23 +152,34 @@ class Agent:
                 raise
 
     def _exchange(self, on_progress: Progress, on_snapshot: Progress) -> SyncReport:
+        self._settling.settle()
         sent = booked = parked = 0
         total = self._journal.head().queued
-        while tail := self._journal.tail(self._most):
-            answer = self._send(tail)
-            results = {result.seq: result.outcome for result in answer.results}
-            count = self._journal.head().acked_seq - tail.from_seq + 1
-            if count <= 0:
-                raise ServerFault("head office answered without taking anything; it is tried again")
-            sent += count
-            parked += sum(outcome is Outcome.PARKED for outcome in results.values())
-            booked += sum(outcome is Outcome.BOOKED for outcome in results.values())
+        while (done := self._send()) is not None:
+            sent += done.entries
+            booked += done.booked
+            parked += done.parked
             on_progress(sent, max(total, sent))
         changes = self._pull(on_snapshot)
         tell_head_office(self._store, self._transport, self._now_ms())
         if sent or changes:
             log.info("synced", sent=sent, booked=booked, parked=parked, changes=changes)
         return SyncReport(sent, booked, parked, changes)
+
+    def _send(self) -> Sent | None:
+        """Send one batch; when head office knows this journal otherwise, settle that and go on with what is next."""
+        head = self._journal.head()
+        try:
+            return self._sender.send_next()
+        except Rejected as error:
+            if error.code == CONFLICT:
+                self._settling.move_on()
+            elif error.code == "gap" and error.wanted_seq is not None and error.wanted_seq <= head.acked_seq:
+                self._settling.went_back(head.epoch, error.wanted_seq)
+            else:
+                raise
+            self._sender.start_over()
+            return Sent()
 
     def _pull(self, on_snapshot: Progress) -> int:
         rows = 0
@@ -208,32 +228,8 @@ class Agent:
         log.info("took a snapshot of head office", rows=rows)
         return rows
 
-    def _send(self, tail: Tail) -> BatchAnswer:
-        count = fit_batch(tail.raws, self._most)
-        clock = read_clock(self._store, self._now_ms)
-        batch = Batch(
-            terminal=self._terminal.terminal,
-            epoch=tail.epoch,
-            from_seq=tail.from_seq,
-            to_seq=tail.from_seq + count - 1,
-            prev_digest=tail.previous.hex(),
-            head_digest=tail.digests[count - 1].hex(),
-            clock=ClockReading(wall_ms=clock.wall_ms, monotonic_ms=clock.monotonic_ms, boot_id=boot_id()),
-            entries=tuple(raw.decode() for raw in tail.raws[:count]),
-        )
-        answer = self._transport.send(batch)
-        # A balance and how far it includes our entries is one write: a crash between these three shows nothing twice.
-        self._mirror.confirm(answer.balances, tail.epoch, answer.applied_to)
-        self._journal.acknowledge(tail.epoch, min(answer.durable_to, batch.to_seq))
-        self._mirror.heard(self._now_ms(), answer.server_time_ms)
-        self._most = max(1, min(answer.max_batch, MAX_BATCH_ENTRIES))
-        for result in answer.results:
-            if result.outcome is Outcome.PARKED:
-                log.warning("parked at head office", seq=result.seq, code=result.code, text=result.text)
-        return answer
-
-    def _compare(self, day: date) -> DayResult:
-        result = self._proofs.record(day, self._transport.proof(day), self._now_ms())
+    def _compare(self, epoch: int, day: date) -> DayResult:
+        result = self._proofs.record(day, self._transport.proof(day, epoch), self._now_ms())
         if not result.agrees:
             log.error("head office disagrees", business_date=day.isoformat(), ours=result.ours, theirs=result.theirs)
         return result

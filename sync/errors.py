@@ -49,10 +49,14 @@ class Unreachable(TransportError):
 
 
 class ServerFault(TransportError):
-    """Head office answered 5xx or nonsense; `retry_after_s` when it said so."""
+    """Head office answered 5xx or nonsense; `retry_after_s` when it said so.
 
-    def __init__(self, text: str, retry_after_s: int | None = None) -> None:
+    `broken`: it failed on this very request (500), and is not merely busy, away, or behind a proxy that is.
+    """
+
+    def __init__(self, text: str, retry_after_s: int | None = None, *, broken: bool = False) -> None:
         self.retry_after_s = retry_after_s
+        self.broken = broken
         super().__init__(text)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from loyalty.basket import Basket
 from loyalty.errors import RewardRefused
 from loyalty.facts import Facts
-from loyalty.ledger import Clock, Entry, EntryKind, chain
+from loyalty.ledger import GENESIS, Clock, Entry, EntryKind, chain
 from loyalty.resolution import Resolution
 from loyalty.settlement import Settlement
 from loyalty.spending import Authority
@@ -21,6 +21,15 @@ from sync.leases import spend
 from sync.store import Store
 from sync.terminal import Terminal
 from sync.wire import MAX_BATCH_ENTRIES, Proof
+
+_ACKNOWLEDGE = (
+    "UPDATE head SET acked_seq = ? WHERE epoch = ? AND acked_seq < ? AND seq >= ?",
+    "UPDATE closed_epoch SET acked_seq = ? WHERE epoch = ? AND acked_seq < ? AND seq >= ?",
+)
+_REWIND = (
+    "UPDATE head SET acked_seq = ? WHERE epoch = ? AND acked_seq > ?",
+    "UPDATE closed_epoch SET acked_seq = ? WHERE epoch = ? AND acked_seq > ?",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +63,21 @@ class CouponUsed(RewardRefused):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where the journal stands: last sequence, its digest, and how far head office has it."""
+    """Where the journal stands: last sequence, its digest, and how far head office has it.
+
+    `left`: entries of earlier epochs that head office does not have yet.
+    """
 
     epoch: int
     seq: int
     digest: bytes
     acked_seq: int
+    left: int = 0
 
     @property
     def queued(self) -> int:
         """Entries not yet acknowledged."""
-        return self.seq - self.acked_seq
+        return self.seq - self.acked_seq + self.left
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,45 +203,102 @@ class Journal:
         Raises:
             StoreError: the till is not enrolled.
         """
-        row = self._store.row("SELECT epoch, seq, digest, acked_seq FROM head")
+        row = self._store.row(
+            "SELECT epoch, seq, digest, acked_seq, (SELECT COALESCE(SUM(seq - acked_seq), 0) FROM closed_epoch) "
+            "FROM head"
+        )
         if row is None:
             raise StoreError("this till is not enrolled: it has no journal yet")
         return Head(*row)
 
     def tail(self, most: int = MAX_BATCH_ENTRIES) -> Tail | None:
-        """Up to `most` entries past the acknowledged sequence, oldest first; None when the queue is empty."""
+        """Up to `most` consecutive entries that head office does not have, oldest first; None when the queue is empty.
+
+        What is left of an earlier epoch comes first; entries that such an epoch lost are skipped.
+        """
+        while left := self._store.row(
+            "SELECT epoch, acked_seq, seq FROM closed_epoch WHERE acked_seq < seq ORDER BY epoch LIMIT 1"
+        ):
+            epoch, acked, last = left
+            found = self._store.row("SELECT min(seq) FROM journal WHERE epoch = ? AND seq > ?", (epoch, acked))
+            if found is not None and found[0] is not None:
+                return self._tail(epoch, found[0], most)
+            self.acknowledge(epoch, last)
         head = self.head()
-        rows = self._store.rows(
-            "SELECT raw, digest FROM journal WHERE epoch = ? AND seq > ? ORDER BY seq LIMIT ?",
-            (head.epoch, head.acked_seq, most),
-        )
-        if not rows:
+        if head.acked_seq == head.seq:
             return None
+        tail = self._tail(head.epoch, head.acked_seq + 1, most)
+        if not tail.raws or self.digest_at(head.epoch, head.acked_seq) is None:
+            raise StoreError(
+                f"entry {head.acked_seq + 1} of epoch {head.epoch}, or the one before it, is missing from the journal: "
+                "start the till again, which repairs the file"
+            )
+        return tail
+
+    def _tail(self, epoch: int, start: int, most: int) -> Tail:
+        rows = self._store.rows(
+            "SELECT raw, digest, seq FROM journal WHERE epoch = ? AND seq >= ? ORDER BY seq LIMIT ?",
+            (epoch, start, most),
+        )
+        run = [row for place, row in enumerate(rows) if row[2] == start + place]
         return Tail(
-            head.epoch,
-            head.acked_seq + 1,
-            self._digest_at(head.epoch, head.acked_seq),
-            tuple(row[0] for row in rows),
-            tuple(row[1] for row in rows),
+            epoch,
+            start,
+            self.digest_at(epoch, start - 1) or bytes(32),
+            tuple(row[0] for row in run),
+            tuple(row[1] for row in run),
         )
 
-    def _digest_at(self, epoch: int, seq: int) -> bytes:
+    def digest_at(self, epoch: int, seq: int) -> bytes | None:
+        """The digest after entry `seq`, 0 being the start of the epoch; None when the journal has no such entry."""
         if seq == 0:
-            return bytes(32)
-        row = self._store.row("SELECT digest FROM journal WHERE epoch = ? AND seq = ?", (epoch, seq))
-        if row is None:
-            raise StoreError(
-                f"entry {seq} of epoch {epoch} is missing from the journal: keep the file and call support"
-            )
-        digest: bytes = row[0]
-        return digest
+            return GENESIS
+        row = self._store.row(
+            "SELECT digest FROM journal WHERE epoch = ? AND seq = ? "
+            "UNION ALL SELECT digest FROM pruned WHERE epoch = ? AND seq = ?",
+            (epoch, seq, epoch, seq),
+        )
+        return None if row is None else row[0]
 
-    def acknowledge(self, epoch: int, seq: int) -> None:
-        """Head office has everything up to `seq`. A lower or equal number, or one of another epoch, changes nothing."""
+    def last_of(self, epoch: int) -> int | None:
+        """The last sequence this journal wrote in an epoch; None when it never was in it."""
+        row = self._store.row(
+            "SELECT seq FROM head WHERE epoch = ? UNION ALL SELECT seq FROM closed_epoch WHERE epoch = ?",
+            (epoch, epoch),
+        )
+        return None if row is None else int(row[0])
+
+    def acknowledge(self, epoch: int, seq: int, *, at_ms: int | None = None, within: Any = None) -> None:
+        """Head office has everything up to `seq`. A lower or equal number, or one not written, changes nothing.
+
+        Args:
+            at_ms: head office's time, Unix ms UTC: pruning counts from it. None leaves it to the next one.
+            within: the connection of the caller's own transaction, to be part of that one.
+        """
+        with self._store.transaction(within) as connection:
+            for update in _ACKNOWLEDGE:
+                connection.execute(update, (seq, epoch, seq, seq))
+            if at_ms is not None:
+                connection.execute(
+                    "INSERT INTO acked_day VALUES (?, ?, ?) "
+                    "ON CONFLICT (epoch, day) DO UPDATE SET seq = max(seq, excluded.seq)",
+                    (epoch, datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat(), seq),
+                )
+
+    def rewind(self, epoch: int, seq: int) -> bool:
+        """Head office was restored and has only up to `seq`: what comes after is sent again.
+
+        Returns:
+            False, and nothing changed, when this journal no longer has what is missing there.
+        """
+        if self.digest_at(epoch, seq) is None:
+            return False
         with self._store.transaction() as connection:
-            connection.execute(
-                "UPDATE head SET acked_seq = ? WHERE epoch = ? AND acked_seq < ? AND seq >= ?", (seq, epoch, seq, seq)
-            )
+            for update in _REWIND:
+                connection.execute(update, (seq, epoch, seq))
+            # Until it is acknowledged anew nothing of it may be pruned.
+            connection.execute("DELETE FROM acked_day WHERE epoch = ? AND seq > ?", (epoch, seq))
+        return True
 
     def find_all(self, *, session: str) -> dict[EntryKind, Entry]:
         """The entries of a session that were booked here, by kind."""
@@ -265,32 +335,33 @@ class Journal:
         row = self._store.row(spent, (day,)) if card is None else self._store.row(f"{spent} AND card = ?", (day, card))
         return int(row[0]) if row else 0
 
-    def business_dates(self) -> Sequence[date]:
-        """Every business date with entries in this epoch, oldest first."""
-        rows = self._store.rows(
-            "SELECT DISTINCT business_date FROM journal WHERE epoch = (SELECT epoch FROM head) ORDER BY 1"
-        )
-        return [date.fromisoformat(row[0]) for row in rows]
+    def business_dates(self) -> Sequence[tuple[int, date]]:
+        """Every business date with entries that head office acknowledged, with its epoch, oldest first."""
+        rows = self._store.rows("SELECT DISTINCT epoch, business_date FROM journal ORDER BY 1, 2")
+        return [(epoch, date.fromisoformat(day)) for epoch, day in rows]
 
-    def proof(self, business_date: date) -> Proof:
-        """This till's side of the proof of a day: what head office acknowledged of it.
+    def proof(self, business_date: date, epoch: int | None = None) -> Proof:
+        """This till's side of the proof of a day in the present epoch or another: what head office acknowledged of it.
 
         A sale booked while the two sides compare is not sent yet, and must not look like a difference.
         """
         head = self.head()
+        if epoch is None:
+            epoch = head.epoch
         row = self._store.row(
             """SELECT count(*), COALESCE(SUM(earned), 0), COALESCE(SUM(spent), 0), COALESCE(MAX(seq), 0)
-               FROM journal WHERE business_date = ? AND epoch = ? AND seq <= ?""",
-            (business_date.isoformat(), head.epoch, head.acked_seq),
+               FROM journal WHERE business_date = ? AND epoch = ? AND seq <= COALESCE(
+                   (SELECT acked_seq FROM closed_epoch WHERE epoch = ?), ?)""",
+            (business_date.isoformat(), epoch, epoch, head.acked_seq),
         )
         entries, earned, spent, last = row or (0, 0, 0, 0)
         return Proof(
             terminal=self._terminal.terminal,
-            epoch=head.epoch,
+            epoch=epoch,
             business_date=business_date,
             entries=entries,
             points_earned=earned,
             points_spent=spent,
             last_seq=last,
-            head_digest=self._digest_at(head.epoch, last).hex() if last else "",
+            head_digest=(self.digest_at(epoch, last) or GENESIS).hex() if last else "",
         )

@@ -262,9 +262,13 @@ class Mirror:
             connection.execute("UPDATE feed SET cursor = ''")
             doubt_leases(connection)
 
-    def confirm(self, balances: Iterable[AccountBalance], epoch: int, seq: int) -> None:
-        """Take over balances that head office stated with this till's entries up to `seq` included."""
-        with self._store.transaction() as connection:
+    def confirm(self, balances: Iterable[AccountBalance], epoch: int, seq: int, *, within: Any = None) -> None:
+        """Take over balances that head office stated with this till's entries up to `seq` included.
+
+        Args:
+            within: the connection of the caller's own transaction, to be part of that one.
+        """
+        with self._store.transaction(within) as connection:
             connection.executemany(
                 """UPDATE account SET points = ?, counters = ?, pending = ?, first_purchase = 0,
                        includes_epoch = ?, includes_seq = ?
@@ -284,9 +288,9 @@ class Mirror:
                 ],
             )
 
-    def heard(self, now_ms: int, server_time_ms: int) -> None:
-        """Head office answered at `now_ms` of this till's clock and said its own time."""
-        with self._store.transaction() as connection:
+    def heard(self, now_ms: int, server_time_ms: int, *, within: Any = None) -> None:
+        """Head office answered at `now_ms` of this till's clock and said its own time; `within` as for `confirm`."""
+        with self._store.transaction(within) as connection:
             connection.execute(
                 "UPDATE feed SET last_contact_ms = ?, clock_offset_ms = ?", (now_ms, server_time_ms - now_ms)
             )

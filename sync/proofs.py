@@ -29,23 +29,35 @@ class Proofs:
         self._store = store
         self._journal = journal
 
-    def open_dates(self) -> Sequence[date]:
-        """Business dates to compare: never compared, not agreed, or with entries since."""
-        proven = {row[0]: row[1] for row in self._store.rows("SELECT business_date, ours FROM proof WHERE agrees = 1")}
+    def open_days(self) -> Sequence[tuple[int, date]]:
+        """Epoch and business date of each day to compare: never compared, not agreed, or with entries since.
+
+        Not those of an epoch that diverged (the manager was told), nor days that lost entries to pruning.
+        """
+        known = self._store.rows(
+            "SELECT epoch, business_date, ours, closed FROM day_proof WHERE agrees = 1 OR closed = 1"
+        )
+        proven = {(epoch, day): ours for epoch, day, ours, closed in known if not closed}
+        closed = {(epoch, day) for epoch, day, _, shut in known if shut}
+        apart = {row[0] for row in self._store.rows("SELECT epoch FROM closed_epoch WHERE diverged = 1")}
         return [
-            day
-            for day in self._journal.business_dates()
-            if proven.get(day.isoformat()) != self._journal.proof(day).model_dump_json()
+            (epoch, day)
+            for epoch, day in self._journal.business_dates()
+            if epoch not in apart
+            and (epoch, day.isoformat()) not in closed
+            and proven.get((epoch, day.isoformat())) != self._journal.proof(day, epoch).model_dump_json()
         ]
 
     def record(self, day: date, answer: DayProof, now_ms: int) -> DayResult:
-        """Compare a day with head office's answer and keep the result."""
-        ours = self._journal.proof(day)
+        """Compare a day with head office's answer, in the epoch that this is of, and keep the result."""
+        ours = self._journal.proof(day, answer.proof.epoch)
         agrees = ours == answer.proof
         with self._store.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO proof VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO day_proof (epoch, business_date, agrees, ours, theirs, parked, checked_ms) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
+                    ours.epoch,
                     day.isoformat(),
                     int(agrees),
                     ours.model_dump_json(),
@@ -59,7 +71,8 @@ class Proofs:
     def latest(self) -> DayResult | None:
         """The newest day compared, or None."""
         row = self._store.row(
-            "SELECT business_date, agrees, ours, theirs, parked FROM proof ORDER BY business_date DESC LIMIT 1"
+            "SELECT business_date, agrees, ours, theirs, parked FROM day_proof "
+            "WHERE ours <> '' ORDER BY business_date DESC, epoch DESC LIMIT 1"
         )
         if row is None:
             return None

@@ -198,15 +198,21 @@ class Store:
         migrations.apply(self.db)
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[Any]:
+    def transaction(self, within: Any = None) -> Iterator[Any]:
         """A write transaction: all of it is on the disk when the block ends, or none of it.
 
         BEGIN IMMEDIATE, since a deferred BEGIN that reads first fails with SQLITE_BUSY_SNAPSHOT beside another writer.
+
+        Args:
+            within: the connection of the caller's own transaction, to be part of that one.
 
         Raises:
             StoreFull: no space left; nothing was written.
             StoreError: the disk failed or turned read-only; nothing was written.
         """
+        if within is not None:
+            yield within
+            return
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")

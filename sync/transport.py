@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import httpx
@@ -29,10 +30,13 @@ from sync.wire import (
     DayProof,
     EnrolAnswer,
     EnrolRequest,
+    EpochAnswer,
+    EpochRequest,
     Hello,
     Message,
     Problem,
     SnapshotPart,
+    StreamAnswer,
     WireError,
     compress,
     key_text,
@@ -104,6 +108,7 @@ class Transport:
     ) -> None:
         self._url = url.rstrip("/")
         self._offset_ms = clock_offset_ms
+        self._key_id = key_id
         self._now_ms = now_ms
         self._lock = threading.Lock()
         self._client = httpx.Client(
@@ -136,13 +141,31 @@ class Transport:
         """Hand over a batch; the same batch may be sent any number of times."""
         return self._call(BatchAnswer, "POST", "/v1/entries", batch)
 
+    def park(self, batch: Batch) -> BatchAnswer:
+        """Hand over a batch of one entry that head office fails on, to be kept for a person."""
+        return self._call(BatchAnswer, "POST", "/v1/parked", batch)
+
+    def stream(self) -> StreamAnswer:
+        """How far head office has this terminal's present epoch."""
+        return self._call(StreamAnswer, "GET", "/v1/stream")
+
+    def open_epoch(self, epoch: int, fresh: Ed25519PrivateKey) -> EpochAnswer:
+        """Close the present epoch and open `epoch` with the key `fresh`; repeating it gives the same answer again."""
+        body = EpochRequest(epoch=epoch, public_key=key_text(fresh.public_key().public_bytes_raw()))
+        return self._call(EpochAnswer, "POST", "/v1/epochs", body)
+
+    def sign_with(self, key: Ed25519PrivateKey) -> None:
+        """Sign with another key of the same terminal from now on."""
+        with self._lock:
+            self._client.auth = _Signature(key, self._key_id, self._head_office_time)
+
     def changes(self, feed: str, cursor: str) -> ChangesPage:
         """What changed at head office since `cursor`."""
         return self._call(ChangesPage, "GET", f"/v1/changes/{feed}", params={"cursor": cursor})
 
-    def proof(self, business_date: date) -> DayProof:
-        """Head office's side of the proof of a day."""
-        return self._call(DayProof, "GET", f"/v1/proofs/{business_date.isoformat()}")
+    def proof(self, business_date: date, epoch: int) -> DayProof:
+        """Head office's side of the proof of a day in an epoch."""
+        return self._call(DayProof, "GET", f"/v1/proofs/{business_date.isoformat()}", params={"epoch": str(epoch)})
 
     def snapshot(self, place: tuple[str, str, str] | None) -> Generator[SnapshotPart]:
         """The parts of a snapshot as they come. Other calls may be made meanwhile; close it to stop early.
@@ -269,6 +292,7 @@ class Transport:
             raise ServerFault(
                 f"head office at {self._url} is in trouble ({answer.status}); it is tried again",
                 _retry_after_s(answer),
+                broken=answer.status == HTTPStatus.INTERNAL_SERVER_ERROR,
             )
 
     def _check_protocol(self, headers: httpx.Headers) -> None:

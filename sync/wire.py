@@ -148,10 +148,13 @@ class EpochRequest(Message):
 
 
 class EpochAnswer(Message):
-    """The epoch that is open now; only the new key signs from here on."""
+    """The epoch that is open now; only the new key signs from here on. And how far head office has the one left."""
 
     terminal: str
     epoch: StrictInt
+    left_epoch: StrictInt
+    left_durable_to: StrictInt
+    left_head_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     server_time_ms: StrictInt
 
 

@@ -97,7 +97,7 @@ def open_epoch(
         assert stream is not None
         assert row is not None, "a stream has a terminal"
         if row[0] == fresh:
-            return EpochAnswer(terminal=terminal, epoch=stream.epoch, server_time_ms=_ms(now))
+            return _opened(conn, terminal, stream.epoch, now)
         if row[0] != signed_with:
             raise Refused(403, "superseded", SUPERSEDED)
         if request.epoch <= stream.epoch:
@@ -119,7 +119,25 @@ def open_epoch(
             (request.epoch, GENESIS, terminal),
         )
         conn.execute("UPDATE terminal SET public_key = %s WHERE terminal_id = %s", (fresh, terminal))
-    return EpochAnswer(terminal=terminal, epoch=request.epoch, server_time_ms=_ms(now))
+        return _opened(conn, terminal, request.epoch, now)
+
+
+def _opened(conn: Connection, terminal: str, epoch: int, now: datetime) -> EpochAnswer:
+    row = conn.execute(
+        "SELECT epoch, durable_to, head_digest FROM stream_closed WHERE terminal_id = %s ORDER BY epoch DESC LIMIT 1",
+        (terminal,),
+    ).fetchone()
+    if row is None:
+        raise Refused(400, "malformed", "public_key: expected a new key, got the one that is in use")
+    left, durable_to, head = row
+    return EpochAnswer(
+        terminal=terminal,
+        epoch=epoch,
+        left_epoch=left,
+        left_durable_to=durable_to,
+        left_head_digest=head.hex(),
+        server_time_ms=_ms(now),
+    )
 
 
 def close_stream(conn: Connection, terminal: str) -> None:

@@ -24,7 +24,7 @@ from sync.proofs import Proofs
 from sync.store import Store
 from sync.terminal import load_terminal, save_terminal, wall_ms
 from sync.transport import Transport
-from sync.wire import AccountBalance, BatchAnswer, Outcome, Result
+from sync.wire import AccountBalance, BatchAnswer, Outcome, Result, StreamAnswer
 from tests.support.entries import programme
 from tests.sync.build import CARD, DAY, KEY, OTHER_CARD, draft, hear, void_of
 from tests.sync.build import account as account_change
@@ -104,6 +104,12 @@ def entries_at_hq(conn: Connection) -> int:
     return int(row[0])
 
 
+def stream_at(durable_to: int, digest: bytes = bytes(32)) -> bytes:
+    """Head office's answer to where the stream stands."""
+    answer = StreamAnswer(terminal="t-1", epoch=1, durable_to=durable_to, head_digest=digest.hex(), server_time_ms=0)
+    return http("200 OK", answer.encode(), Spaarpunt_Protocol="1")
+
+
 def test_a_shop_day(shop: Shop, conn: Connection) -> None:
     shop.agent.run_once()  # the mirror fills
     assert shop.mirror.programme() == programme()
@@ -174,7 +180,7 @@ def test_balances_of_the_answer_count_before_any_change_is_heard(store: Store, j
         next_poll_s=15,
         server_time_ms=wall_ms() + 60_000,
     )
-    with scripted(http("200 OK", answer.encode(), Spaarpunt_Protocol="1"), b"") as office:
+    with scripted(stream_at(0), http("200 OK", answer.encode(), Spaarpunt_Protocol="1"), b"") as office:
         terminal = load_terminal(store)
         transport = Transport(office.url, terminal.private_key, terminal.terminal, timeout_s=5)
         with pytest.raises(Unreachable):
@@ -197,7 +203,7 @@ def test_an_answer_that_takes_nothing_is_tried_again_and_never_believed(
         durable_to=durable_to, applied_to=0, results=(), balances=(), next_poll_s=15, server_time_ms=wall_ms()
     )
     page = http("200 OK", b"not asked for when nothing was taken")
-    with scripted(http("200 OK", answer.encode(), Spaarpunt_Protocol="1"), page) as office:
+    with scripted(stream_at(0), http("200 OK", answer.encode(), Spaarpunt_Protocol="1"), page) as office:
         terminal = load_terminal(store)
         transport = Transport(office.url, terminal.private_key, terminal.terminal, timeout_s=5)
         with pytest.raises(ServerFault if durable_to == 0 else OtherVersion):
@@ -290,7 +296,7 @@ def test_a_sale_while_the_sides_compare_is_no_difference(shop: Shop) -> None:
     before = shop.journal.proof(DAY)
     shop.sell(1000)
     assert shop.journal.proof(DAY) == before
-    assert list(proofs.open_dates()) == [DAY]
+    assert proofs.open_days() == [(1, DAY)]
     assert shop.agent.nightly().days[0].ours.entries == 2
 
 

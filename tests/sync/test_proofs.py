@@ -44,25 +44,25 @@ def test_only_what_head_office_acknowledged_is_compared(journal: Journal) -> Non
 
 def test_days_are_compared_until_they_agree_and_again_after_new_entries(store: Store, journal: Journal) -> None:
     proofs = Proofs(store, journal)
-    assert (proofs.open_dates(), proofs.latest()) == ([], None)
+    assert (proofs.open_days(), proofs.latest()) == ([], None)
     journal.append(draft(business_date=NEXT))
     journal.append(draft())
     journal.acknowledge(1, 2)
-    assert proofs.open_dates() == [DAY, NEXT]
+    assert proofs.open_days() == [(1, DAY), (1, NEXT)]
 
     ours = journal.proof(DAY)
     wrong = ours.model_copy(update={"points_earned": ours.points_earned + 1})
     result = proofs.record(DAY, DayProof(proof=wrong, parked=2), 1000)
     assert (result.agrees, result.ours, result.theirs, result.parked) == (False, ours, wrong, 2)
-    assert proofs.open_dates() == [DAY, NEXT]
+    assert proofs.open_days() == [(1, DAY), (1, NEXT)]
 
     assert proofs.record(DAY, DayProof(proof=ours, parked=0), 2000).agrees
-    assert proofs.open_dates() == [NEXT]
+    assert proofs.open_days() == [(1, NEXT)]
     assert proofs.latest() == proofs.record(DAY, DayProof(proof=ours, parked=0), 3000)
 
     journal.append(draft())  # a late sale of that day
     journal.acknowledge(1, 3)
-    assert proofs.open_dates() == [DAY, NEXT]
+    assert proofs.open_days() == [(1, DAY), (1, NEXT)]
 
 
 def test_every_figure_counts(store: Store, journal: Journal) -> None:

@@ -88,10 +88,10 @@ def test_changes_and_proof_name_what_they_want() -> None:
     with scripted(http("200 OK", page.encode()), http("200 OK", json.dumps(proof).encode())) as office:
         till = transport(office.url + "/")
         assert till.changes("till", "x:1 &") == page
-        assert till.proof(date(2026, 3, 31)).parked == 0
+        assert till.proof(date(2026, 3, 31), 1).parked == 0
     assert [request.path for request in office.asked] == [
         "/v1/changes/till?cursor=x%3A1+%26",
-        "/v1/proofs/2026-03-31",
+        "/v1/proofs/2026-03-31?epoch=1",
     ]
     assert all(signed_by(request, "t-1") for request in office.asked)
 
@@ -271,8 +271,11 @@ def test_something_that_does_not_speak_http(answer: bytes) -> None:
         lambda till: till.hello(),
         lambda till: till.send(BATCH),
         lambda till: till.changes("till", ""),
-        lambda till: till.proof(date(2026, 3, 31)),
+        lambda till: till.proof(date(2026, 3, 31), 1),
         lambda till: till.enrol("ABCDEFGH", "kassa", KEY),
+        lambda till: till.stream(),
+        lambda till: till.open_epoch(2, KEY),
+        lambda till: till.park(BATCH),
     ],
 )
 def test_every_call_raises_the_same_kinds(call: Callable[[Transport], object]) -> None:

@@ -1,0 +1,174 @@
+"""Sends the journal's tail: one batch under way, the same bytes on a retry, sized by how the line does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from sync.epochs import Epochs
+from sync.errors import Rejected, ServerFault, Unreachable
+from sync.journal import Journal
+from sync.mirror import Mirror
+from sync.store import Store
+from sync.terminal import Terminal, boot_id, read_clock
+from sync.transport import Transport
+from sync.wire import MAX_BATCH_ENTRIES, Batch, BatchAnswer, ClockReading, Outcome, fit_batch
+
+FIRST_BATCH = 125
+"""Entries in the first batch: some 30 kB compressed, so that a bad line shows itself before a full one is under way."""
+QUICK_S = 0.5
+"""A batch answered faster than this may be twice as large next time."""
+SLOW_S = 2.0
+"""One that takes longer is halved: a till that is stopped waits for the batch under way."""
+TRIES_AS_IS = 3
+"""Times that the same bytes go out on a failing line before they become a smaller batch."""
+FAULTS_BEFORE_SPLIT = 2
+"""Times head office may fail on the same bytes before one of the entries is suspected."""
+PARKED_IN_A_ROW = 3
+"""More entries than this that all fail alone are head office's fault, not theirs: then they wait for it to mend."""
+CONFLICT = "stream_conflict"
+TOO_MUCH = ("too_large", "slow")
+"""Refusals that ask for a smaller batch."""
+
+log = structlog.get_logger("spaarpunt.sync")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one batch, in entries. All of them 0 when it has to be made anew, smaller."""
+
+    entries: int = 0
+    booked: int = 0
+    parked: int = 0
+
+
+class Sender:
+    """The way of a till's entries to head office. For one thread at a time."""
+
+    def __init__(
+        self, store: Store, terminal: Terminal, transport: Transport, journal: Journal, now_ms: Callable[[], int]
+    ) -> None:
+        self._store = store
+        self._terminal = terminal
+        self._transport = transport
+        self._journal = journal
+        self._mirror = Mirror(store)
+        self._epochs = Epochs(store)
+        self._now_ms = now_ms
+        self._most = MAX_BATCH_ENTRIES
+        self._size = FIRST_BATCH
+        self._under_way: Batch | None = None
+        self._faults = 0
+        self._before_split: int | None = None
+        self._parked_in_a_row = 0
+
+    def send_next(self) -> Sent | None:
+        """Send the batch under way, or the next; None when head office has everything.
+
+        Raises:
+            TransportError: no verdict; the batch is kept as it is and goes out again.
+        """
+        batch = self._under_way = self._under_way or self._make()
+        if batch is None:
+            return None
+        started = time.monotonic()
+        try:
+            answer = self._transport.send(batch)
+        except ServerFault as error:
+            return self._failed_there(batch, error)
+        except Unreachable:
+            self._faults += 1
+            if self._faults % TRIES_AS_IS == 0:
+                self._smaller(batch)
+            raise
+        except Rejected as error:
+            self._under_way = None
+            if error.code in TOO_MUCH and len(batch.entries) > 1:
+                self._smaller(batch)
+                return Sent()
+            raise
+        self._fit_to(time.monotonic() - started)
+        self._parked_in_a_row = 0
+        return self._take(batch, answer)
+
+    def start_over(self) -> None:
+        """The journal's place has changed: the batch under way is no longer the next."""
+        self._under_way = None
+        self._faults = 0
+
+    def _make(self) -> Batch | None:
+        tail = self._journal.tail(min(self._size, self._most))
+        if tail is None:
+            return None
+        count = fit_batch(tail.raws)
+        clock = read_clock(self._store, self._now_ms)
+        return Batch(
+            terminal=self._terminal.terminal,
+            epoch=tail.epoch,
+            from_seq=tail.from_seq,
+            to_seq=tail.from_seq + count - 1,
+            prev_digest=tail.previous.hex(),
+            head_digest=tail.digests[count - 1].hex(),
+            clock=ClockReading(wall_ms=clock.wall_ms, monotonic_ms=clock.monotonic_ms, boot_id=boot_id()),
+            entries=tuple(raw.decode() for raw in tail.raws[:count]),
+        )
+
+    def _take(self, batch: Batch, answer: BatchAnswer) -> Sent:
+        """Take an answer over: balances, what is acknowledged, head office's clock, in one transaction."""
+        durable_to = min(answer.durable_to, batch.to_seq)
+        if durable_to < batch.from_seq:
+            raise ServerFault("head office answered without taking anything; it is tried again")
+        now = self._now_ms()
+        with self._store.transaction() as connection:
+            self._mirror.confirm(answer.balances, batch.epoch, answer.applied_to, within=connection)
+            self._journal.acknowledge(batch.epoch, durable_to, at_ms=answer.server_time_ms, within=connection)
+            self._mirror.heard(now, answer.server_time_ms, within=connection)
+        self._under_way, self._faults = None, 0
+        self._most = max(1, min(answer.max_batch, MAX_BATCH_ENTRIES))
+        parked = [result for result in answer.results if result.outcome is Outcome.PARKED]
+        for result in parked:
+            log.warning("parked at head office", seq=result.seq, code=result.code, text=result.text)
+        if conflicts := sum(result.code == CONFLICT for result in parked):
+            self._epochs.diverged(batch.epoch)
+            self._epochs.tell(
+                now,
+                CONFLICT,
+                f"{conflicts} entries of epoch {batch.epoch} from number {batch.from_seq} on differ from those that "
+                "head office has: they wait there for a manager's word",
+            )
+        return Sent(
+            durable_to - batch.from_seq + 1,
+            sum(result.outcome is Outcome.BOOKED for result in answer.results),
+            len(parked),
+        )
+
+    def _failed_there(self, batch: Batch, error: ServerFault) -> Sent:
+        """Head office failed on the batch. When it does again, the entry it fails on is found and handed over alone."""
+        self._faults += 1
+        if not error.broken or self._faults < FAULTS_BEFORE_SPLIT:
+            raise error
+        if len(batch.entries) > 1:
+            if self._before_split is None:
+                self._before_split = self._size
+            self._smaller(batch)
+            return Sent()
+        if self._parked_in_a_row >= PARKED_IN_A_ROW:
+            raise error
+        answer = self._transport.park(batch)
+        log.error("head office cannot book this entry: handed over as it is", epoch=batch.epoch, seq=batch.from_seq)
+        self._parked_in_a_row += 1
+        self._size, self._before_split = self._before_split or self._size, None
+        return self._take(batch, answer)
+
+    def _smaller(self, batch: Batch) -> None:
+        self._size = max(1, len(batch.entries) // 2)
+        self._under_way = None
+
+    def _fit_to(self, seconds: float) -> None:
+        if seconds > SLOW_S:
+            self._size = max(1, self._size // 2)
+        elif seconds < QUICK_S and self._before_split is None:
+            self._size = min(self._most, self._size * 2)

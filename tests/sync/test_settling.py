@@ -1,0 +1,234 @@
+"""Copies, restored disks and a head office restored from a backup: what the till does, against a real head office."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sync.agent import Agent
+from sync.epochs import Doubt, Epochs
+from sync.errors import Rejected, Unreachable
+from sync.hq.database import Connection
+from sync.journal import Journal
+from sync.mirror import Mirror
+from sync.store import Store
+from sync.terminal import load_terminal
+from sync.transport import Transport
+from tests.sync.build import KEY, draft
+from tests.sync.test_agent import Shop, entries_at_hq, hq_points, shop
+
+__all__ = ["shop"]
+
+
+@dataclass
+class Copy:
+    """A till on a copy of the shop's database, with a line of its own."""
+
+    store: Store
+    journal: Journal
+    epochs: Epochs
+    agent: Agent
+    shop: Shop
+
+    def sell(self, *amounts: int) -> None:
+        self.journal.append(draft(*amounts, card=self.shop.card, account=self.shop.account))
+
+    @property
+    def codes(self) -> list[str]:
+        return [notice.code for notice in self.epochs.notices()]
+
+
+@contextmanager
+def copied(shop: Shop, path: Path) -> Iterator[Copy]:
+    """The shop's database as it is now, on another disk."""
+    shop.store._connection.execute("VACUUM INTO ?", [str(path)])
+    with running(shop, path) as copy:
+        yield copy
+
+
+@contextmanager
+def running(shop: Shop, path: Path) -> Iterator[Copy]:
+    store = Store.open(path, KEY)
+    terminal = load_terminal(store)
+    transport = Transport(shop.proxy.url, terminal.private_key, terminal.terminal, timeout_s=5)
+    agent = Agent(store, terminal, transport, poll_s=3600)
+    yield Copy(store, Journal(store, terminal), Epochs(store), agent, shop)
+    transport.close()
+    store.close()
+
+
+def parked(conn: Connection) -> list[tuple[int, str]]:
+    return [tuple(row) for row in conn.execute("SELECT epoch, code FROM parked ORDER BY epoch, seq")]  # type: ignore[misc]
+
+
+def test_two_copies_of_a_till_lose_nothing_and_double_nothing(shop: Shop, conn: Connection, tmp_path: Path) -> None:
+    shop.sell(1000)
+    shop.agent.run_once()
+    with copied(shop, tmp_path / "copy.db") as copy:
+        copy.agent.run_once()  # nothing differs yet
+        shop.sell(2000)
+        copy.sell(3000)
+        copy.sell(4000)
+        shop.agent.run_once()
+        copy.agent.run_once()
+        head = copy.journal.head()
+        assert (head.epoch, head.seq, head.queued) == (2, 0, 0)
+        assert parked(conn) == [(0, "stream_conflict")] * 2
+        assert set(copy.codes) == {"restored", "stream_conflict"}
+        copy.sell(500)
+        assert copy.agent.run_once().booked == 1
+        assert hq_points(conn, shop.account) == 100 + 10 + 20 + 5
+        assert Mirror(copy.store).find(shop.card).balance == 135
+        assert copy.agent.nightly().agrees
+    # The first till's key is past: it sells on, keeps its entries, and says so.
+    shop.sell(700)
+    for _ in range(2):
+        with pytest.raises(Rejected, match="key was replaced") as caught:
+            shop.agent.run_once()
+    assert caught.value.code == "superseded"
+    assert shop.journal.head().queued == 1
+    epochs = Epochs(shop.store)
+    assert epochs.doubt() is Doubt.SUPERSEDED
+    assert [notice.code for notice in epochs.notices()] == ["superseded"]
+    assert "replaced" in (shop.agent.state.problem or "")
+
+
+def test_a_restored_till_finds_out_before_it_sends(shop: Shop, conn: Connection, tmp_path: Path) -> None:
+    """An old copy was put back: head office has three entries that it never heard of."""
+    shop.sell(1000)
+    shop.agent.run_once()
+    with copied(shop, tmp_path / "copy.db") as copy:
+        for _ in range(3):
+            shop.sell(1000)
+        shop.agent.run_once()
+        copy.agent.run_once()
+        assert copy.journal.head().epoch == 2
+        (notice,) = copy.epochs.notices()
+        assert "3 sales that head office has are not in it: it goes on in epoch 2" in notice.text
+        assert Mirror(copy.store).find(shop.card).balance == 140
+        copy.sell(1000)
+        copy.agent.run_once()
+        assert (hq_points(conn, shop.account), entries_at_hq(conn), parked(conn)) == (150, 5, [])
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_till_in_doubt_never_writes_a_number_twice(
+    shop: Shop, conn: Connection, tmp_path: Path, reachable: bool
+) -> None:
+    shop.sell(1000)
+    shop.agent.run_once()
+    shop.sell(1100)  # in both, sent by neither
+    with copied(shop, tmp_path / "copy.db") as copy:
+        copy.epochs.doubted(Doubt.COPIED)
+        shop.proxy.cut = not reachable
+        shop.proxy.sever()
+        copy.agent.before_selling()
+        copy.sell(2000)
+        if reachable:
+            # Head office has nothing that this journal has not: it is the only one as far as anybody knows.
+            assert (copy.epochs.doubt(), copy.journal.head().epoch) == (None, 1)
+        else:
+            assert (copy.epochs.doubt(), copy.journal.head().epoch) == (Doubt.COPIED, 2)
+            copy.agent.before_selling()  # a second start without a network declares nothing more
+            assert copy.journal.head().epoch == 2
+            with pytest.raises(Unreachable):
+                copy.agent.run_once()
+            assert Mirror(copy.store).find(shop.card).balance == 141
+        shop.proxy.cut = False
+        assert copy.agent.run_once().booked == 2
+        assert copy.epochs.doubt() is None
+        assert hq_points(conn, shop.account) == 100 + 10 + 11 + 20
+        assert Mirror(copy.store).find(shop.card).balance == 141
+        assert parked(conn) == []
+        night = copy.agent.nightly()
+        assert night.agrees
+        assert len(night.days) == (1 if reachable else 2)  # a day in two epochs is compared in both
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_an_epoch_whose_answer_is_lost_is_opened_once(shop: Shop, conn: Connection, tmp_path: Path, lost: int) -> None:
+    shop.sell(1000)
+    shop.agent.run_once()
+    with copied(shop, tmp_path / "copy.db") as copy:
+        copy.epochs.begin(2)
+        copy.sell(1000)
+        for _ in range(lost):
+            shop.proxy.drop = 1
+            with pytest.raises(Unreachable):
+                copy.agent.run_once()
+        assert conn.execute("SELECT epoch FROM stream").fetchone() == (2,)
+        assert copy.epochs.declared() is not None
+        copy.agent.run_once()
+        assert copy.epochs.declared() is None
+        assert (hq_points(conn, shop.account), copy.journal.head().epoch) == (120, 2)
+        assert conn.execute("SELECT count(*) FROM key_retired").fetchone() == (1,)
+    with running(shop, tmp_path / "copy.db") as again:  # the new key is on the disk
+        again.sell(1000)
+        assert again.agent.run_once().booked == 1
+
+
+def test_an_epoch_that_is_taken_is_passed_over(shop: Shop, conn: Connection) -> None:
+    shop.agent.run_once()
+    conn.execute("UPDATE stream SET epoch = 6")
+    epochs = Epochs(shop.store)
+    epochs.begin(2)
+    shop.sell(1000)
+    shop.agent.run_once()
+    assert (shop.journal.head().epoch, shop.journal.head().queued) == (7, 0)
+    assert parked(conn) == [(0, "stream_conflict")]  # of an epoch that never was: a person looks
+    assert [notice.code for notice in epochs.notices()] == ["stream_conflict"]
+
+
+def restore_head_office(conn: Connection, kept: int) -> None:
+    """Put head office back to when it had only the first `kept` entries."""
+    conn.execute("DELETE FROM received WHERE seq > %s", (kept,))
+    conn.execute("DELETE FROM ledger WHERE seq > %s", (kept,))
+    conn.execute("UPDATE balance b SET points = (SELECT sum(points) FROM ledger l WHERE l.account_id = b.account_id)")
+    conn.execute(
+        "UPDATE stream s SET durable_to = %s, head_digest = coalesce((SELECT digest FROM received r "
+        "WHERE r.seq = %s), decode(repeat('00', 32), 'hex'))",
+        (kept, kept),
+    )
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_head_office_restored_from_a_backup_gets_what_it_lost(
+    shop: Shop, conn: Connection, tmp_path: Path, kept: int, restarted: bool
+) -> None:
+    for _ in range(4):
+        shop.sell(1000)
+    shop.agent.run_once()
+    restore_head_office(conn, kept)
+    with copied(shop, tmp_path / "copy.db") as copy:
+        till = copy if restarted else shop  # asked at the start, or told in answer to the next batch
+        till.sell(1000)
+        till.agent.run_once()
+        assert (hq_points(conn, shop.account), entries_at_hq(conn)) == (150, 5)
+        assert (till.journal.head().epoch, till.journal.head().queued) == (1, 0)
+        (notice,) = Epochs(till.store).notices()
+        assert notice.text == (
+            f"head office was restored from a backup: entries from number {kept + 1} on are sent again"
+        )
+        assert till.agent.nightly().agrees
+
+
+def test_what_head_office_lost_and_the_till_has_no_more_starts_a_new_epoch(shop: Shop, conn: Connection) -> None:
+    for _ in range(4):
+        shop.sell(1000)
+    shop.agent.run_once()
+    restore_head_office(conn, 1)
+    with shop.store.transaction() as connection:  # as pruning leaves it
+        (digest,) = connection.execute("SELECT digest FROM journal WHERE seq = 3").fetchone()
+        connection.execute("DELETE FROM journal WHERE seq <= 3")
+        connection.execute("INSERT INTO pruned VALUES (1, 3, ?)", (digest,))
+    shop.sell(1000)
+    shop.agent.run_once()
+    assert (shop.journal.head().epoch, shop.journal.head().queued) == (2, 0)
+    assert "entries_lost" in [notice.code for notice in Epochs(shop.store).notices()]
+    shop.sell(1000)
+    assert shop.agent.run_once().booked == 1
