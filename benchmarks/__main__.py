@@ -15,6 +15,7 @@ NAMES = (
     "decoding",
     "devices",
     "ingest",
+    "nightly",
     "quote",
     "recognition",
     "replay",

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import rich.progress
 from rich.markup import escape
 from rich.table import Table
 
 from loyalty.errors import ProgrammeError
-from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option
+from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option
 from pos_client.commands.exposure import at_head_office
 from pos_client.commands.hq_database import FILE, on_database, today
 from pos_client.commands.hq_inbox import parked_command, resolve_command
@@ -128,10 +129,18 @@ hq.add_command(resolve_command)
 def nightly_command(_: Config, database: Database, as_json: bool) -> None:
     """Let points lapse, review tiers, reclaim leases that are over and grant new ones, and shorten the feed.
 
-    Safe to run again.
+    Safe to run again. Exit code 1 when the newest programme is of a later software than this, which then leaves alone
+    what goes by it.
     """
-    with database.connection() as conn:
-        done = nightly.run(conn, database.programmes, today())
+    with database.connection() as conn, rich.progress.Progress(console=errors, transient=True) as bar:
+        tasks: dict[str, rich.progress.TaskID] = {}
+
+        def show(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=of)
+
+        done = nightly.run(conn, database.programmes, today(), show)
         programme = database.programmes.newest(conn)
         aside = leases.night(conn, programme.offline if programme else None, datetime.now(UTC))
         dropped = compact(conn)
@@ -141,10 +150,13 @@ def nightly_command(_: Config, database: Database, as_json: bool) -> None:
         as_json,
         lambda: click.echo(
             f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; "
-            f"{done.tiers_changed} tiers changed; {aside.reclaimed} leases reclaimed, {aside.granted} granted; "
+            f"points of {done.vested_accounts} vested; {done.tiers_changed} tiers changed; "
+            f"{aside.reclaimed} leases reclaimed, {aside.granted} granted; "
             f"{dropped} changes dropped from the feed"
         ),
     )
+    if done.unreadable is not None:
+        fail(f"programme version {done.unreadable} cannot be read here: update head office, then run this again")
 
 
 @hq.command("restored")

@@ -10,10 +10,10 @@ from sync.hq import stock, vesting
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
 from sync.hq.leases import Wish, grant
-from sync.hq.nightly import upgrade
 from sync.hq.parked import feed_key
 from sync.hq.programmes import Programmes
 from sync.hq.spending import settle_spending
+from sync.hq.tiering import upgrade
 from sync.hq.verdicts import Parking, Received
 
 Verdict = tuple[Received, str | None, Parking | None]
