@@ -6,6 +6,7 @@ import click
 
 from pos_client.app import build_agent, open_store
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
+from pos_client.commands.progress import exchange_progress
 from pos_client.config import Config
 from sync.errors import NotEnrolled, SyncError
 from sync.terminal import enrolment_key, load_terminal, save_terminal
@@ -31,7 +32,8 @@ def enrol(config: Config, code: str, as_json: bool) -> None:
         transport = Transport(str(config.till.head_office_url), key, timeout_s=config.sync.timeout_s)
         terminal = save_terminal(store, transport.enrol(code.strip().upper(), config.till.name, key), key)
         transport.close()
-        report = build_agent(config, store, terminal, lambda _: None).run_once()
+        with exchange_progress(quiet=as_json) as tell:
+            report = build_agent(config, store, terminal, lambda _: None).run_once(*tell)
         store.close()
     except SyncError as error:
         fail(str(error))

@@ -28,7 +28,7 @@ from sync.hq.feed_keeping import compact
 from sync.hq.overview import Status, status
 from sync.hq.programmes import publish
 from sync.hq.restored import begin_anew
-from sync.hq.serve import serve
+from sync.hq.serve import MAX_WORKERS, default_workers, serve
 
 
 @click.group("hq")
@@ -49,13 +49,21 @@ hq.add_command(debts_command)
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of hq.port; 0 takes a free one."
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    default=default_workers,
+    show_default="one for every two processors",
+    help="Processes that take requests on the one port.",
+)
 @on_database
-def serve_command(config: Config, database: Database, host: str | None, port: int | None) -> None:
+def serve_command(config: Config, database: Database, host: str | None, port: int | None, workers: int) -> None:
     """Run head office until Ctrl-C or SIGTERM. Prints one line with its address once it takes requests."""
     serve(
         config.hq.host if host is None else host,
         config.hq.port if port is None else port,
         database,
+        workers,
         lambda address: click.echo(f"head office listens on {address}"),
     )
 
