@@ -89,6 +89,7 @@ class Reckoning:
             now_ms=now,
             card_spent_today=self._journal.spent_on(today, holder.card),
             till_spent_today=self._journal.spent_on(today),
+            restored=self._journal.in_doubt(),
         )
 
     def look_up(self, card_text: str, proven: str | None = None) -> Presented:

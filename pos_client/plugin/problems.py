@@ -82,6 +82,7 @@ STATUS: Mapping[str, int] = {
     "till_cap": 409,
     "policy_never": 409,
     "mirror_old": 409,
+    "restored": 409,
     "card_unknown": 409,
     # The till's disk, and head office.
     "disk_full": 507,
