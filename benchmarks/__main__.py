@@ -15,10 +15,13 @@ NAMES = (
     "decoding",
     "devices",
     "ingest",
+    "lookup",
+    "nightly",
     "quote",
     "recognition",
     "replay",
     "scan_to_screen",
+    "snapshot",
 )
 """Each is a module of this package with `measure() -> list[Result]`."""
 

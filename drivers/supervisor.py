@@ -18,8 +18,9 @@ from drivers.device import Device, Sink
 from drivers.errors import BadDeviceSettings, DeviceLost, DeviceMissing, DriverError
 from drivers.events import DataEvent, ErrorEvent, Event, StatusUpdateEvent
 from drivers.masking import raised_at
+from drivers.repeats import Repeats
 
-__all__ = ["MAX_QUEUED", "SAME_SCAN_NS", "Supervisor"]
+__all__ = ["MAX_QUEUED", "Supervisor"]
 
 log = structlog.get_logger(__name__)
 
@@ -27,10 +28,6 @@ Status = Literal["online", "offline", "failed"]
 
 # One second of the fastest stream promised (1 000 scans a second).
 MAX_QUEUED = 1024
-# The same card within one second, by whatever device, is the same gesture of the same hand.
-SAME_SCAN_NS = 1_000_000_000
-# Labels remembered for that: what fits in the queue came within the second, at most.
-_MOST_REMEMBERED = MAX_QUEUED
 # A device that was unplugged is back within seconds; looking every two costs nothing and is soon enough.
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
@@ -58,7 +55,7 @@ class Supervisor:
         self._queue: deque[Event] = deque()
         self._overrun = False
         self._draining = False
-        self._recent: dict[str, int] = {}
+        self._repeats = Repeats()
         names = [device.name for device in self._devices]
         for name in names:
             if names.count(name) > 1:
@@ -141,26 +138,12 @@ class Supervisor:
     def _put(self, event: Event) -> None:
         """Queue `event` for the sink: what the devices call in their threads. Never blocks for long."""
         with self._ready:
-            if isinstance(event, DataEvent) and self._is_repeat(event):
+            if isinstance(event, DataEvent) and self._repeats.knows(event):
                 return
             if len(self._queue) >= MAX_QUEUED:
                 self._make_room()
             self._queue.append(event)
             self._ready.notify()
-
-    def _is_repeat(self, event: DataEvent) -> bool:
-        last = self._recent.get(event.scan_data_label)
-        if last is not None and abs(event.received_at - last) < SAME_SCAN_NS:
-            return True
-        if len(self._recent) >= _MOST_REMEMBERED:
-            self._recent = {
-                label: at for label, at in self._recent.items() if abs(event.received_at - at) < SAME_SCAN_NS
-            }
-            if len(self._recent) >= _MOST_REMEMBERED:
-                # More in a second than any hand makes: forget rather than grow.
-                self._recent.clear()
-        self._recent[event.scan_data_label] = event.received_at
-        return False
 
     def _make_room(self) -> None:
         oldest = next((event for event in self._queue if isinstance(event, DataEvent)), self._queue[0])

@@ -22,6 +22,9 @@ from loyalty.programme_rules import Earning, EarnRule, Multiplier
 MAX_PLACED = 50_000
 """Category and article pairs remembered: more than a supermarket sells; past it the memory starts anew."""
 
+MAX_MOMENTS = 3_000
+"""Minutes remembered: two days, which is more than a batch of sales was made in; past it the memory starts anew."""
+
 EVERYTHING = Goods()
 _WEEKDAYS = tuple(Weekday)
 
@@ -114,6 +117,7 @@ class Compiled:
         self._zone = ZoneInfo(time_zone)
         self._excluded = excluded
         self._shelves: list[Goods] = [EVERYTHING]
+        self._moments: dict[int, Moment] = {}
         self._placed: dict[tuple[str, str], tuple[int, ...] | None] = {}
         points = [self._ready(rule) for rule in earn if not isinstance(rule, Multiplier)]
         self.base = tuple(ready for ready in points if not ready.part.bonus)
@@ -143,8 +147,15 @@ class Compiled:
 
     def asker(self, tier: str, facts: Facts) -> Asker:
         """A member of `tier` with `facts`, their moment read off the shop's clock."""
-        local = datetime.fromtimestamp(facts.at_ms // 1000, UTC).astimezone(self._zone)
-        return Asker(tier, facts, Moment(local.date(), local.weekday(), local.hour * 60 + local.minute))
+        minute = facts.at_ms // 60_000
+        try:
+            return Asker(tier, facts, self._moments[minute])
+        except KeyError:
+            local = datetime.fromtimestamp(minute * 60, UTC).astimezone(self._zone)
+        if len(self._moments) >= MAX_MOMENTS:
+            self._moments.clear()
+        moment = self._moments[minute] = Moment(local.date(), local.weekday(), local.hour * 60 + local.minute)
+        return Asker(tier, facts, moment)
 
     def shelves(self, lines: Sequence[BoughtLine]) -> list[list[int]]:
         """For each shelf, the numbers of the eligible lines on it, in order. Shelf 0 has every eligible line."""

@@ -55,7 +55,7 @@ def tally(programme: Programme, basket: Bought, tier: str, redemptions: Sequence
     A goal pays once in each of its periods, in the sale whose count reaches it.
     """
     compiled = programme.compiled
-    progress = [*_spent(redemptions), *_had(programme, redemptions)]
+    progress = [*_spent(redemptions), *_had(programme, redemptions)] if redemptions else []
     if not compiled.stamp_cards and not compiled.goals:
         return Tally(tuple(progress), (), ())
     goods = Goods(compiled, basket, discounts_by_line(redemptions), free_items_by_line(redemptions))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -248,8 +248,9 @@ def _check_time(step: int, now_step: int) -> None:
 class Used:
     """Which credentials were used, for as long as they could be shown again. Member and step count, not the form."""
 
-    def __init__(self) -> None:
-        self._used: set[tuple[str, int]] = set()
+    def __init__(self, uses: Iterable[tuple[str, int]] = ()) -> None:
+        """Args: uses: those known already, by member and step."""
+        self._used = set(uses)
 
     def take(self, credential: Credential, now_step: int) -> None:
         """Use `credential`, which has verified, at `now_step`.

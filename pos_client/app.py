@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
+from pos_client.approvals import Approvals
 from pos_client.config import Config
 from pos_client.credentials import CredentialReader, KeyUnusable
 from pos_client.devices import DeviceBoard
 from pos_client.events import EventBus, EventKind
+from pos_client.inbox import Inbox
 from pos_client.night_report import write_report
 from pos_client.runtime import Runtime
 from pos_client.till import Till
@@ -120,4 +122,6 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         till=till,
         agent=agent,
         board=DeviceBoard(till, bus),
+        inbox=Inbox(store, journal, till.reckoning, language=config.till.language, on_booked=agent.wake),
+        approvals=Approvals(store),
     )

@@ -13,6 +13,7 @@ from pos_client.config import CONFIG_VARIABLE, LogConfig
 from pos_client.logs import set_up_logs
 
 _COMMANDS = {
+    "adjust": "pos_client.commands.adjust:adjust",
     "balance": "pos_client.commands.balance:balance",
     "cards": "pos_client.commands.cards:cards",
     "config": "pos_client.commands.config:config_group",
@@ -21,8 +22,10 @@ _COMMANDS = {
     "devices": "pos_client.commands.devices:devices_group",
     "enrol": "pos_client.commands.enrol:enrol",
     "hq": "pos_client.commands.hq:hq",
+    "inbox": "pos_client.commands.inbox:inbox",
     "install": "pos_client.commands.install:install",
     "interpret": "pos_client.commands.interpret:interpret",
+    "manager": "pos_client.commands.manager:manager",
     "programme": "pos_client.commands.programme:programme",
     "sync": "pos_client.commands.sync:sync_group",
     "till": "pos_client.commands.till:till",

@@ -65,10 +65,14 @@ class TillConfig(_Section):
         return self.key_file or self.data_dir / "store.key"
 
 
+KeyboardLayout = Literal["us", "nl", "be-azerty", "de", "fr", "tr"]
+
+
 class ScreenConfig(_Section):
-    """[screen]: the loopback port of the cashier screen and the plug-in API."""
+    """[screen]: loopback port of the cashier screen and the plug-in API; layout of readers that type into it."""
 
     port: Port = 8321
+    layout: KeyboardLayout = "us"
 
 
 class PluginConfig(_Section):
@@ -112,9 +116,6 @@ class HqConfig(_Section):
 
 # What a scanner puts before or after a scan: bytes, written as characters ("\t", "\u0002").
 Mark = Annotated[str, Field(max_length=16, pattern="^[\u0000-\u00ff]*$")]
-
-
-KeyboardLayout = Literal["us", "nl", "be-azerty", "de", "fr", "tr"]
 
 
 class SerialDevice(_Section):

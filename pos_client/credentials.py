@@ -1,4 +1,4 @@
-"""The rotating credentials this till accepts: its keys, read once at start, and the uses it has seen."""
+"""The keys that rotating credentials are checked with at this till, read once at start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from loyalty.credentials import SECRET_BYTES, Credential, Used, VerifySignature, verify
+from loyalty.credentials import SECRET_BYTES, Credential, VerifySignature, verify
 from pos_client.config import CredentialsConfig
 
 
@@ -19,16 +19,11 @@ class KeyUnusable(Exception):
 
 
 class CredentialReader:
-    """Verifies credentials and remembers their uses. Not thread-safe: the till calls it under its lock.
-
-    Uses are kept in memory: a till that starts again within the 90 seconds in which a code could be shown again has
-    forgotten them, and no till knows another's (decision 006).
-    """
+    """Verifies credentials."""
 
     def __init__(self, programme_secrets: Sequence[bytes] = (), public_keys: Sequence[Ed25519PublicKey] = ()) -> None:
         self._programme_secrets = tuple(programme_secrets)
         self._verify_signature = signature_check(public_keys) if public_keys else None
-        self._used = Used()
 
     @classmethod
     def from_config(cls, config: CredentialsConfig) -> CredentialReader:
@@ -54,14 +49,6 @@ class CredentialReader:
             programme_secrets=self._programme_secrets,
             verify_signature=self._verify_signature,
         )
-
-    def take(self, credential: Credential, now_step: int) -> None:
-        """Use a credential that has verified.
-
-        Raises:
-            CredentialRefused: replayed.
-        """
-        self._used.take(credential, now_step)
 
 
 def signature_check(public_keys: Sequence[Ed25519PublicKey]) -> VerifySignature:

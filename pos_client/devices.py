@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from drivers.events import DataEvent, ErrorEvent, Event, PaymentCardRefused, StatusUpdateEvent
+from drivers.repeats import Repeats
 from pos_client.events import EventBus, EventKind
 from pos_client.till import Till
 
@@ -31,6 +32,7 @@ class DeviceBoard:
         self._bus = bus
         self._lock = threading.Lock()
         self._states: dict[str, DeviceState] = {}
+        self._repeats = Repeats()
         self.payment_cards_refused = 0
 
     def states(self) -> list[DeviceState]:
@@ -39,9 +41,15 @@ class DeviceBoard:
             return sorted(self._states.values(), key=lambda state: state.name)
 
     def on_event(self, event: Event) -> None:
-        """Take one event; called on the supervisor's dispatch thread."""
+        """Take one event, from the supervisor's dispatch thread or from the screen's page.
+
+        What both saw within a second is one scan.
+        """
         match event:
             case DataEvent():
+                with self._lock:
+                    if self._repeats.knows(event):
+                        return
                 self._till.present_card(event.scan_data_label, str(event.scan_data_type))
             case PaymentCardRefused():
                 with self._lock:

@@ -13,7 +13,8 @@ from loyalty.basket import Basket
 from loyalty.errors import RewardRefused
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme_members import Credential, CredentialPolicy
-from loyalty.returns import adjust, quantities, take_back
+from loyalty.resolution import Resolution
+from loyalty.returns import adjust, nothing, quantities, take_back
 from loyalty.settlement import Settlement
 from pos_client.reckoning import Reckoning, TillError
 from pos_client.session import Quote
@@ -122,6 +123,18 @@ class Drafts:
         whose = _Whose(holder.card, holder.account, tier, programme.id, programme.version)
         draft = self._draft(adjustment_id, EntryKind.ADJUSTMENT, whose, made.basket, made.settlement)
         return replace(draft, reason=reason.strip(), approver=approver.strip())
+
+    def resolution(self, decision_id: str, what: Resolution, card: str, reason: str, approver: str) -> Draft:
+        """What a manager decides about a parked entry; `card` is that entry's, as a token.
+
+        Raises:
+            TillError: `no_programme`.
+        """
+        programme = self._reckoning.programme()
+        made = nothing(programme.currency)
+        whose = _Whose(card, what.account, programme.tiers[0].id, programme.id, programme.version)
+        draft = self._draft(decision_id, EntryKind.RESOLUTION, whose, made.basket, made.settlement)
+        return replace(draft, resolves=what, reason=reason.strip(), approver=approver.strip())
 
     def _draft(self, session: str, kind: EntryKind, whose: _Whose, basket: Basket, settlement: Settlement) -> Draft:
         clock = read_clock(self._store, self._now_ms)

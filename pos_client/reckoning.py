@@ -18,6 +18,7 @@ from loyalty.programme_members import Credential
 from loyalty.programme_rules import Birthday
 from loyalty.redemption import Choice, options, redeem
 from loyalty.settlement import Settlement, settle
+from pos_client.credential_uses import CredentialUses
 from pos_client.credentials import CredentialReader
 from pos_client.session import Presented, Quote, Session, SessionState, Settled
 from sync.journal import Journal
@@ -43,6 +44,7 @@ class Reckoning:
         formats: Sequence[CardFormat],
         card_key: bytes,
         credentials: CredentialReader,
+        uses: CredentialUses,
         time_zone: str,
         business_day_starts: time,
         now_ms: Callable[[], int],
@@ -53,6 +55,7 @@ class Reckoning:
         self._patterns = card_patterns(formats)
         self._card_key = card_key
         self._credentials = credentials
+        self._uses = uses
         self._zone = ZoneInfo(time_zone)
         self._day_starts = timedelta(hours=business_day_starts.hour, minutes=business_day_starts.minute)
         self._now_ms = now_ms
@@ -131,7 +134,7 @@ class Reckoning:
         except CardFormatError:
             raise CredentialRefused(Fault.MALFORMED) from None
         try:
-            self._credentials.take(credential, now_step)
+            self._uses.take(credential, now_step)
         except CredentialRefused:
             if card != proven:
                 raise

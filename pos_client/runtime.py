@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pos_client.approvals import Approvals
 from pos_client.config import Config
 from pos_client.devices import DeviceBoard
 from pos_client.events import EventBus
+from pos_client.inbox import Inbox
 from pos_client.till import Till
 from sync.agent import Agent
 from sync.journal import Journal
@@ -30,3 +32,5 @@ class Runtime:
     till: Till
     agent: Agent
     board: DeviceBoard
+    inbox: Inbox
+    approvals: Approvals

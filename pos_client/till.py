@@ -17,6 +17,7 @@ from loyalty.errors import CardFormatError, RewardRefused
 from loyalty.ledger import Entry, EntryKind
 from loyalty.redemption import Choice, coupon_of, redeem
 from loyalty.settlement import settle
+from pos_client.credential_uses import CredentialUses
 from pos_client.credentials import CredentialReader
 from pos_client.drafts import Drafts, expect_credential
 from pos_client.events import EventBus, EventKind
@@ -63,6 +64,7 @@ class Till:
             formats=formats,
             card_key=terminal.card_key,
             credentials=credentials or CredentialReader(),
+            uses=CredentialUses(store, terminal.card_key),
             time_zone=time_zone,
             business_day_starts=business_day_starts,
             now_ms=now_ms,

@@ -6,6 +6,7 @@ import click
 
 from pos_client.app import build_agent, open_store
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
+from pos_client.commands.progress import exchange_progress
 from pos_client.config import Config
 from sync.backups import back_up
 from sync.errors import NotEnrolled, SyncError
@@ -33,7 +34,8 @@ def enrol(config: Config, code: str, as_json: bool) -> None:
         terminal = save_terminal(store, transport.enrol(code.strip().upper(), config.till.name, key), key)
         transport.close()
         back_up(store.path, store.key, wall_ms())  # a damaged file must not make it forget who it is
-        report = build_agent(config, store, terminal, lambda _: None).run_once()
+        with exchange_progress(quiet=as_json) as tell:
+            report = build_agent(config, store, terminal, lambda _: None).run_once(*tell)
         store.close()
     except SyncError as error:
         fail(str(error))

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import rich.progress
 from rich.markup import escape
 from rich.table import Table
 
 from loyalty.errors import ProgrammeError
-from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option
+from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option
 from pos_client.commands.hq_database import FILE, on_database, today
 from pos_client.commands.hq_inbox import parked_command, resolve_command
 from pos_client.commands.hq_members import members_group, segments_group
@@ -25,7 +26,7 @@ from sync.hq.feed_keeping import compact
 from sync.hq.overview import Status, status
 from sync.hq.programmes import publish
 from sync.hq.restored import begin_anew
-from sync.hq.serve import serve
+from sync.hq.serve import MAX_WORKERS, default_workers, serve
 
 
 @click.group("hq")
@@ -41,13 +42,21 @@ def hq() -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of hq.port; 0 takes a free one."
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    default=default_workers,
+    show_default="one for every two processors",
+    help="Processes that take requests on the one port.",
+)
 @on_database
-def serve_command(config: Config, database: Database, host: str | None, port: int | None) -> None:
+def serve_command(config: Config, database: Database, host: str | None, port: int | None, workers: int) -> None:
     """Run head office until Ctrl-C or SIGTERM. Prints one line with its address once it takes requests."""
     serve(
         config.hq.host if host is None else host,
         config.hq.port if port is None else port,
         database,
+        workers,
         lambda address: click.echo(f"head office listens on {address}"),
     )
 
@@ -121,19 +130,30 @@ hq.add_command(resolve_command)
 def nightly_command(_: Config, database: Database, as_json: bool) -> None:
     """Let points lapse whose last day is past, review tiers at the end of their period, and shorten the feed.
 
-    Safe to run again.
+    Safe to run again. Exit code 1 when the newest programme is of a later software than this, which then leaves alone
+    what goes by it.
     """
-    with database.connection() as conn:
-        done = nightly.run(conn, database.programmes, today())
+    with database.connection() as conn, rich.progress.Progress(console=errors, transient=True) as bar:
+        tasks: dict[str, rich.progress.TaskID] = {}
+
+        def show(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what)
+            bar.update(tasks[what], completed=done, total=of)
+
+        done = nightly.run(conn, database.programmes, today(), show)
         dropped = compact(conn)
     emit(
         {**asdict(done), "changes_dropped": dropped},
         as_json,
         lambda: click.echo(
             f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; "
-            f"{done.tiers_changed} tiers changed; {dropped} changes dropped from the feed"
+            f"points of {done.vested_accounts} vested; {done.tiers_changed} tiers changed; "
+            f"{dropped} changes dropped from the feed"
         ),
     )
+    if done.unreadable is not None:
+        fail(f"programme version {done.unreadable} cannot be read here: update head office, then run this again")
 
 
 @hq.command("restored")

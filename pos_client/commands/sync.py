@@ -7,17 +7,16 @@ from typing import Any
 
 import click
 from rich.markup import escape
-from rich.progress import Progress
 from rich.table import Table
 
 from pos_client.app import build_agent, look_store, open_store
 from pos_client.commands.backups import backup_command, backups_command, restore_command
-from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option, pass_config
+from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option, pass_config
+from pos_client.commands.progress import exchange_progress
 from pos_client.config import Config
 from pos_client.plugin.client import PluginProblem, TillClient
 from pos_client.plugin.messages import SyncAnswer
 from pos_client.plugin.token import TokenError, read_or_create
-from sync.agent import Agent
 from sync.epochs import Epochs
 from sync.errors import StoreTaken, SyncError
 from sync.journal import Journal
@@ -142,20 +141,13 @@ def _exchange(config: Config, *, nightly: bool, quiet: bool) -> dict[str, Any]:
         fail(str(error))
     try:
         agent = build_agent(config, store, load_terminal(store), lambda _: None)
-        with Progress(console=errors, transient=True, disable=quiet) as progress:
-            task = progress.add_task("sending", total=None)
-            return _run(
-                agent, nightly=nightly, tell=lambda sent, total: progress.update(task, completed=sent, total=total)
-            )
+        with exchange_progress(quiet=quiet) as tell:
+            done = SyncAnswer.of_night(agent.nightly(*tell)) if nightly else SyncAnswer.of_round(agent.run_once(*tell))
+            return done.model_dump(mode="json")
     except SyncError as error:
         fail(str(error))
     finally:
         store.close()
-
-
-def _run(agent: Agent, *, nightly: bool, tell: Any) -> dict[str, Any]:
-    answer = SyncAnswer.of_night(agent.nightly(tell)) if nightly else SyncAnswer.of_round(agent.run_once(tell))
-    return answer.model_dump(mode="json")
 
 
 def _ask_running_till(config: Config, *, nightly: bool) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from loyalty.ledger import Entry
 from loyalty.programme import Programme
 from loyalty.programme_rewards import kind_of
 from loyalty.redemption import discounts_by_line
+from loyalty.resolution import Action
 from loyalty.settlement import Settlement
 from pos_client import __version__
+from pos_client.inbox import Item
 from pos_client.plugin import messages
 from pos_client.runtime import Runtime
 from pos_client.session import Booked, Quote, SessionState
@@ -98,6 +100,49 @@ def status_answer(runtime: Runtime) -> messages.StatusAnswer:
         ),
         payment_cards_refused=runtime.board.payment_cards_refused,
         proof=messages.DayAnswer.model_validate(proof, from_attributes=True) if proof else None,
+    )
+
+
+def adjusted_answer(runtime: Runtime, booked: Booked) -> messages.AdjustedAnswer:
+    """An adjustment that was booked."""
+    holder = runtime.mirror.find(booked.entry.card)
+    return messages.AdjustedAnswer(
+        entry=_entry(booked.entry),
+        member=_member(runtime, holder, runtime.till.reckoning.programme()),
+        offline=_offline(runtime, holder),
+    )
+
+
+def parked_answer(item: Item) -> messages.ParkedAnswer:
+    """A parked entry, as it stands."""
+    entry = item.entry
+    return messages.ParkedAnswer(
+        number=entry.number,
+        till=entry.till,
+        terminal=entry.terminal,
+        epoch=entry.epoch,
+        seq=entry.seq,
+        code=entry.code,
+        reason=item.reason,
+        detail=entry.text,
+        state=entry.state,
+        kind=entry.entry_kind,
+        points=entry.points,
+        business_date=entry.business_date,
+        parked_at=at(entry.parked_ms),
+        actions=item.actions,
+        asked=Action(entry.asked) if entry.asked else None,
+        approver=entry.approver,
+        decision=entry.reason,
+        decided_at=at(entry.decided_ms),
+    )
+
+
+def decided_answer(runtime: Runtime, number: int, entry: Entry) -> messages.DecidedAnswer:
+    """A decision that was journalled."""
+    item = next((item for item in runtime.inbox.items(everything=True) if item.entry.number == number), None)
+    return messages.DecidedAnswer(
+        entry=_entry(entry), parked=parked_answer(item) if item else None, offline=_offline(runtime, None)
     )
 
 

@@ -14,7 +14,21 @@ import httpx
 from pydantic import ValidationError
 
 from loyalty.basket import Basket
-from pos_client.plugin.messages import Answer, BookedAnswer, EventAnswer, Problem, QuoteAnswer, StatusAnswer, SyncAnswer
+from pos_client.plugin.messages import (
+    Adjust,
+    AdjustedAnswer,
+    Answer,
+    Approved,
+    BookedAnswer,
+    Decide,
+    DecidedAnswer,
+    EventAnswer,
+    InboxAnswer,
+    Problem,
+    QuoteAnswer,
+    StatusAnswer,
+    SyncAnswer,
+)
 
 A = TypeVar("A", bound=Answer)
 TIMEOUT_S = 10.0
@@ -149,6 +163,18 @@ class TillClient:
         """Drop an open sale, or reverse a booked one."""
         return self._call(BookedAnswer, "POST", _path(session, "void"))
 
+    def adjust(self, request: Adjust) -> AdjustedAnswer:
+        """Give or take points on a manager's word."""
+        return self._call(AdjustedAnswer, "POST", "/v1/adjustments", _body(request))
+
+    def inbox(self, *, everything: bool = False) -> InboxAnswer:
+        """What head office did not book in this store."""
+        return self._call(InboxAnswer, "GET", f"/v1/inbox?everything={str(everything).lower()}")
+
+    def decide(self, number: int, request: Decide) -> DecidedAnswer:
+        """Decide about a parked entry."""
+        return self._call(DecidedAnswer, "POST", f"/v1/inbox/{number}", _body(request))
+
     def status(self) -> StatusAnswer:
         """How the till is doing."""
         return self._call(StatusAnswer, "GET", "/v1/status")
@@ -196,6 +222,11 @@ class TillClient:
                 f"{self._http.base_url} answered no {answer.__name__}: "
                 "is this the till's address, and is its software as new as this client?",
             ) from error
+
+
+def _body(request: Approved) -> dict[str, Any]:
+    """What is sent: the PIN as it is, which a model shows to nobody."""
+    return {**request.model_dump(mode="json", exclude_none=True), "pin": request.pin.get_secret_value()}
 
 
 def _path(session: str, call: str) -> str:

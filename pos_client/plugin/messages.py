@@ -7,12 +7,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictBool
 
+from loyalty.resolution import Action
 from pos_client.session import SessionState
 from sync.agent import NightReport, SyncReport
-from sync.wire import Proof
+from sync.wire import ParkedState, Proof
 
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 """Chosen by the till's software (a receipt number, a UUID) or made by the till."""
+
+
+MAX_ADJUSTMENT = 1_000_000
+"""Points a manager gives or takes at once: more is a slip of the finger."""
 
 
 class Asked(BaseModel):
@@ -50,6 +55,31 @@ class Redeem(Asked):
     """POST /v1/sessions/{id}/redeem."""
 
     reward: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+
+class Approved(Asked):
+    """Base of what a manager answers for, with a reason and a PIN."""
+
+    id: SessionId
+    """Chosen by the caller: the same id again is the same decision, after any fault."""
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    approver: Annotated[str, Field(min_length=1, max_length=64)]
+    pin: Annotated[SecretStr, Field(min_length=1, max_length=16)]
+
+
+class Adjust(Approved):
+    """POST /v1/adjustments."""
+
+    card: Annotated[str, Field(min_length=1, max_length=256, repr=False)]
+    points: Annotated[int, Field(strict=True, ge=-MAX_ADJUSTMENT, le=MAX_ADJUSTMENT)]
+
+
+class Decide(Approved):
+    """POST /v1/inbox/{number}."""
+
+    action: Action
+    card: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(default=None, repr=False)
+    """For a link: a card of the member that the entry's card belongs to."""
 
 
 class SyncNow(Asked):
@@ -184,7 +214,7 @@ class EntryAnswer(Answer):
 
     id: str
     seq: int
-    kind: Literal["sale", "void", "return", "adjustment"]
+    kind: Literal["sale", "void", "return", "adjustment", "resolution"]
     points: int
     business_date: date
     reverses: str | None
@@ -198,6 +228,57 @@ class BookedAnswer(Answer):
     entry: EntryAnswer | None
     member: Member | None
     settlement: Settlement | None
+    offline: Offline
+
+
+class AdjustedAnswer(Answer):
+    """An adjustment that is booked."""
+
+    entry: EntryAnswer
+    member: Member
+    offline: Offline
+
+
+class ParkedAnswer(Answer):
+    """An entry that head office received and did not book."""
+
+    number: int
+    """This till's own name for it, never used again."""
+    till: str
+    terminal: str
+    epoch: int
+    seq: int
+    code: str
+    reason: str
+    """Why, in the till's language."""
+    detail: str
+    """Why, in head office's words."""
+    state: ParkedState
+    kind: str | None
+    points: int
+    business_date: date
+    parked_at: AwareDatetime
+    actions: tuple[Action, ...]
+    """What may be decided about it here, now."""
+    asked: Action | None
+    """What was decided here, and is on its way to head office."""
+    approver: str | None
+    decision: str | None
+    """The reason that was given with the last decision."""
+    decided_at: AwareDatetime | None
+
+
+class InboxAnswer(Answer):
+    """GET /v1/inbox, oldest first."""
+
+    entries: tuple[ParkedAnswer, ...]
+
+
+class DecidedAnswer(Answer):
+    """A decision that is in the till's journal."""
+
+    entry: EntryAnswer
+    parked: ParkedAnswer | None
     offline: Offline
 
 

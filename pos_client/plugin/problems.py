@@ -60,6 +60,16 @@ STATUS: Mapping[str, int] = {
     "pin_unknown": 409,
     "pin_wrong": 409,
     "pin_locked": 429,
+    # The manager.
+    "no_manager": 409,
+    "approval_wrong": 403,
+    "approval_locked": 429,
+    "adjustment_incomplete": 422,
+    "parked_unknown": 404,
+    "decided_before": 409,
+    "action_refused": 409,
+    "member_unknown": 409,
+    "decision_incomplete": 422,
     # The reward: what the quote shows beside it, or which limit is in the way.
     "unknown_reward": 422,
     "points_short": 409,

@@ -1,5 +1,7 @@
 // The cashier's screen as one component: it shows the view it is given, and says which key was pressed.
 // Every key and every touch is the same: the name of a key. What it means is decided at the till.
+const MODIFIER = /^(Shift|Control|Alt)(Left|Right)$/;
+
 export default {
   template: `
 <div class="till" :data-phase="view.phase">
@@ -67,7 +69,7 @@ export default {
   </dialog>
 </div>`,
   props: { first: Object, words: Object, keys: Array, languages: Array, mark: String },
-  emits: ["press"],
+  emits: ["press", "typed"],
   data() {
     return { view: Object.freeze({ ...this.first }) };
   },
@@ -75,14 +77,19 @@ export default {
     // Whether the focus was moved by Tab: one that a finger left behind must not catch the Enter that means "finish".
     this.byKeyboard = false;
     this.audio = null;
+    // What a reader may be typing: the keys that followed each other quickly, and when the last one came.
+    this.keysTyped = [];
+    this.keyAt = 0;
   },
   mounted() {
     document.documentElement.lang = this.view.language;
     document.addEventListener("keydown", this.onKey);
+    document.addEventListener("keyup", this.onKeyUp, true);
     document.addEventListener("pointerdown", this.onTouch, true);
   },
   unmounted() {
     document.removeEventListener("keydown", this.onKey);
+    document.removeEventListener("keyup", this.onKeyUp, true);
     document.removeEventListener("pointerdown", this.onTouch, true);
   },
   methods: {
@@ -103,8 +110,30 @@ export default {
       this.byKeyboard = false;
       this.allowSound();
     },
+    // A reader's keys come within 100 ms of each other and end in Enter; a hand is slower. Returns whether one has ended.
+    // Keys and not characters: what they mean is the reader's layout, which the till knows, and not this computer's.
+    readerTyped(event) {
+      if (event.timeStamp - this.keyAt > 100 || this.keysTyped.length > 1000) this.keysTyped = [];
+      this.keyAt = event.timeStamp;
+      if (event.repeat) return false;
+      const goesOn = this.keysTyped.some(([code]) => !MODIFIER.test(code));
+      // A reader begins with a character, or with the shift of one.
+      if (!goesOn && event.key.length !== 1 && event.key !== "Dead" && !MODIFIER.test(event.code)) return false;
+      this.keysTyped.push([event.code, 1]);
+      // Within a scan a space presses no button, a tab moves no focus, and a slash opens no search.
+      if (goesOn && !event.target.matches("input, textarea")) event.preventDefault();
+      if (event.key !== "Enter") return false;
+      const keys = this.keysTyped;
+      this.keysTyped = [];
+      this.$emit("typed", keys);
+      return true;
+    },
+    onKeyUp(event) {
+      if (this.keysTyped.length && MODIFIER.test(event.code)) this.keysTyped.push([event.code, 0]);
+    },
     onKey(event) {
       this.allowSound();
+      if (this.readerTyped(event)) return;
       if (event.key === "Tab") this.byKeyboard = true;
       if (event.key === "F1") {
         event.preventDefault();

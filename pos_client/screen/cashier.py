@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Callable
 
 import structlog
@@ -14,12 +15,13 @@ from nicegui import ui
 from loyalty.errors import BasketError, RewardRefused
 from pos_client.events import TillEvent
 from pos_client.i18n import LANGUAGES
-from pos_client.reckoning import TillError
+from pos_client.reckoning import TillError, card_patterns
 from pos_client.runtime import Runtime
 from pos_client.screen.facts import read_facts
 from pos_client.screen.memory import UNDO_MS, Memory, Tone, after
 from pos_client.screen.page import MARK, CashierPage
 from pos_client.screen.view import MAX_REWARDS, View, build_view
+from pos_client.screen.wedge import read_keys
 from pos_client.session import SessionState
 from sync.errors import StoreError, StoreFull
 from sync.terminal import wall_ms
@@ -61,6 +63,7 @@ class CashierScreen:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._till = runtime.till
+        self._patterns = card_patterns(runtime.config.card_formats)
         self._memory = Memory()
         self._pages: list[CashierPage] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -90,7 +93,8 @@ class CashierScreen:
 
     def open_window(self, language: str) -> None:
         """Build the page for one browser window."""
-        page = CashierPage(language, build_view(read_facts(self._runtime), self._memory, language), self.press)
+        view = build_view(read_facts(self._runtime), self._memory, language)
+        page = CashierPage(language, view, self.press, self.typed)
         self._pages.append(page)
         ui.context.client.on_delete(lambda: self._pages.remove(page))
 
@@ -133,6 +137,13 @@ class CashierScreen:
                 await self._cancel()
             case _:
                 await self._take_reward(int(key.removeprefix("F")) - 2)
+
+    async def typed(self, keys: object) -> None:
+        """Take what a reader typed into the page, as if a driver had read it."""
+        screen = self._runtime.config.screen
+        event = read_keys(keys, screen.layout, self._patterns, time.monotonic_ns())
+        if event is not None:
+            await asyncio.to_thread(self._runtime.board.on_event, event)
 
     async def _take_reward(self, number: int) -> None:
         """Take the reward in row `number`, from 0, or give a chosen one back; says why when it cannot be had."""

@@ -29,7 +29,13 @@ class CashierPage(Element, component="cashier.js"):
     between the scan and the screen.
     """
 
-    def __init__(self, language: str, view: View, on_key: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        language: str,
+        view: View,
+        on_key: Callable[[str], Awaitable[None]],
+        on_typed: Callable[[object], Awaitable[None]],
+    ) -> None:
         super().__init__()
         ui.add_head_html(f"<style>{_CSS}</style>")
         self.language = language
@@ -38,7 +44,9 @@ class CashierPage(Element, component="cashier.js"):
         self.props.update(
             first=asdict(view), words=_words(language), keys=_keys(language), languages=list(LANGUAGES), mark=MARK
         )
+        self._on_typed = on_typed
         self.on("press", self._press)
+        self.on("typed", self._typed)
 
     def apply(self, view: View, tone: Tone | None = None) -> None:
         """Show `view` and sound `tone`; the same view again, in silence, costs nothing."""
@@ -49,6 +57,9 @@ class CashierPage(Element, component="cashier.js"):
     async def _press(self, event: GenericEventArguments) -> None:
         if event.args in KEYS:
             await self._on_key(event.args)
+
+    async def _typed(self, event: GenericEventArguments) -> None:
+        await self._on_typed(event.args)
 
 
 def _words(language: str) -> dict[str, str]:

@@ -34,6 +34,7 @@ from sync.hq.exposure import exposure
 from sync.hq.holds import capture, place, release
 from sync.hq.ingest import book
 from sync.hq.leases import close
+from sync.hq.plain import read_batch
 from sync.hq.proofs import proof
 from sync.hq.snapshot import Places, begin, parts
 from sync.hq.streaming import Stream
@@ -245,11 +246,17 @@ def create_app(database: Database, on_ready: Callable[[], None] | None = None) -
 
     @app.post("/v1/entries")
     def entries(call: Sent, known: Terminal = signed) -> Response:
-        batch = Batch.decode(call.content())
-        if batch.terminal != known.terminal_id:
-            raise Refused(403, "other_terminal", f"expected entries of {known.terminal_id}, which signed the request")
+        batch = _batch(call, known)
         with database.connection() as conn:
             return _answer(call.request, book(conn, database.programmes, batch))
+
+    @app.post("/v1/parked")
+    def parked(call: Sent, known: Terminal = signed) -> Response:
+        batch = _batch(call, known)
+        if len(batch.entries) != 1:
+            raise Refused(400, "malformed", f"expected the one entry that cannot be booked, got {len(batch.entries)}")
+        with database.connection() as conn:
+            return _answer(call.request, book(conn, database.programmes, batch, unread=True))
 
     @app.get("/v1/changes/{feed}")
     def feed_page(call: Sent, feed: str, cursor: str = "", known: Terminal = signed) -> Response:
@@ -331,6 +338,13 @@ def _add_spending(app: FastAPI, database: Database, signed: Any) -> None:
             programme = database.programmes.newest(conn)
             policy = OfflinePolicy() if programme is None else programme.offline
             return _answer(call.request, exposure(conn, policy, datetime.now(UTC)))
+
+
+def _batch(call: Call, known: Terminal) -> Batch:
+    batch = read_batch(call.content())
+    if batch.terminal != known.terminal_id:
+        raise Refused(403, "other_terminal", f"expected entries of {known.terminal_id}, which signed the request")
+    return batch
 
 
 class _Failures:

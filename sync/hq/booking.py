@@ -10,10 +10,10 @@ from sync.hq import stock, vesting
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
 from sync.hq.leases import Wish, grant
-from sync.hq.nightly import upgrade
 from sync.hq.parked import feed_key
 from sync.hq.programmes import Programmes
 from sync.hq.spending import settle_spending
+from sync.hq.tiering import upgrade
 from sync.hq.verdicts import Parking, Received
 
 Verdict = tuple[Received, str | None, Parking | None]
@@ -136,11 +136,11 @@ def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, ve
         moved[account] += received.read.points
     accounts = sorted(moved)
     # Word for the tills first: it waits for nobody, and from the next statement on others wait for this transaction.
-    conn.execute("INSERT INTO feed (subject, key) SELECT 'account', unnest(%s::text[])", (accounts,))
+    conn.execute("INSERT INTO feed (subject, key) SELECT 'account', unnest(%b::text[])", (accounts,))
     # In account order, so that two workers on the same accounts wait for one another instead of deadlocking; before
     # the ledger, whose positions are to be in the order of commits within an account.
     conn.execute(
-        "INSERT INTO balance (account_id, points) SELECT * FROM unnest(%s::text[], %s::bigint[]) "
+        "INSERT INTO balance (account_id, points) SELECT * FROM unnest(%b::text[], %b::bigint[]) "
         "ON CONFLICT (account_id) DO UPDATE SET points = balance.points + excluded.points",
         (accounts, [moved[account] for account in accounts]),
     )

@@ -26,8 +26,8 @@ Connection = psycopg.Connection
 OLDEST_POSTGRES = 140_000
 """PostgreSQL 14: the oldest release that is still maintained and has pg_current_xact_id (from 13)."""
 
-POOL_SIZE = 12
-"""Connections of one head office process: more than two cores can keep busy, far below PostgreSQL's default of 100."""
+POOL_SIZE = 10
+"""Connections of one head office process: more than its one core can keep busy, PostgreSQL has 100."""
 
 CONNECT_TIMEOUT_S = 5
 """A database on the same network answers in milliseconds; longer means it is not there."""
@@ -59,6 +59,8 @@ class Database:
     def __init__(self, url: str, embedded: EmbeddedPostgres | None = None) -> None:
         """Use `open`."""
         self._embedded = embedded
+        self.url = url
+        """How to connect; may hold a password."""
         self.programmes = Programmes()
         with _connect(url) as conn:
             _migrate(conn)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import structlog
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -23,8 +24,10 @@ from sync.hq.inbox import Word, resolve, still_unknown
 from sync.hq.knowledge import learn
 from sync.hq.programmes import Programmes
 from sync.hq.states import COUNTERS, PENDING
-from sync.hq.verdicts import Code, Parking, Received, judge, receive
+from sync.hq.verdicts import Code, Parking, Received, judge, leave_unread, receive
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
+
+log = structlog.get_logger("spaarpunt.hq")
 
 NEXT_POLL_S = 15
 """How long a till with nothing to send waits before it asks for changes: balances elsewhere are that fresh."""
@@ -46,7 +49,7 @@ class _Conflict(Exception):
         super().__init__(text)
 
 
-def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
+def book(conn: Connection, programmes: Programmes, batch: Batch, *, unread: bool = False) -> BatchAnswer:
     """Book `batch` and say what became of each entry.
 
     Entries below the watermark with the digest known here are duplicates and answered as the first time; new ones are
@@ -54,6 +57,7 @@ def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
 
     Args:
         conn: a pooled connection, outside any transaction.
+        unread: park what is new as `server_fault`, without looking into it.
 
     Raises:
         Refused: `gap` when entries between the watermark and the batch are missing; `stream_conflict` when the batch
@@ -71,7 +75,7 @@ def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
         for attempt in retrying:
             with attempt, conn.transaction():
                 try:
-                    answer = _book(conn, programmes, batch, raws, sure_ids=sure_ids)
+                    answer = _book(conn, programmes, batch, raws, sure_ids=sure_ids, unread=unread)
                 except UniqueViolation:
                     sure_ids = True
                     raise
@@ -86,7 +90,7 @@ def book(conn: Connection, programmes: Programmes, batch: Batch) -> BatchAnswer:
 
 
 def _book(
-    conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence[bytes], *, sure_ids: bool
+    conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence[bytes], *, sure_ids: bool, unread: bool
 ) -> BatchAnswer:
     stream = _lock_stream(conn, batch)
     before = _known(conn, batch, stream)
@@ -96,7 +100,9 @@ def _book(
         raise _Conflict(str(conflict), late=stream.closed, diverges=conflict.diverges) from conflict
     today = datetime.now(UTC).date()
     fresh = [
-        receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=today)
+        leave_unread(seq, raw, digest, today=today)
+        if unread
+        else receive(seq, raw, digest, terminal=batch.terminal, epoch=batch.epoch, today=today)
         for seq, (raw, digest) in enumerate(zip(raws, digests, strict=True), batch.from_seq)
         if seq > stream.durable_to
     ]
@@ -105,7 +111,9 @@ def _book(
     moved: set[str | None] = set()
     for part in _parts(fresh):
         resolution = part[0].resolution
-        if resolution is None:
+        if unread:
+            judged: list[Verdict] = [(received, None, received.fault) for received in part]
+        elif resolution is None:
             judged = _judged(conn, programmes, part, sure_ids=sure_ids)
         else:
             parking, accounts = _resolved(conn, programmes, batch, part[0], resolution)
@@ -174,6 +182,14 @@ def _lock_stream(conn: Connection, batch: Batch) -> Stream:
         wanted = stream.durable_to + 1
         if stream.closed:
             raise _Conflict(f"expected entries from {wanted}, got them from {batch.from_seq}", late=True)
+        # A till sends what follows its last acknowledgement, so it was told that what is missing is here.
+        log.error(
+            "a till has an acknowledgement for entries that are not here: if this database was restored from a backup, "
+            "run `spaarpunt hq restored`",
+            terminal=batch.terminal,
+            here=stream.durable_to,
+            acknowledged=batch.from_seq - 1,
+        )
         raise Refused(409, "gap", f"expected entries from {wanted}, got them from {batch.from_seq}", wanted_seq=wanted)
     return stream
 
@@ -243,11 +259,11 @@ def _again(seq: int, before: _Before) -> Result:
 
 def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ...]:
     rows = conn.execute(
-        f"SELECT account_id, points, {COUNTERS}, {PENDING} FROM balance b WHERE account_id = ANY(%s) "
+        f"SELECT account_id, points, nullif({COUNTERS}, '{{}}'), {PENDING} FROM balance b WHERE account_id = ANY(%b) "
         "ORDER BY account_id",
         (accounts,),
     )
     return tuple(
-        AccountBalance(account=account, points=points, counters=counters, pending=pending)
+        AccountBalance(account=account, points=points, counters=counters or {}, pending=pending)
         for account, points, counters, pending in rows
     )

@@ -79,6 +79,13 @@ def grant(
     """
     if policy.redeem is not OfflineMode.LEASE or not wishes:
         return 0
+    # An entry may be booked long after its terminal left the epoch; a till in another epoch has no use for a lease.
+    present: dict[str, int] = dict(
+        conn.execute(
+            "SELECT terminal_id, epoch FROM stream WHERE terminal_id = ANY(%s)", ([wish.terminal for wish in wishes],)
+        ).fetchall()
+    )
+    wishes = [wish for wish in wishes if present.get(wish.terminal, wish.epoch) == wish.epoch]
     accounts = sorted({wish.account for wish in wishes})
     lock_accounts(conn, accounts)
     free = spendable(conn, accounts, now)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import socket
+import threading
 from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import wait
+from multiprocessing.synchronize import Semaphore
+from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from sync.hq.app import create_app
 from sync.hq.database import Database
@@ -23,18 +32,63 @@ KEEP_ALIVE_S = 75
 """An idle connection stays open across a till's polls, so that it need not shake hands for each."""
 
 
-def serve(host: str, port: int, database: Database, on_ready: Callable[[str], None] = lambda _: None) -> None:
+MAX_WORKERS = 8
+"""Processes of one head office: with their pools of connections just below PostgreSQL's default of 100."""
+
+
+def default_workers() -> int:
+    """One process for every two processors: the database needs as much as they do."""
+    return max(1, min(MAX_WORKERS, len(os.sched_getaffinity(0)) // 2))
+
+
+def serve(
+    host: str, port: int, database: Database, workers: int = 1, on_ready: Callable[[str], None] = lambda _: None
+) -> None:
     """Serve `database` on `host`:`port` until SIGINT or SIGTERM; the caller closes the database.
 
     Args:
         port: 0 takes a free one.
+        workers: processes that share the port, 1 to `MAX_WORKERS`; one that dies is replaced. 1 serves in this process.
         on_ready: called with the address once requests are taken.
 
     Raises:
         HqError: the address cannot be listened on.
     """
     with listen(host, port) as listener, signals_return():
-        make_server(database, listener, on_ready).run(sockets=[listener])
+        if workers == 1:
+            make_server(database, listener, on_ready).run(sockets=[listener])
+        else:
+            _serve_by_many(database, listener, workers, on_ready)
+
+
+def _serve_by_many(database: Database, listener: socket.socket, workers: int, on_ready: Callable[[str], None]) -> None:
+    ready = multiprocessing.get_context("spawn").Semaphore(0)
+    config = _config(partial(_worker_app, database.url, ready), factory=True, workers=workers)
+    supervisor = Multiprocess(config, [listener])
+
+    def tell() -> None:
+        for _ in range(workers):
+            ready.acquire()
+        on_ready(address_of(listener))
+
+    # A daemon: should a worker never get ready, the supervisor ends, and nobody waits for this any more.
+    threading.Thread(target=tell, name="workers-ready", daemon=True).start()
+    supervisor.run()
+
+
+def _worker_app(database_url: str, ready: Semaphore) -> FastAPI:
+    """The application of one worker, in its own process with its own connections."""
+    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+    # Closed by the end of the process, which is all that a worker has to look after.
+    return create_app(Database(database_url), ready.release)
+
+
+def _end_with_parent() -> None:
+    """Stop this worker when head office itself was killed: nobody could stop or replace it, and it holds the port."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker has a parent"
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -52,17 +106,25 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def address_of(listener: socket.socket) -> str:
+    """The address of a socket from `listen`, as a URL."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def make_server(database: Database, listener: socket.socket, on_ready: Callable[[str], None]) -> uvicorn.Server:
     """The server for a socket from `listen`; run it with that socket."""
-    host, port = listener.getsockname()[:2]
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    config = uvicorn.Config(
-        create_app(database, lambda: on_ready(address)),
+    return uvicorn.Server(_config(create_app(database, lambda: on_ready(address_of(listener)))))
+
+
+def _config(app: Callable[..., Any], **more: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         log_level="warning",
         access_log=False,
         server_header=False,
         limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
+        **more,
     )
-    return uvicorn.Server(config)

@@ -20,7 +20,8 @@ PENDING = (
 """Points of a balance `b` that cannot be spent yet: never more than there are, since what is owed is paid first."""
 
 _ACCOUNTS = (
-    f"SELECT a.account_id, a.first_name, a.tier, coalesce(b.points, 0), {COUNTERS}, coalesce({PENDING}, 0), "
+    f"SELECT a.account_id, a.first_name, a.tier, coalesce(b.points, 0), nullif({COUNTERS}, '{{}}'), "
+    f"coalesce({PENDING}, 0), "
     "a.birthday, a.pin_hash, "
     "ARRAY(SELECT segment FROM segment_member s WHERE s.account_id = a.account_id ORDER BY segment), "
     "NOT EXISTS (SELECT FROM ledger l WHERE l.account_id = a.account_id AND l.kind IN ('sale', 'opening')) "
@@ -74,14 +75,14 @@ def all_stocks(conn: Connection) -> list[StockChange]:
 
 
 def _accounts(conn: Connection, where: str, *values: object) -> Iterator[AccountChange]:
-    for account, *state in conn.execute((_ACCOUNTS + where).encode(), values):
+    for account, *state in conn.execute((_ACCOUNTS + where).encode(), values).fetchall():
         first_name, tier, points, counters, pending, birthday, pin, segments, first = state
         yield AccountChange(
             account=account,
             first_name=first_name,
             tier=tier,
             points=points,
-            counters=counters,
+            counters=counters or {},  # most members have none: parsing JSON for each would be a third of the work
             first_purchase=first,
             pending=pending,
             birthday=birthday,
@@ -91,7 +92,7 @@ def _accounts(conn: Connection, where: str, *values: object) -> Iterator[Account
 
 
 def _cards(conn: Connection, where: str, *values: object) -> Iterator[CardChange]:
-    for token, account, blocked in conn.execute((_CARDS + where).encode(), values):
+    for token, account, blocked in conn.execute((_CARDS + where).encode(), values).fetchall():
         yield CardChange(token=token, account=account, blocked=blocked)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class Code(StrEnum):
     RETURN_VOIDED = "return_voided"
     RETURN_REFUSED = "return_refused"
     COUPON_USED = "coupon_used"
+    SERVER_FAULT = "server_fault"
     FACTS_IMPOSSIBLE = "facts_impossible"
     RESOLUTION_UNKNOWN = "resolution_unknown"
     RESOLVED_BEFORE = "resolved_before"
@@ -96,15 +98,23 @@ class Received:
         return self.sign * self.read.settlement.points_spent if self.read else 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Booking:
-    """A booked sale, as far as a void or a repeat of it must know."""
+    """A booked entry, as far as a void, a return or a repeat of it must know. Nobody changes it."""
 
     kind: str
     earned: int
     spent: int
-    where: str
-    """Terminal, epoch and seq, for the reader of a reason."""
+    terminal: str | None
+    """Terminal, epoch and number, for the reader of a reason; None for what head office booked itself."""
+    epoch: int | None
+    seq: int | None
+    raw: bytes | None = field(default=None, repr=False)
+    """The bytes of a sale that a return of the batch may belong to."""
+
+    @property
+    def where(self) -> str:
+        return f"terminal {self.terminal}, epoch {self.epoch}, number {self.seq}"
 
 
 @dataclass(slots=True)
@@ -119,8 +129,6 @@ class Knowledge:
     """By account and entry id."""
     voided: set[tuple[str, UUID]]
     """Account and id of entries that were taken back."""
-    sales: dict[tuple[str, UUID], bytes] = field(default_factory=dict)
-    """By account and entry id: the bytes of booked sales that a return in the batch may belong to."""
     returned: dict[tuple[str, UUID], list[Entry]] = field(default_factory=dict)
     """By account and id of the sale: its booked returns."""
     coupons: dict[str, UUID] = field(default_factory=dict)
@@ -160,6 +168,12 @@ def receive(seq: int, raw: bytes, digest: bytes, *, terminal: str, epoch: int, t
             f"the entry says {entry.terminal[:MAX_NAME]}, {entry.epoch}, {entry.seq}",
         )
     return Received(seq, raw, digest, entry.business_date, entry, entry_id, reverses, original, fault)
+
+
+def leave_unread(seq: int, raw: bytes, digest: bytes, *, today: date) -> Received:
+    """An entry that head office failed on again and again: parked as it is, by nothing that could fail on it."""
+    text = "head office failed on this entry, so it was kept as it came: try it again once head office is repaired"
+    return Received(seq, raw, digest, _date_within(raw, today), fault=park(Code.SERVER_FAULT, text))
 
 
 def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | None]:
@@ -203,10 +217,9 @@ def _remember(received: Received, account: str, known: Knowledge) -> None:
     entry, entry_id = received.read, received.entry_id
     assert entry is not None
     assert entry_id is not None
-    where = f"terminal {entry.terminal}, epoch {entry.epoch}, number {entry.seq}"
-    known.booked[account, entry_id] = Booking(entry.kind, received.earned, received.spent, where)
-    if entry.kind == EntryKind.SALE:
-        known.sales[account, entry_id] = received.raw
+    known.booked[account, entry_id] = Booking(
+        entry.kind, received.earned, received.spent, entry.terminal, entry.epoch, entry.seq, received.raw
+    )
     if isinstance(entry, PlainSale):
         return
     known.coupons.update((code, entry_id) for code in coupons_of(entry))
@@ -229,13 +242,12 @@ def coupons_of(entry: Entry) -> list[str]:
 def _judge_plain(received: Received, sale: PlainSale, account: str, known: Knowledge) -> Parking | None:
     programme = known.programmes.get(sale.programme_version)
     record = known.records.get(account)
-    if (
-        programme is not None
-        and programme.id == sale.programme
-        and (record is None or impossible(sale, programme, record) is None)
-        and holds(programme, sale.basket, sale.tier, sale.known_facts, sale.settlement)
-    ):
-        return None
+    if programme is not None and programme.id == sale.programme:
+        with contextlib.suppress(ValueError, OverflowError):  # put in words below
+            if (record is None or impossible(sale, programme, record) is None) and holds(
+                programme, sale.basket, sale.tier, sale.known_facts, sale.settlement
+            ):
+                return None
     entry = received.entry
     assert entry is not None, "what reads as a plain sale is an entry"
     return _judge_sale(entry, account, known)
@@ -256,7 +268,7 @@ def _judge_sale(entry: Entry, account: str, known: Knowledge) -> Parking | None:
     wanted = [Choice.of(redemption) for redemption in entry.settlement.redemptions]
     try:
         expected = settle(programme, entry.basket, entry.tier, wanted, entry.known_facts)
-    except ValueError as error:  # every domain error, and amounts so contradictory that they cannot be split
+    except (ValueError, OverflowError) as error:  # every domain error; amounts that cannot be split; no moment in time
         return park(Code.ACCRUAL_DIFFERS, f"cannot be computed again: {error}")
     return _compare(expected, entry.settlement)
 
@@ -275,14 +287,14 @@ def _compare(ours: Settlement, theirs: Settlement) -> Parking | None:
 def _judge_return(received: Received, entry: Entry, account: str, known: Knowledge) -> Parking | None:
     assert received.original is not None
     key = (account, received.original)
-    sale = known.sales.get(key)
-    if sale is None:
+    sale = known.booked.get(key)
+    if sale is None or sale.kind != EntryKind.SALE or sale.raw is None:
         return park(Code.RETURN_UNKNOWN, f"the sale it returns from, {received.original}, is not booked to this member")
     if key in known.voided:
         return park(Code.RETURN_VOIDED, f"the sale {received.original} was taken back whole")
     back = quantities([entry])
     try:
-        expected = take_back(Entry.decode(sale), quantities(known.returned.get(key, ())), back)
+        expected = take_back(Entry.decode(sale.raw), quantities(known.returned.get(key, ())), back)
     except ValueError as error:
         return park(Code.RETURN_REFUSED, str(error))
     if expected.basket != entry.basket:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from loyalty.basket import Basket
+from loyalty.basket import Basket, Line
 from loyalty.errors import BasketError, RewardRefused
 from loyalty.programme import Programme
+from loyalty.redemption import discounts_by_line
 from loyalty.settlement import Settlement, settle
 from tests.loyalty.build import TIERS, amount_off, basket, baskets, line, multiplier, per_amount, programme, programmes
 
@@ -55,3 +56,18 @@ def test_taking_a_reward_never_earns_more(rules: Programme, goods: Basket, tier:
             continue
         assert sale.points_earned <= plain.points_earned
         assert sale.payable_minor == plain.payable_minor - reward.discount_minor >= 0
+
+
+def test_a_discount_lies_on_what_a_rule_leaves_out_as_on_the_rest() -> None:
+    """€ 5 over € 10 of bread and € 30 of papers: € 1.25 and € 3.75; what is not eligible keeps its price."""
+    rules = programme(per_amount(1, 100, excluded_categories=["papers"]), rewards=(amount_off("five", 50, 500),))
+    goods = Basket(
+        lines=(
+            Line(line_id="1", sku="bread", category="bread", gross_minor=1000),
+            Line(line_id="2", sku="news", category="papers", gross_minor=3000),
+            Line(line_id="3", sku="card", gross_minor=3000, eligible=False),
+        )
+    )
+    settled = settle(rules, goods, "basic", ["five"])
+    assert discounts_by_line(settled.redemptions) == {"1": 125, "2": 375}
+    assert [(share.line_id, share.points) for share in settled.accrual.lines] == [("1", 8), ("2", 0), ("3", 0)]

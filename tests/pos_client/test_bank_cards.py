@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import signal
@@ -109,7 +110,11 @@ def test_bank_cards_leave_nothing_behind(
         def printed() -> str:
             return out.read_text(encoding="utf-8", errors="replace")
 
-        eventually(lambda: printed().count('"online"') >= 2 or till.poll() is not None)
+        def online() -> set[str]:
+            lines = [line for line in printed().splitlines() if '"online"' in line]
+            return {json.loads(line)["device"] for line in lines}
+
+        eventually(lambda: online() == {"scanner", "wedge"} or till.poll() is not None)
         assert till.poll() is None, printed()
         for number, pan in enumerate(pans):
             swipe = f"%B{pan}^DOE/JANE^2601201{number:06}?;{pan}=2601201{number:06}?"

@@ -100,6 +100,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def till(runtime: Runtime, clock: Clock) -> Till:
+    return started(runtime, clock)
+
+
+def started(runtime: Runtime, clock: Clock) -> Till:
+    """The till's program as it starts, on what is on its disk."""
     return Till(
         runtime.store,
         runtime.terminal,
@@ -214,6 +219,21 @@ def test_a_code_read_twice_for_the_same_sale_is_one_use(runtime: Runtime, till: 
     with pytest.raises(CredentialRefused):
         till.identify("bon-3", text)
     assert not till.quote("bon-3").rotating
+
+
+@pytest.mark.parametrize("form", Form)
+def test_a_restart_lets_no_code_in_again(runtime: Runtime, till: Till, clock: Clock, form: Form) -> None:
+    text = ISSUE[form](SANNE.card, clock.step)
+    assert till.present_card(text, "QR") is not None
+    again = started(runtime, clock)
+    assert again.present_card(text, "QR") is None
+    assert again.present_card(ISSUE[form](JORIS.card, clock.step), "QR") is not None
+    kept = runtime.store.rows("SELECT member FROM credential_use")
+    assert len(kept) == 2
+    assert SANNE.card not in repr(kept)
+    clock.now_ms += 2 * STEP_S * 1000
+    assert again.present_card(ISSUE[form](SANNE.card, clock.step), "QR") is not None
+    assert len(runtime.store.rows("SELECT member FROM credential_use")) == 1  # those that have expired are gone
 
 
 def test_a_proof_that_waits_goes_with_the_next_sale_only(till: Till, clock: Clock) -> None:

@@ -14,7 +14,7 @@ from pos_client.config import DEVICE_KINDS, DeviceConfig
 from pos_client.device_settings import settings_for
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "devices.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```toml\n(.*?)```", GUIDE, flags=re.DOTALL)
+BLOCKS = [block for block in re.findall(r"```toml\n(.*?)```", GUIDE, flags=re.DOTALL) if block.startswith("[devices.")]
 NUMBERED = re.split(r"^### \d+\. ", GUIDE.split("\n### A scanner with a network port")[0], flags=re.MULTILINE)[1:]
 
 

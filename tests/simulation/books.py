@@ -10,6 +10,23 @@ from sync.hq.database import Connection
 from tests.simulation.counter import Counter, Receipt
 
 
+class BooksWrong(AssertionError):
+    """An invariant does not hold; the text names the entries, accounts and terminals."""
+
+
+def expect_sound(conn: Connection, tills: Sequence[Counter], *, settled: bool = False) -> None:
+    """Check every invariant.
+
+    Args:
+        settled: every till has synced to its end, so nothing may be missing either.
+
+    Raises:
+        BooksWrong: with all that is wrong.
+    """
+    if found := [*problems(conn, tills), *(missing(conn, tills) if settled else [])]:
+        raise BooksWrong("; ".join(found))
+
+
 def problems(conn: Connection, tills: Sequence[Counter]) -> list[str]:
     """What is wrong at head office now, in sentences; empty when every invariant holds.
 
@@ -44,7 +61,7 @@ def _here(conn: Connection, terminal: str) -> list[Receipt]:
     """Every entry of a terminal that is booked or parked, as often as it is."""
     rows = conn.execute(
         "SELECT raw FROM ledger WHERE terminal_id = %s AND raw IS NOT NULL "
-        "UNION ALL SELECT raw FROM parked WHERE terminal_id = %s AND resolved_at IS NULL",
+        "UNION ALL SELECT raw FROM parked WHERE terminal_id = %s AND state NOT IN ('linked', 'approved')",
         (terminal, terminal),
     )
     return [Receipt.of(Entry.decode(raw)) for (raw,) in rows]
@@ -65,8 +82,9 @@ def _chains(conn: Connection) -> Iterable[str]:
     """Streams whose entries do not lead to their head, or are not what was received."""
     rows = conn.execute(
         "SELECT r.terminal_id, r.epoch, r.seq, r.digest, coalesce(l.raw, p.raw), l.raw IS NOT NULL, "
-        "p.raw IS NOT NULL AND p.resolved_at IS NULL FROM received r "
-        "LEFT JOIN ledger l USING (terminal_id, epoch, seq) LEFT JOIN parked p USING (terminal_id, epoch, seq) "
+        "p.raw IS NOT NULL AND p.state NOT IN ('linked', 'approved') FROM received r "
+        "LEFT JOIN ledger l USING (terminal_id, epoch, seq, digest) "
+        "LEFT JOIN parked p USING (terminal_id, epoch, seq, digest) "
         "ORDER BY r.terminal_id, r.epoch, r.seq"
     ).fetchall()
     heads: dict[tuple[str, int], tuple[int, bytes]] = {}
@@ -81,7 +99,8 @@ def _chains(conn: Connection) -> Iterable[str]:
             yield f"{where} is {'both booked and parked' if booked else 'neither booked nor parked'}"
         heads[terminal, epoch] = (seq, digest)
     for terminal, epoch, durable_to, head in conn.execute(
-        "SELECT terminal_id, epoch, durable_to, head_digest FROM stream"
+        "SELECT terminal_id, epoch, durable_to, head_digest FROM stream "
+        "UNION ALL SELECT terminal_id, epoch, durable_to, head_digest FROM stream_closed"
     ):
         if heads.get((terminal, epoch), (0, GENESIS)) != (durable_to, head):
             yield f"the watermark of terminal {terminal} says {durable_to}, its entries another"

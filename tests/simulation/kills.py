@@ -57,7 +57,7 @@ class Victim:
         self.data = folder / "till"
         self._log = folder / "till.log"
         enrolled = Counter(self.data, line.url)
-        enrolled.enrol(code, "kassa 1")
+        enrolled.enrol_patiently(code, "kassa 1")
         enrolled.sync_patiently()
         enrolled.close()
         self.terminal = enrolled.terminal.terminal
@@ -99,7 +99,7 @@ class Victim:
                 seller.join()
         assert process.exitcode == -signal.SIGKILL
         self.kills += 1
-        self._line.mend()
+        self._line.join()
 
     def check(self) -> None:
         """Everything answered is in the journal, looked at as the command line does beside a till."""

@@ -65,9 +65,13 @@ class Proxy:
         self._ordered.extend(faults)
 
     def cut(self) -> None:
-        """Break every connection, and every new one, until `mend`."""
+        """Break every connection, and every new one, until `join` or `mend`."""
         self._passes = False
         self.sever()
+
+    def join(self) -> None:
+        """Let connections through again, with the faults that they meet."""
+        self._passes = True
 
     def mend(self) -> None:
         """Let everything through from now on: no fault that was ordered or would be chosen."""
@@ -172,10 +176,24 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
         if error.partial:
             raise
         return b""
+    if re.search(rb"^transfer-encoding: *chunked", head, re.IGNORECASE | re.MULTILINE):
+        return head + await _chunks(reader)
     length = re.search(rb"^content-length: *(\d+)", head, re.IGNORECASE | re.MULTILINE)
     size = int(length[1]) if length else 0
     assert size <= MOST_BYTES, "no message of the protocol is that large"
     return head + await reader.readexactly(size)
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    """A body of unknown length, up to its last chunk (RFC 9112 7.1)."""
+    body = bytearray()
+    while True:
+        line = await reader.readuntil(b"\r\n")
+        size = int(line.split(b";")[0], 16)
+        body += line + await reader.readexactly(size + 2)
+        assert len(body) <= MOST_BYTES, "no answer of a test is that large"
+        if size == 0:
+            return bytes(body)
 
 
 @contextlib.contextmanager

@@ -38,3 +38,11 @@ CREATE TABLE reward_given (
 
 -- The feed names whatever readers know how to look up: a list here would have to change with every kind of it.
 ALTER TABLE feed DROP CONSTRAINT IF EXISTS feed_subject_check;
+
+-- The last whole night: what it looked at need not be looked at again.
+CREATE TABLE night (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    day date NOT NULL,
+    began_at timestamptz NOT NULL,
+    version integer
+);

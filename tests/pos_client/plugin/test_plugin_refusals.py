@@ -268,6 +268,9 @@ def test_the_description_is_openapi_3_1_and_lists_every_call(client: TestClient)
         ("POST", "/v1/sessions/{session}/commit"),
         ("POST", "/v1/sessions/{session}/void"),
         ("GET", "/v1/status"),
+        ("POST", "/v1/adjustments"),
+        ("GET", "/v1/inbox"),
+        ("POST", "/v1/inbox/{number}"),
         ("POST", "/v1/sync"),
         ("GET", "/v1/events"),
     }

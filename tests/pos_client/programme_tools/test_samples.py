@@ -8,12 +8,15 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from loyalty.programme import Programme
 from pos_client import samples
 from pos_client.programme_tools.checking import warnings
 from pos_client.programme_tools.reading import read_programme
 from pos_client.samples import SAMPLES, sample
+
+SCHEMA = Path(__file__).parents[3] / "docs" / "programme.schema.json"
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -28,6 +31,18 @@ def test_a_sample_is_the_same_in_json(name: str, tmp_path: Path) -> None:
     file = tmp_path / "programme.json"
     file.write_text(json.dumps(tomllib.loads(sample(name)), default=str), encoding="utf-8")
     assert read_programme(str(file)) == read_programme(name)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_fits_the_published_schema(name: str) -> None:
+    """As an editor checks it, with nobody's code but a JSON Schema validator's."""
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    Draft202012Validator.check_schema(schema)
+    document = json.loads(json.dumps(tomllib.loads(sample(name)), default=str))
+    assert [error.message for error in validator.iter_errors(document)] == []
+    document["earn"][0]["point"] = document["earn"][0].pop("points")
+    assert list(validator.iter_errors(document))
 
 
 def test_every_sample_file_is_named() -> None:

@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 
 from loyalty.cards import CardNumber
+from loyalty.programme_members import OfflineMode, OfflinePolicy
 from loyalty.resolution import Action, Resolution, actions_for
 from sync.hq.database import Connection, Database
 from sync.hq.enrolment import new_code
 from sync.hq.inbox import Word, resolve
 from sync.hq.members import import_members
 from sync.hq.nightly import run
-from sync.hq.programmes import Programmes
+from sync.hq.programmes import Programmes, publish
 from sync.hq.proofs import proof
 from sync.hq.verdicts import Code
 from sync.wire import BatchAnswer, ChangesPage, Outcome, ParkedChange, ParkedState
-from tests.support.entries import DAY, TestTill
+from tests.support.entries import DAY, TestTill, programme
 from tests.sync.hq.conftest import CARDS
 
 Member = Callable[..., tuple[str, str]]
@@ -201,6 +202,46 @@ def test_what_a_copied_till_sold_is_approved_or_linked(till: TestTill, member: M
     assert [result.code for result in answer.results[-2:]] == [None, None]
     assert points(conn, account) == 10 + 40 + 7
     assert conn.execute("SELECT count(*) FROM parked WHERE resolved_at IS NULL").fetchone() == (0,)
+
+
+def test_what_head_office_failed_on_is_booked_or_linked_by_its_bytes_alone(
+    till: TestTill, member: Member, conn: Connection
+) -> None:
+    """Parked without being looked at: what the entry says is read when somebody decides."""
+    card, account = member()
+    till.chain.sale(card, programme_version=9)
+    till.chain.sale(STRANGER)
+    till.chain.sale(STRANGER)
+    sent(till)
+    conn.execute("UPDATE parked SET code = 'server_fault', card = NULL, kind = NULL, points = 0 WHERE seq < 3")
+    assert decide(till, 1, Action.APPROVE).outcome is Outcome.BOOKED
+    assert "link it to one first" in decide(till, 2, Action.APPROVE).text
+    assert decide(till, 2, Action.LINK, account).outcome is Outcome.BOOKED
+    assert points(conn, account) == 30  # with what waited for the same card
+    assert {change.state for seq, change in heard(till).items() if seq <= 3} == {"approved", "linked"}
+
+
+def test_what_is_booked_for_an_epoch_that_is_past_sets_no_points_aside_there(
+    till: TestTill, member: Member, conn: Connection
+) -> None:
+    lease = OfflinePolicy(
+        redeem=OfflineMode.LEASE, lease_points=100, lease_tills=2, lease_lifetime_s=86_400, lease_grace_s=3600
+    )
+    publish(conn, programme(2).model_copy(update={"offline": lease}))
+    card, account = member()
+    till.chain.sale(card)
+    sent(till)
+    assert conn.execute("SELECT epoch FROM lease").fetchall() == [(1,)]
+    clone = type(till.chain)(till.terminal)
+    clone.sale(card, (40_000,))
+    assert till.send(clone.batch()).status_code == 409
+    (waiting,) = (change for change in heard(till).values() if change.code == "stream_conflict")
+    till.chain.resolution(
+        Resolution(terminal=till.terminal, epoch=0, seq=waiting.seq, digest=waiting.digest, action=Action.APPROVE)
+    )
+    assert sent(till).results[-1].outcome is Outcome.BOOKED
+    assert points(conn, account) == 410
+    assert conn.execute("SELECT DISTINCT epoch FROM lease").fetchall() == [(1,)]
 
 
 def test_only_tills_of_the_store_hear_of_it_and_decide(

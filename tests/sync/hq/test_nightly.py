@@ -112,3 +112,67 @@ def test_tiers_rise_with_the_sale_and_fall_after_their_period(
     assert (tier(conn, account), night.tiers_changed) == ("gold", 0)  # the sales were on the period's first day
     assert run(conn, database.programmes, today + timedelta(days=740)).tiers_changed == 1
     assert tier(conn, account) == "basic"
+
+
+def test_a_lot_that_came_late_lapses_though_its_night_is_over(
+    till: TestTill, member: Member, conn: Connection, database: Database
+) -> None:
+    card, account = member(points=0)
+    assert run(conn, database.programmes, YEAR_LATER + timedelta(days=30)) == Night()
+    till.chain.sale(card, (3000,), rules=RULES, day=MARCH)  # the till was out of touch for more than a year
+    send(till)
+    assert run(conn, database.programmes, YEAR_LATER + timedelta(days=30)).lapsed_points == 30
+    assert balance(conn, account) == 0
+
+
+def test_points_that_a_return_brings_back_past_their_day_lapse_the_night_after(
+    till: TestTill, member: Member, conn: Connection, database: Database
+) -> None:
+    card, account = member(points=0)
+    till.chain.sale(card, (5000,), rules=RULES, day=MARCH)
+    coat = till.chain.sale(card, (9000,), rules=RULES, rewards=["five-off"], day=YEAR_LATER - timedelta(days=1))
+    send(till)
+    assert balance(conn, account) == 85
+    night = YEAR_LATER + timedelta(days=10)
+    assert run(conn, database.programmes, night) == Night()  # all of March's was spent
+    till.chain.returned(coat, {"1": 1000})
+    send(till)
+    assert balance(conn, account) == 50  # the customer has them today
+    assert run(conn, database.programmes, night + timedelta(days=1)).lapsed_points == 50
+    assert balance(conn, account) == 0
+
+
+def test_goods_come_back_whose_points_have_lapsed(
+    till: TestTill, member: Member, conn: Connection, database: Database
+) -> None:
+    card, account = member(points=0)
+    coat = till.chain.sale(card, (3000,), rules=RULES, day=MARCH)
+    till.chain.sale(card, (2000,), rules=RULES, day=YEAR_LATER)
+    send(till)
+    assert run(conn, database.programmes, YEAR_LATER + timedelta(days=1)).lapsed_points == 30
+    till.chain.returned(coat, {"1": 1000})
+    send(till)
+    assert balance(conn, account) == -10  # what was earned is taken back, whatever became of it since
+
+
+def test_a_new_version_goes_through_everything_again(
+    till: TestTill, member: Member, conn: Connection, database: Database
+) -> None:
+    member(points=70)  # brought along on 31 March 2026: lapses by the newest version
+    assert run(conn, database.programmes, MARCH + timedelta(days=100)) == Night()
+    shorter = RULES.model_copy(update={"version": 3, "expiry": RULES.expiry.model_copy(update={"after_months": 2})})
+    publish(conn, shorter)
+    assert run(conn, database.programmes, MARCH + timedelta(days=100)).lapsed_points == 70
+
+
+def test_the_rest_is_done_when_the_newest_programme_is_of_later_software(
+    till: TestTill, member: Member, conn: Connection, database: Database
+) -> None:
+    card, account = member(points=70)
+    till.chain.sale(card, (3000,), rules=RULES, day=MARCH)
+    send(till)
+    conn.execute("INSERT INTO programme VALUES (9, 'spaarpunt', '{\"format\": 2}')")
+    night = run(conn, database.programmes, YEAR_LATER + timedelta(days=1))
+    # What version 2 said of its own points holds; what was brought along goes by the version that cannot be read.
+    assert (night.lapsed_points, night.unreadable) == (30, 9)
+    assert balance(conn, account) == 70

@@ -1,0 +1,35 @@
+"""What a manager's requests do: the PIN is checked, then the decision is journalled. For the API and the commands."""
+
+from __future__ import annotations
+
+from pos_client.plugin.answers import adjusted_answer, decided_answer
+from pos_client.plugin.messages import Adjust, AdjustedAnswer, Approved, Decide, DecidedAnswer
+from pos_client.runtime import Runtime
+
+
+def adjust(runtime: Runtime, body: Adjust) -> AdjustedAnswer:
+    """Give points to a member, or take them.
+
+    Raises:
+        TillError: `no_manager`, `approval_wrong`, `approval_locked`, and as `Till.adjust`.
+    """
+    approver = _approver(runtime, body)
+    done = runtime.till.adjust(body.id, body.card, body.points, reason=body.reason, approver=approver)
+    return adjusted_answer(runtime, done)
+
+
+def decide(runtime: Runtime, number: int, body: Decide) -> DecidedAnswer:
+    """Decide about the parked entry that this till calls `number`.
+
+    Raises:
+        TillError: `no_manager`, `approval_wrong`, `approval_locked`, and as `Inbox.decide`.
+    """
+    approver = _approver(runtime, body)
+    entry = runtime.inbox.decide(
+        body.id, number, body.action, reason=body.reason, approver=approver, card_text=body.card
+    )
+    return decided_answer(runtime, number, entry)
+
+
+def _approver(runtime: Runtime, body: Approved) -> str:
+    return runtime.approvals.approve(body.approver, body.pin.get_secret_value())

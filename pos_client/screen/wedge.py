@@ -1,0 +1,58 @@
+"""What readers type into the cashier's page, for tills where no driver can take the keyboard: Windows, and tablets.
+
+The page sends keys, not characters: which characters they are depends on the layout that the reader is programmed for,
+and not on the computer's. From there on a scan is a scan, the payment guard included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from drivers.events import Event
+from drivers.formats.tracks import looks_like_swipe
+from drivers.keyboard.keymap import Keys
+from drivers.keyboard.wedge import FEWEST_CHARACTERS
+from drivers.recognition.guard import CardPattern
+from drivers.recognition.recognise import recognise_frame
+
+MAX_KEYS = 1100
+"""Presses and releases of one swipe: three tracks of 226 characters, a shift around every second one, and to spare."""
+
+# Names of W3C's "UI Events KeyboardEvent code Values", and Linux's codes for the same keys (input-event-codes.h).
+_ROWS = {
+    2: "Digit1 Digit2 Digit3 Digit4 Digit5 Digit6 Digit7 Digit8 Digit9 Digit0 Minus Equal",
+    15: "Tab KeyQ KeyW KeyE KeyR KeyT KeyY KeyU KeyI KeyO KeyP BracketLeft BracketRight Enter ControlLeft",
+    30: "KeyA KeyS KeyD KeyF KeyG KeyH KeyJ KeyK KeyL Semicolon Quote Backquote ShiftLeft Backslash",
+    44: "KeyZ KeyX KeyC KeyV KeyB KeyN KeyM Comma Period Slash ShiftRight NumpadMultiply AltLeft Space",
+    71: "Numpad7 Numpad8 Numpad9 NumpadSubtract Numpad4 Numpad5 Numpad6 NumpadAdd",
+    79: "Numpad1 Numpad2 Numpad3 Numpad0 NumpadDecimal",
+    86: "IntlBackslash",
+    96: "NumpadEnter ControlRight NumpadDivide",
+    100: "AltRight",
+}
+CODES = {name: first + step for first, row in _ROWS.items() for step, name in enumerate(row.split())}
+"""Linux key code of each key by its name in a browser."""
+
+_DEVICE = "screen"
+
+
+def read_keys(keys: object, layout: str, patterns: Sequence[CardPattern], received_at: int) -> Event | None:
+    """Return what the reader read, or None where a hand was at work, or what came is no list of keys.
+
+    Args:
+        keys: `[name, 1 or 0]` for each key that went down or up, the Enter at the end included.
+        layout: the one that the reader is programmed for.
+        received_at: `time.monotonic_ns()`.
+    """
+    if not isinstance(keys, list) or len(keys) > MAX_KEYS:
+        return None
+    reader = Keys(layout)
+    text = ""
+    for key in keys:
+        match key:
+            case [str(name), int(value)] if name in CODES:
+                text += reader.press(CODES[name], value)
+    text = text.removesuffix("\r")
+    if not looks_like_swipe(text) and len(text) < FEWEST_CHARACTERS:
+        return None
+    return recognise_frame(_DEVICE, bytearray(text.encode()), patterns, received_at)

@@ -1,0 +1,132 @@
+"""Points that lapse: which accounts have lots past their day, found in one go, and booked in short transactions."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from loyalty.history import Movement, replay
+from loyalty.lots import expire
+from loyalty.programme_members import Expiry
+from sync.hq.database import Connection
+from sync.hq.programmes import Programmes
+
+CHUNK = 500
+"""Accounts in one transaction: checkouts of these wait for well under a second."""
+
+OPEN_FOR = timedelta(hours=1)
+"""Longer than any transaction that books: what was booked in one that ended after the last night began is looked at."""
+
+# Which lots lapse: as `loyalty.lots.lot_of` reckons their day, over the whole ledger at once. Months are added as
+# there: a day that a month does not have becomes its last.
+_CANDIDATES = """
+    SELECT account_id, count(*) OVER () FROM (
+        SELECT DISTINCT account_id FROM (
+            SELECT l.account_id, l.booked_at, l.points_earned, l.points_spent,
+                CASE WHEN r.end_of_year THEN make_date(extract(year FROM later)::int, 12, 31) ELSE later END AS last
+            FROM ledger l
+            LEFT JOIN unnest(%(versions)s::int[], %(months)s::int[], %(ends)s::bool[])
+                AS r (version, months, end_of_year) ON r.version = coalesce(l.programme_version, 0)
+            CROSS JOIN LATERAL (SELECT (l.business_date + make_interval(months => r.months))::date AS later) d
+            WHERE l.points_earned > 0 OR l.points_spent < 0
+        ) lots
+        WHERE (points_earned > 0 AND last < %(today)s AND (last >= %(from)s OR booked_at >= %(since)s))
+            OR (points_spent < 0 AND booked_at >= %(since)s)
+    ) found ORDER BY account_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The night before: lots that lapsed before its day are done with, but for what was booked after it began."""
+
+    day: date = date.min
+    began_at: datetime | None = None
+
+
+def lapse(
+    conn: Connection, programmes: Programmes, today: date, since: Since, progress: Callable[[int, int], None]
+) -> tuple[int, int]:
+    """Lapse what expired before `today`; how many accounts, and points. Safe to run again.
+
+    Points brought along lapse by the newest programme, all others by the version that they were earned under; by none
+    while that version cannot be read here: what lapsed cannot be brought back.
+
+    Args:
+        conn: a pooled connection, outside any transaction.
+        progress: told how many accounts are done, and of how many.
+    """
+    expiries = _expiries(conn, programmes)
+    dying = {version: expiry for version, expiry in expiries.items() if expiry.after_months is not None}
+    if not dying:
+        return 0, 0
+    wanted = {
+        "versions": list(dying),
+        "months": [expiry.after_months for expiry in dying.values()],
+        "ends": [expiry.end_of_year for expiry in dying.values()],
+        "today": today,
+        "from": max(since.day, date(1900, 1, 1)),
+        "since": datetime.min if since.began_at is None else since.began_at - OPEN_FOR,
+    }
+    accounts = points = done = 0
+    # Held beyond a transaction that only reads: one that writes for as long as this takes would hold the feed up.
+    with conn.cursor(name="lapsing", withhold=True) as cursor:
+        with conn.transaction():
+            conn.execute("SET TRANSACTION READ ONLY")
+            cursor.execute(_CANDIDATES.encode(), wanted)
+        while rows := cursor.fetchmany(CHUNK):
+            with conn.transaction():
+                chunk = [account for account, _ in rows]
+                conn.execute(
+                    "SELECT 1 FROM balance WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE", (chunk,)
+                )
+                gone = _gone(conn, chunk, lambda version: expiries.get(version or 0, Expiry()), today)
+                _book(conn, gone, today)
+            accounts, points, done = accounts + len(gone), points + sum(gone.values()), done + len(rows)
+            progress(done, rows[0][1])
+    return accounts, points
+
+
+def _expiries(conn: Connection, programmes: Programmes) -> dict[int, Expiry]:
+    """By version, what it says of expiry; 0 stands for bookings of head office's own, which go by the newest."""
+    versions = [version for (version,) in conn.execute("SELECT version FROM programme ORDER BY version")]
+    readable = {version: programmes.get(conn, version) for version in versions}
+    found = {version: programme.expiry for version, programme in readable.items() if programme is not None}
+    if (newest := programmes.newest(conn)) is not None:
+        found[0] = newest.expiry
+    return found
+
+
+def _gone(
+    conn: Connection, accounts: Sequence[str], expiry_of: Callable[[int | None], Expiry], today: date
+) -> dict[str, int]:
+    """By account, the points that are past their day."""
+    rows = conn.execute(
+        "SELECT account_id, entry_id::text, kind, business_date, points_earned, points_spent, programme_version, "
+        "coalesce(reverses, original)::text FROM ledger WHERE account_id = ANY(%s) ORDER BY account_id, position",
+        (list(accounts),),
+    ).fetchall()
+    booked: dict[str, list[Movement]] = {}
+    for account, *rest in rows:
+        booked.setdefault(account, []).append(Movement(*rest))
+    found = {account: expire(replay(movements, expiry_of).lots, today)[1] for account, movements in booked.items()}
+    return {account: points for account, points in found.items() if points}
+
+
+def _book(conn: Connection, gone: dict[str, int], today: date) -> None:
+    if not gone:
+        return
+    accounts, points = list(gone), list(gone.values())
+    conn.execute(
+        "INSERT INTO ledger (account_id, entry_id, kind, business_date, points, points_earned, points_spent) "
+        "SELECT account_id, entry_id, 'expiry', %s, -points, -points, 0 "
+        "FROM unnest(%s::text[], %s::uuid[], %s::bigint[]) AS gone (account_id, entry_id, points)",
+        (today, accounts, [uuid.uuid4() for _ in accounts], points),
+    )
+    conn.execute(
+        "UPDATE balance b SET points = b.points - gone.points "
+        "FROM unnest(%s::text[], %s::bigint[]) AS gone (account_id, points) WHERE b.account_id = gone.account_id",
+        (accounts, points),
+    )
+    conn.execute("INSERT INTO feed (subject, key) SELECT 'account', unnest(%s::text[])", (accounts,))

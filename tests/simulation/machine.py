@@ -1,0 +1,258 @@
+"""A chain of shops as a state machine: tills, customers, a bad wire, wrong clocks, crashes; and books that hold."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import hypothesis
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from loyalty.errors import LoyaltyError
+from pos_client.reckoning import TillError
+from sync.terminal import wall_ms
+from tests.simulation.books import expect_sound
+from tests.simulation.counter import Counter
+from tests.simulation.office import Office, application
+from tests.simulation.power_cuts import fast_folder
+from tests.simulation.wire import ORDERED, FaultyWire
+from tests.support.proxy import Fault
+
+TILLS = 3
+MEMBERS = [str(2_920_000_000_000 + number) for number in range(3)]
+STRANGERS = [str(2_930_000_000_000 + number) for number in range(2)]
+"""Cards of nobody, until head office links them."""
+OPENING_POINTS = 200
+LONGEST_JUMP_MS = 400 * 86_400_000
+"""A clock is off by a year and a month at the most; one before 2024 is a flat battery, which the till says."""
+
+RUNS = 7
+STEPS_A_RUN = 150
+"""Long enough for a queue, a crash, a lost answer and a late card to meet in one run."""
+
+tills = st.integers(0, TILLS - 1)
+customers = st.tuples(st.sampled_from(MEMBERS + STRANGERS), st.integers(0, 6000), st.integers(1, 3), st.booleans())
+"""Card, minor units of each line, lines, and whether a reward is asked for."""
+faults = st.lists(st.sampled_from(ORDERED), max_size=3)
+some = st.integers(0, 50)
+"""Which of what there is: taken modulo how many there are."""
+
+
+@dataclass
+class Tally:
+    """What was done over all runs: a run that does nothing proves nothing."""
+
+    steps: int = 0
+    entries: int = 0
+    done: dict[str, int] = field(default_factory=dict)
+
+    def note(self, what: str, times: int = 1) -> None:
+        self.done[what] = self.done.get(what, 0) + times
+
+
+Carrier = Callable[[Office], httpx.BaseTransport]
+
+
+class Chain(RuleBasedStateMachine):
+    """Three tills of one chain and its head office. Everything random comes from hypothesis."""
+
+    def __init__(self, office: Office, tally: Tally, carrier: Carrier = application) -> None:
+        super().__init__()
+        self.office = office
+        self.tally = tally
+        self.folder = fast_folder()
+        office.empty()
+        for card in MEMBERS:
+            office.join(card, OPENING_POINTS)
+        self.linked = list(MEMBERS)
+        self.carrier = carrier(office)
+        self.skew_ms = [0] * TILLS
+        self.sales: list[list[str]] = [[] for _ in range(TILLS)]
+        self.number = 0
+        self.touched: set[int] = set()
+        self.office_moved = False
+        self.wires = [FaultyWire(self.carrier) for _ in range(TILLS)]
+        self.tills = [self._till(place) for place in range(TILLS)]
+
+    def _till(self, place: int) -> Counter:
+        made = Counter(
+            Path(self.folder.name) / str(place),
+            "http://head-office",
+            wire=self.wires[place],
+            now_ms=functools.partial(self._clock, place),
+        )
+        made.enrol(self.office.code(), f"kassa {place}")
+        made.sync_patiently()
+        return made
+
+    def _clock(self, place: int) -> int:
+        return wall_ms() + self.skew_ms[place]
+
+    def teardown(self) -> None:
+        """The line is mended, every till syncs; if no step failed, the books must be exact."""
+        try:
+            if sys.exception() is None:
+                self._settle()
+        finally:
+            for till in self.tills:
+                till.close()
+            self.carrier.close()
+            self.folder.cleanup()
+
+    def _settle(self) -> None:
+        for wire in self.wires:
+            wire.mend()
+            wire.deliver_late()
+        for till in self.tills:
+            till.sync_patiently(tries=3)
+            till.check()
+            assert till.journal.head().queued == 0
+            self.tally.entries += len(till.printed)
+        with self.office.books() as conn:
+            expect_sound(conn, self.tills, settled=True)
+        for till in self.tills:
+            night = till.agent.nightly()
+            assert night.agrees, night
+
+    # -- at the counter -------------------------------------------------------------------------------------------
+
+    @rule(place=tills, customers=st.lists(customers, min_size=1, max_size=4))
+    def sell(self, place: int, customers: list[tuple[str, int, int, bool]]) -> None:
+        till = self._at(place)
+        for card, amount, lines, reward in customers:
+            self.number += 1
+            session = f"bon-{self.number}"
+            try:
+                till.sell(session, card, *[amount] * lines, reward="five-off" if reward else None)
+            except (LoyaltyError, TillError):
+                till.till.void(session)  # the reward cannot be given: this customer leaves
+                self.tally.note("reward refused")
+            else:
+                self.sales[place].append(session)
+                self.tally.note("sale with reward" if reward else "sale")
+
+    @rule(place=tills, which=some, how=st.sampled_from(["void", "return", "return a quarter", "ask again"]))
+    def come_back(self, place: int, which: int, how: str) -> None:
+        """A customer returns, or the till's software did not hear the answer to a booking."""
+        if not self.sales[place]:
+            return
+        till, session = self._at(place), self.sales[place][which % len(self.sales[place])]
+        before = till.journal.head().seq
+        self.number += 1
+        try:
+            match how:
+                case "void":
+                    till.void(session)
+                case "ask again":
+                    till.print(till.till.commit(session))
+                    assert till.journal.head().seq == before
+                case _:
+                    till.take_back(f"retour-{self.number}", session, {"1": 1000 if how == "return" else 250})
+        except (LoyaltyError, TillError):
+            assert till.journal.head().seq == before  # it came back already, or was voided
+            how = f"{how} refused"
+        self.tally.note(how)
+
+    # -- the wire -------------------------------------------------------------------------------------------------
+
+    @rule(place=tills, ordered=faults, night=st.booleans())
+    def sync(self, place: int, ordered: list[Fault], night: bool) -> None:
+        till = self._at(place)
+        self.wires[place].order(*ordered)
+        report = till.sync()
+        self.wires[place].order()
+        self.tally.note("sync that failed" if report is None else "sync")
+        self.office_moved = True
+        if report is not None:
+            assert till.journal.head().queued == 0
+            if night:
+                assert till.agent.nightly().agrees
+                self.tally.note("night")
+
+    @rule(place=tills, what=st.sampled_from(["up", "up", "down", "late"]))
+    def line(self, place: int, what: str) -> None:
+        """The line goes or comes; or what seemed lost on it arrives after all."""
+        if what != "late":
+            self.wires[place].up = what == "up"
+        elif self.wires[place].deliver_late():
+            self.tally.note("late arrival")
+            self.office_moved = True
+
+    # -- the machine ----------------------------------------------------------------------------------------------
+
+    @rule(
+        place=tills,
+        what=st.sampled_from(["restart", "crash", "clock"]),
+        jump_ms=st.just(0) | st.integers(-LONGEST_JUMP_MS, LONGEST_JUMP_MS),
+    )
+    def machine(self, place: int, what: str, jump_ms: int) -> None:
+        """The till starts anew, dies in between (what is on the disk is all there is), or its clock jumps."""
+        till = self._at(place)
+        match what:
+            case "restart":
+                till.close()
+                till.start()
+            case "crash":
+                till.crash()
+            case "clock":
+                self.skew_ms[place] = jump_ms
+        self.tally.note(what)
+
+    # -- head office ----------------------------------------------------------------------------------------------
+
+    @rule(card=st.sampled_from(STRANGERS))
+    def link_card(self, card: str) -> None:
+        if card not in self.linked:
+            self.office.join(card, 0)
+            self.linked.append(card)
+            self.office_moved = True
+            self.tally.note("card linked late")
+
+    # -- what must hold -------------------------------------------------------------------------------------------
+
+    @invariant()
+    def every_till_is_sound(self) -> None:
+        self.tally.steps += 1
+        for place in self.touched:
+            self.tills[place].check()
+        self.touched.clear()
+
+    @invariant()
+    def the_books_are_sound(self) -> None:
+        if self.office_moved:
+            with self.office.books() as conn:
+                expect_sound(conn, self.tills)
+            self.office_moved = False
+
+    def _at(self, place: int) -> Counter:
+        self.touched.add(place)
+        return self.tills[place]
+
+
+def play_once(office: Office, seed: int, tally: Tally, carrier: Carrier = application, *, shrink: bool = True) -> None:
+    """Some runs of the chain, all of them from `seed`.
+
+    Args:
+        shrink: look for the shortest steps that lead to a failure, which takes minutes.
+    """
+
+    def chain() -> Chain:
+        return Chain(office, tally, carrier)
+
+    run_state_machine_as_test(
+        hypothesis.seed(seed)(chain),
+        settings=settings(
+            max_examples=RUNS,
+            stateful_step_count=STEPS_A_RUN,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,45 @@
+"""The state machine over tills and head office, and head offices that it must see through."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.books import BooksWrong
+from tests.simulation.machine import Carrier, Tally, play_once
+from tests.simulation.office import Office, application
+from tests.simulation.wrong_offices import Forgetful, Hasty
+
+STEPS = 5000
+
+
+def play(office: Office, seed: int, steps: int, carrier: Carrier = application) -> Tally:
+    """Play until there are `steps`; the same seed plays the same ones."""
+    tally = Tally()
+    number = 0
+    while tally.steps < steps:
+        number += 1
+        play_once(office, seed * 1000 + number, tally, carrier)
+    return tally
+
+
+@pytest.mark.timeout(300)
+def test_five_thousand_steps_break_no_invariant(head_office: Office, seed: int) -> None:
+    tally = play(head_office, seed, STEPS)
+    assert tally.steps >= STEPS
+    for what in ("sync", "sync that failed", "late arrival", "crash", "clock", "card linked late", "void", "return"):
+        assert tally.done[what] >= 10, tally
+    assert tally.entries >= 500
+
+
+@pytest.mark.parametrize(
+    ("carrier", "said"),
+    [(Forgetful, "both booked and parked"), (Hasty, "was told that")],
+    ids=["skipped watermark", "acknowledged before commit"],
+)
+def test_the_machine_sees_through_a_wrong_head_office(
+    head_office: Office, seed: int, carrier: Carrier, said: str
+) -> None:
+    tally = Tally()
+    with pytest.raises(BooksWrong, match=said):
+        play_once(head_office, seed, tally, carrier, shrink=False)
+    assert tally.steps > 0
