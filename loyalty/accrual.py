@@ -51,6 +51,9 @@ class Accrual(BaseModel):
     lines: tuple[LinePoints, ...]
 
 
+_ADD = Stacking.ADD
+
+
 @dataclass(slots=True)
 class Given:
     """What a rule gives, before it is fixed: over which lines, by which weights."""
@@ -72,9 +75,13 @@ class Given:
             return
         if len(self.lines) == 1:
             onto[self.lines[0]] += self.points
-            return
-        for line, share in zip(self.lines, apportion(self.points, self.weights), strict=True):
-            onto[line] += share
+        elif len(self.lines) == 2:  # most rules of a category: no third list for two additions
+            first, second = apportion(self.points, self.weights)
+            onto[self.lines[0]] += first
+            onto[self.lines[1]] += second
+        else:
+            for line, share in zip(self.lines, apportion(self.points, self.weights), strict=True):
+                onto[line] += share
 
 
 def accrue(
@@ -150,13 +157,18 @@ def _points_rules(
     asker: Asker,
 ) -> list[Given]:
     found = []
+    total = goods.total
     for ready in rules:
-        rule = ready.part
-        lines = goods.shelves[ready.shelf]
-        if not lines or goods.total < rule.minimum_basket_minor or not ready.condition.holds(asker):
+        rule, shelf = ready.part, ready.shelf
+        lines = goods.shelves[shelf]
+        if not lines or total < rule.minimum_basket_minor or not ready.condition.holds(asker):
             continue
-        weights = goods.items(lines) if isinstance(rule, PerItem) else goods.of(ready.shelf)
-        base = goods.sum_of(ready.shelf) if not isinstance(rule, PerItem) else sum(weights)
+        if isinstance(rule, PerItem):
+            weights = goods.items(lines)
+            base = sum(weights)
+        else:
+            weights = goods.of(shelf)
+            base = goods.sum_of(shelf)
         if base <= 0:
             continue
         part = Given(rule.id, kind, 1 if isinstance(rule, PerVisit) else base, _points(rule, base), lines, weights)
@@ -167,13 +179,11 @@ def _points_rules(
 
 
 def _points(rule: PerAmount | PerItem | PerVisit, base: int) -> int:
-    match rule:
-        case PerAmount():
-            return divide(base * rule.points, rule.per_minor, rule.rounding)
-        case PerItem():
-            return base * rule.points // rule.per_items
-        case PerVisit():
-            return rule.points
+    if isinstance(rule, PerAmount):
+        return divide(base * rule.points, rule.per_minor, rule.rounding)
+    if isinstance(rule, PerItem):
+        return base * rule.points // rule.per_items
+    return rule.points
 
 
 def _multipliers(
@@ -200,7 +210,7 @@ def _multipliers(
         on = base_total
         if ready.shelf:
             lines = goods.shelves[ready.shelf]
-            on = min(base_total, _base_of(goods, lines, by_itself))
+            on = min(base_total, _base_of(goods, ready.shelf, by_itself))
             if on <= 0:
                 continue
             weights = [base_lines[line] for line in lines]
@@ -209,7 +219,7 @@ def _multipliers(
         part = Given(rule.id, "bonus", on, divide(on * rule.percent, 100, rule.rounding), lines, weights)
         if rule.cap_points is not None:
             part.cap(rule.cap_points, "rule")
-        if rule.stacking is Stacking.ADD:
+        if rule.stacking is _ADD:
             adding.append(part)
         elif best is None or part.points > best.points:
             best = part
@@ -233,16 +243,19 @@ def _by_itself(programme: Programme, goods: Goods, asker: Asker) -> list[_ByItse
     ]
 
 
-def _base_of(goods: Goods, wanted: Sequence[int], rules: Sequence[_ByItself]) -> int:
-    """The base points that the lines `wanted` would earn by themselves, by amount and by item.
+def _base_of(goods: Goods, shelf: int, rules: Sequence[_ByItself]) -> int:
+    """The base points that the lines on a shelf would earn by themselves, by amount and by item.
 
     Not the base points that these lines have: those come from splitting the whole, and may fall by one when another
     line grows, so that buying more would earn less.
     """
     total = 0
     for rule, counted in rules:
-        lines = wanted if counted is None else [line for line in wanted if line in counted]
-        base = sum(goods.items(lines)) if isinstance(rule, PerItem) else sum([goods.amounts[line] for line in lines])
+        if counted is None and not isinstance(rule, PerItem):
+            base = goods.sum_of(shelf)
+        else:
+            lines = [line for line in goods.shelves[shelf] if counted is None or line in counted]
+            base = sum(goods.items(lines) if isinstance(rule, PerItem) else [goods.amounts[line] for line in lines])
         if base > 0:
             points = _points(rule, base)
             total += points if rule.cap_points is None else min(points, rule.cap_points)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from loyalty.redemption import Choice, redeem
 from loyalty.returns import Returned, quantities, spent_by_line
 from loyalty.returns import take_back as return_goods
 from loyalty.settlement import settle
+from sync.hq.claims import Record
 from sync.hq.verdicts import Booking, Knowledge, judge, receive
 from tests.loyalty.build import (
     TIERS,
@@ -296,7 +299,7 @@ def test_till_and_head_office_agree(
 ) -> None:
     """Through the bytes of the entry and head office's own copy of the programme; and of a return of it all."""
     sale = sale_entry(rules, goods, tier, take_some(rules, goods, tier, facts, wanted), facts)
-    known = knowledge(Programme.from_document(rules.model_dump(mode="json")))
+    known = knowledge(Programme.from_document(rules.model_dump(mode="json")), sale)
     assert verdict(sale, known) is None
     whole = {line.line_id: line.quantity for line in goods.lines if line.quantity > 0 and line.gross_minor >= 0}
     if not whole:
@@ -319,14 +322,27 @@ def test_head_office_sees_every_point_that_is_too_many(
     settled = sale.settlement
     wrong = settled.model_copy(update={"points_earned": settled.points_earned + 1})
     forged = sale.model_copy(update={"settlement": wrong, "points": sale.points + 1})
-    assert verdict(forged, knowledge(rules)) == "accrual_differs"
+    assert verdict(forged, knowledge(rules, sale)) == "accrual_differs"
 
 
-def knowledge(rules: Programme) -> Knowledge:
+def knowledge(rules: Programme, sale: Entry) -> Knowledge:
     """Head office with one member and one programme."""
     booked: dict[tuple[str, UUID], Booking] = {}
     cards: Mapping[str, str] = {"0" * 32: "m1"}
-    return Knowledge(cards, frozenset({"m1"}), {rules.version: rules}, booked, set())
+    return Knowledge(
+        cards, frozenset({"m1"}), {rules.version: rules}, booked, set(), records={"m1": believing(sale, rules)}
+    )
+
+
+def believing(sale: Entry, rules: Programme) -> Record:
+    """What head office knows of a member of whom all is true that `sale` states."""
+    facts = sale.known_facts
+    born = datetime.fromtimestamp(facts.at_ms / 1000, ZoneInfo(rules.time_zone))
+    told = {f"tier:{sale.tier}"} | {f"segment:{name}" for name in facts.segments}
+    return Record(
+        told=told | {f"birthday:{born:%m-%d}", "pin"},
+        added=Counter({known.counter: known.count for known in facts.counters}),
+    )
 
 
 def verdict(entry: Entry, known: Knowledge) -> str | None:
