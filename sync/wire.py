@@ -204,7 +204,7 @@ class AccountBalance(Message):
 
     account: str
     points: StrictInt
-    counters: dict[str, StrictInt] = Field(default={}, exclude_if=_is_empty)
+    counters: dict[str, StrictInt] = Field(default_factory=dict, exclude_if=_is_empty)
     """What stamp cards, challenges and limits have counted of the account, as of the same moment."""
     pending: StrictInt = Field(default=0, exclude_if=_is_empty)
     """Of the points, those that are not vested: shown, but not to be spent yet."""
@@ -232,7 +232,7 @@ class AccountChange(Message):
     first_name: str | None
     tier: str
     points: StrictInt
-    counters: dict[str, StrictInt] = Field(default={}, exclude_if=_is_empty)
+    counters: dict[str, StrictInt] = Field(default_factory=dict, exclude_if=_is_empty)
     """What stamp cards, challenges and limits have counted of the account; left out when nothing is."""
     first_purchase: StrictBool = Field(default=False, exclude_if=_is_empty)
     """Nothing is booked to the account yet."""
@@ -263,7 +263,9 @@ class LeaseChange(Message):
     terminal: str
     epoch: StrictInt
     points: Annotated[StrictInt, Field(gt=0)]
-    """As granted; the till counts itself what it spent of them."""
+    """As granted."""
+    spent: Annotated[StrictInt, Field(ge=0)]
+    """As far as head office has heard; the till counts itself."""
     expires_ms: StrictInt
     """The last moment to spend from it, by head office's clock."""
     state: Literal["active", "gone"]
@@ -373,6 +375,7 @@ class Section(StrEnum):
     PROGRAMMES = "programmes"
     STOCKS = "stocks"
     PARKED = "parked"
+    LEASES = "leases"
     ACCOUNTS = "accounts"
     CARDS = "cards"
 
@@ -380,8 +383,8 @@ class Section(StrEnum):
 class SnapshotPart(Message):
     """One line of GET /v1/snapshot: everything of one section whose key is above `after` and not above `upto`.
 
-    Keys are version, account and card token, in the order of their UTF-8 bytes (versions: of their numbers); stocks
-    and what is parked come in one part each. What a mirror has between the two and the part has not, is gone.
+    Keys are version, lease, account and card token, in the order of their UTF-8 bytes (versions: of their numbers);
+    stocks and what is parked come in one part each. What a mirror has between the two and the part has not, is gone.
     Balances include the asking terminal's entries of `epoch` up to `includes_seq`, each part by its own moment.
     """
 

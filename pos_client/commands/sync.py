@@ -12,6 +12,7 @@ from rich.table import Table
 from pos_client.app import build_agent, look_store, open_store
 from pos_client.commands.backups import backup_command, backups_command, restore_command
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option, pass_config
+from pos_client.commands.exposure import from_till
 from pos_client.commands.progress import exchange_progress
 from pos_client.config import Config
 from pos_client.plugin.client import PluginProblem, TillClient
@@ -30,7 +31,7 @@ def sync_group() -> None:
     """Exchange with head office."""
 
 
-for _command in (backup_command, backups_command, restore_command):
+for _command in (backup_command, backups_command, restore_command, from_till):
     sync_group.add_command(_command)
 
 
