@@ -13,6 +13,7 @@ from pos_client.inbox import Inbox
 from pos_client.runtime import Runtime
 from pos_client.till import Till
 from sync.agent import Agent, SyncState
+from sync.holds import HoldDesk
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.proofs import Proofs
@@ -48,13 +49,17 @@ def look_store(config: Config) -> Store:
     return Store.look(config.till.data_dir / STORE_NAME, read_key(config.till.store_key_file, create=False))
 
 
-def build_transport(config: Config, terminal: Terminal, mirror: Mirror) -> Transport:
-    """The signed connection to head office, with its clock as last known."""
+def build_transport(config: Config, terminal: Terminal, mirror: Mirror, *, timeout_s: float | None = None) -> Transport:
+    """A signed connection to head office, with its clock as last known.
+
+    Args:
+        timeout_s: for one that a checkout waits for; the configured one when None.
+    """
     return Transport(
         str(config.till.head_office_url),
         terminal.private_key,
         terminal.terminal,
-        timeout_s=config.sync.timeout_s,
+        timeout_s=config.sync.timeout_s if timeout_s is None else timeout_s,
         clock_offset_ms=mirror.contact().clock_offset_ms or 0,
     )
 
@@ -85,6 +90,13 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         bus.publish(EventKind.SYNC_STATE, {"online": state.online, "problem": state.problem})
 
     agent = build_agent(config, store, terminal, tell)
+    holds = HoldDesk(
+        store,
+        build_transport(config, terminal, Mirror(store), timeout_s=config.sync.hold_ms / 1000),
+        is_online=lambda: agent.state.online,
+        on_free=agent.wake,
+        ask_s=config.sync.hold_ms / 1000,
+    )
     till = Till(
         store,
         terminal,
@@ -94,6 +106,7 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         business_day_starts=config.till.business_day_starts,
         session_timeout_s=config.plugin.session_timeout_s,
         credentials=credentials,
+        holds=holds,
         on_booked=agent.wake,
     )
     journal = Journal(store, terminal)
@@ -107,6 +120,7 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         bus=bus,
         till=till,
         agent=agent,
+        holds=holds,
         board=DeviceBoard(till, bus),
         inbox=Inbox(store, journal, till.reckoning, language=config.till.language, on_booked=agent.wake),
         approvals=Approvals(store),

@@ -16,6 +16,7 @@ from loyalty.programme_members import Credential, CredentialPolicy
 from loyalty.resolution import Resolution
 from loyalty.returns import adjust, nothing, quantities, take_back
 from loyalty.settlement import Settlement
+from loyalty.spending import cover
 from pos_client.reckoning import Reckoning, TillError
 from pos_client.session import Quote
 from sync.journal import Draft, Journal
@@ -67,7 +68,7 @@ class Drafts:
         expect_credential(quote.programme.credential, quote.facts.credential, spent)
         whose = _Whose(holder.card, holder.account, quote.tier, quote.programme.id, quote.programme.version)
         draft = self._draft(quote.session, EntryKind.SALE, whose, quote.basket, quote.settlement)
-        return replace(draft, facts=quote.facts)
+        return replace(draft, facts=quote.facts, authority=cover(spent, quote.set_aside))
 
     def void(self, sale: Entry) -> Draft:
         """The reversal of a whole sale.

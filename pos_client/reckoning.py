@@ -21,6 +21,7 @@ from loyalty.settlement import Settlement, settle
 from pos_client.credential_uses import CredentialUses
 from pos_client.credentials import CredentialReader
 from pos_client.session import Presented, Quote, Session, SessionState, Settled
+from pos_client.spending import Spending
 from sync.journal import Journal
 from sync.mirror import Holder, Mirror
 
@@ -44,6 +45,7 @@ class Reckoning:
         formats: Sequence[CardFormat],
         card_key: bytes,
         credentials: CredentialReader,
+        spending: Spending,
         uses: CredentialUses,
         time_zone: str,
         business_day_starts: time,
@@ -55,6 +57,7 @@ class Reckoning:
         self._patterns = card_patterns(formats)
         self._card_key = card_key
         self._credentials = credentials
+        self._spending = spending
         self._uses = uses
         self._zone = ZoneInfo(time_zone)
         self._day_starts = timedelta(hours=business_day_starts.hour, minutes=business_day_starts.minute)
@@ -78,8 +81,14 @@ class Reckoning:
             )
         return programme
 
-    def verdict(self, holder: Holder) -> Verdict:
-        """What may be redeemed for `holder` now, on this till's own word."""
+    def verdict(self, holder: Holder, session: Session | None = None, *, promised: bool = False) -> Verdict:
+        """What may be redeemed for `holder` now.
+
+        Args:
+            session: the sale that it is for, with the points held for it.
+            promised: True for what may be promised without asking head office any more: what is held and leased, and
+                what the offline policy allows on this till's own word.
+        """
         now = self._now_ms()
         today = self.business_date(now)
         return assess(
@@ -92,6 +101,9 @@ class Reckoning:
             now_ms=now,
             card_spent_today=self._journal.spent_on(today, holder.card),
             till_spent_today=self._journal.spent_on(today),
+            online=self._spending.online and not promised,
+            held=sum(source.points for source in self._spending.held(session)),
+            leased=sum(source.points for source in self._spending.leased(holder.account)),
         )
 
     def look_up(self, card_text: str, proven: str | None = None) -> Presented:
@@ -188,7 +200,7 @@ class Reckoning:
         """What `session` comes to now. Takes rewards off that no longer fit, and names them.
 
         Args:
-            offer: also say which rewards may be given; a booking does not ask.
+            offer: also say which rewards may be given; a booking does not ask, and goes by what may be promised.
         """
         programme = self.programme()
         holder = self._mirror.find(session.card) if session.card else None
@@ -199,7 +211,7 @@ class Reckoning:
             tier = programme.tier(holder.tier or "").id if holder else programme.tiers[0].id
             facts = self.facts(programme, holder, session.priced_ms, session.shown)
             settlement = _settled(session, programme, tier, facts)
-        verdict = self.verdict(holder) if holder else None
+        verdict = self.verdict(holder, session, promised=not offer) if holder else None
         rewards = (
             options(programme, session.basket, settlement.redemptions, holder.balance, verdict, tier=tier, facts=facts)
             if offer and holder and verdict
@@ -221,6 +233,7 @@ class Reckoning:
             session.dropped_rewards,
             facts,
             session.rotating,
+            (*self._spending.held(session), *self._spending.leased(holder.account)) if holder else (),
         )
 
 

@@ -11,6 +11,7 @@ from pos_client.events import EventBus
 from pos_client.inbox import Inbox
 from pos_client.till import Till
 from sync.agent import Agent
+from sync.holds import HoldDesk
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.proofs import Proofs
@@ -31,6 +32,7 @@ class Runtime:
     bus: EventBus
     till: Till
     agent: Agent
+    holds: HoldDesk
     board: DeviceBoard
     inbox: Inbox
     approvals: Approvals

@@ -73,6 +73,7 @@ def running(config: Config) -> Iterator[Runtime]:
     finally:
         supervisor.stop()
         runtime.agent.stop()
+        runtime.holds.close()
         store.close()
 
 

@@ -13,6 +13,8 @@ from loyalty.programme import Programme
 from loyalty.programme_members import Credential
 from loyalty.redemption import Choice, RewardOption
 from loyalty.settlement import Settlement
+from loyalty.spending import SetAside
+from sync.holds import Held
 from sync.mirror import Holder
 
 
@@ -52,6 +54,8 @@ class Session:
     """When the basket was last put: bonus hours and dates go by it, so that a quote and its booking agree."""
     dropped_rewards: tuple[str, ...] = ()
     """Rewards the last basket change made impossible; told once, with the change."""
+    holds: list[Held] = field(default_factory=list)
+    """Points that head office holds for this sale."""
     settled: Settled | None = None
     """What it last came to, so that a booking need not reckon again what the quote before it did."""
 
@@ -103,6 +107,8 @@ class Quote:
     """What the settlement was computed with besides basket and tier."""
     rotating: bool = False
     """The holder was proven by a rotating credential: enough for rewards that ask for one."""
+    set_aside: tuple[SetAside, ...] = ()
+    """What the sale may spend that is held for it or leased to this till."""
 
 
 @dataclass(frozen=True, slots=True)

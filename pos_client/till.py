@@ -24,7 +24,10 @@ from pos_client.events import EventBus, EventKind
 from pos_client.pins import Pins
 from pos_client.reckoning import Reckoning, TillError
 from pos_client.session import Booked, Presented, Quote, Session, SessionState
+from pos_client.spending import Spending
+from sync.holds import HoldDesk
 from sync.journal import Journal
+from sync.leases import Leases
 from sync.mirror import Holder, Mirror
 from sync.store import Store
 from sync.terminal import Terminal, wall_ms
@@ -47,6 +50,7 @@ class Till:
         business_day_starts: time,
         session_timeout_s: int,
         credentials: CredentialReader | None = None,
+        holds: HoldDesk | None = None,
         on_booked: Callable[[], None] = lambda: None,
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
@@ -58,12 +62,14 @@ class Till:
         self._now_ms = now_ms
         self._journal = Journal(store, terminal)
         self._mirror = Mirror(store)
+        self._spending = Spending(Leases(store), holds, now_ms)
         self.reckoning = Reckoning(
             self._mirror,
             self._journal,
             formats=formats,
             card_key=terminal.card_key,
             credentials=credentials or CredentialReader(),
+            spending=self._spending,
             uses=CredentialUses(store, terminal.card_key),
             time_zone=time_zone,
             business_day_starts=business_day_starts,
@@ -222,11 +228,15 @@ class Till:
     def redeem(self, session_id: str, reward_id: str, amount_minor: int | None = None) -> Quote:
         """Take a reward on this sale. It is spent when the sale is committed.
 
+        While head office answers its points are held there first, for other tills not to spend them. When it does not
+        answer at once the offline policy decides.
+
         Args:
             amount_minor: for points as part payment, what the customer wants to pay with them; one step when None.
 
         Raises:
-            RewardRefused: with the code that the quote shows beside the reward.
+            RewardRefused: with the code that the quote shows beside the reward; `points_held` when head office says
+                that the points are in use, or set aside, elsewhere.
             TillError: `unknown_session`, `session_closed`, `no_card`.
         """
         with self._lock:
@@ -241,7 +251,9 @@ class Till:
                 raise RewardRefused(
                     option.code, f"reward '{reward_id}' cannot be given: {option.code.replace('_', ' ')}"
                 )
-            return self._take(session, quote, Choice(reward=reward_id, amount_minor=amount_minor))
+            choice = Choice(reward=reward_id, amount_minor=amount_minor)
+            self._allowed(session, quote, choice)
+        return self._take(session_id, choice)
 
     def use_coupon(self, session_id: str, code: str) -> Quote:
         """Take the coupon with this single-use code on this sale. It is used up when the sale is committed.
@@ -259,7 +271,8 @@ class Till:
             choice = coupon_of(quote.programme, code)
             if self._journal.coupon_used(choice.code or ""):
                 raise RewardRefused("coupon_used", "this coupon was used at this till before")
-            return self._take(session, quote, choice)
+            self._allowed(session, quote, choice)
+        return self._take(session_id, choice)
 
     def unredeem(self, session_id: str, reward_id: str) -> Quote:
         """Take a chosen reward off this sale again; one that is not chosen changes nothing.
@@ -284,6 +297,7 @@ class Till:
             RewardRefused: the points or the till's limits no longer allow a chosen reward.
             StoreFull, StoreError: nothing was booked.
         """
+        self._hold(session_id)
         with self._lock:
             if done := self._booked_before(session_id):
                 return done
@@ -328,6 +342,7 @@ class Till:
         Raises:
             As `return_goods` and `commit`.
         """
+        self._hold(session_id)
         with self._lock:
             returned = self._journal.find_all(session=session_id).get(EntryKind.RETURN)
             if returned and (done := self._booked_before(session_id)):
@@ -379,6 +394,7 @@ class Till:
                 if session is None:
                     raise TillError("unknown_session", "no such session to void")
                 session.state = SessionState.VOIDED
+                self._spending.give_back(session, list(session.holds))
                 self._leave(session)
                 self._bus.publish(EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": 0})
                 return None
@@ -393,8 +409,52 @@ class Till:
 
     # -- within ---------------------------------------------------------------------------------------------------
 
-    def _take(self, session: Session, quote: Quote, choice: Choice) -> Quote:
-        """Put `choice` on the sale if basket, balance, limits and the way the member was recognised allow it."""
+    def _take(self, session_id: str, choice: Choice) -> Quote:
+        """Put `choice` on the sale, its points held when head office can be asked."""
+        self._hold(session_id, choice)
+        with self._lock:
+            session = self._open(session_id)
+            try:
+                quote = self.reckoning.quote(session, offer=False)
+                if quote.holder is None:
+                    raise TillError("no_card", "a reward needs a card: ask the customer to scan it")
+                self._allowed(session, quote, choice)
+                session.rewards.append(choice)
+            finally:
+                changed = self._changed(session)
+            return changed
+
+    def _hold(self, session_id: str, choice: Choice | None = None) -> None:
+        """Have the points held that the sale, with `choice` on top, spends beyond what is set aside for it.
+
+        Waits for head office without the till's lock: other sales go on meanwhile.
+
+        Raises:
+            RewardRefused: head office says no.
+        """
+        with self._lock:
+            session = self._sessions.get(session_id)
+            if session is None or session.state is not SessionState.OPEN or session.card is None:
+                return
+            if not self._spending.online or not (session.rewards or choice):
+                return
+            quote = self.reckoning.quote(session, offer=False)
+            account = quote.holder.account if quote.holder else None
+            card, short = session.card, self._spending.short(session, account, _points(session, quote, choice))
+        held = self._spending.ask(card, short, session_id)
+        if held is None:
+            return
+        with self._lock:
+            session.holds.append(held)
+            if session.state is not SessionState.OPEN or session.card != card:
+                self._spending.give_back(session, [held])
+
+    def _allowed(self, session: Session, quote: Quote, choice: Choice) -> None:
+        """Check that basket, balance, limits and the way the member was recognised allow `choice`.
+
+        Raises:
+            RewardRefused: they do not.
+        """
         assert quote.holder is not None
         assert quote.verdict is not None
         wanted = [*session.rewards, choice]
@@ -404,8 +464,6 @@ class Till:
             short = "points_short" if spent > quote.holder.balance else str(quote.verdict.reason)
             raise RewardRefused(short, f"{spent} points asked, {quote.verdict.limit} allowed now")
         expect_credential(quote.programme.credential, quote.facts.credential, spent)
-        session.rewards.append(choice)
-        return self._changed(session)
 
     def _booked_before(self, session_id: str) -> Booked | None:
         """The sale of a session when it is booked; a sale that was voided since cannot be booked again."""
@@ -417,6 +475,8 @@ class Till:
 
     def _sale_booked(self, session: Session, entry: Entry, balance: int) -> Booked:
         session.state, session.entry = SessionState.BOOKED, entry
+        # Those that the entry names are spent with it, and are not given back by this.
+        self._spending.give_back(session, list(session.holds))
         self._bus.publish(EventKind.SALE_BOOKED, _booked(session.id, entry.points, balance))
         return Booked(entry, balance)
 
@@ -441,6 +501,7 @@ class Till:
     def _attach(self, session: Session, presented: Presented) -> None:
         card = presented.holder.card
         if session.card != card:
+            self._spending.give_back(session, list(session.holds))
             session.card, session.rotating, session.pin = card, presented.rotating, False
             session.rewards.clear()  # the points of one member never pay for another's reward
         elif presented.rotating:
@@ -492,14 +553,26 @@ class Till:
     def _forget_old(self) -> None:
         while len(self._sessions) >= MAX_SESSIONS:
             closed = next((key for key, held in self._sessions.items() if held.state is not SessionState.OPEN), None)
-            self._sessions.pop(closed or next(iter(self._sessions)))
+            gone = self._sessions.pop(closed or next(iter(self._sessions)))
+            self._spending.give_back(gone, list(gone.holds))
 
     def _changed(self, session: Session) -> Quote:
         quote = self.reckoning.quote(session)
+        account = quote.holder.account if quote.holder else None
+        self._spending.trim(session, account, quote.settlement.points_spent)
         self._bus.publish(
             EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": quote.settlement.payable_minor}
         )
         return quote
+
+
+def _points(session: Session, quote: Quote, choice: Choice | None) -> int:
+    """What a sale spends, with `choice` on top."""
+    if choice is None:
+        return quote.settlement.points_spent
+    wanted = [*session.rewards, choice]
+    taken = redeem(quote.programme, session.basket, wanted, tier=quote.tier, facts=quote.facts)
+    return sum(redemption.points for redemption in taken)
 
 
 def _booked(session: str, points: int, balance: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import tenacity
 
 from sync.epochs import Epochs
 from sync.errors import OtherVersion, Rejected, ServerFault, StoreError, SyncError, TransportError
+from sync.holds import tell_head_office
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.proofs import DayResult, Proofs
@@ -160,6 +161,7 @@ class Agent:
             parked += done.parked
             on_progress(sent, max(total, sent))
         changes = self._pull(on_snapshot)
+        tell_head_office(self._store, self._transport, self._now_ms())
         if sent or changes:
             log.info("synced", sent=sent, booked=booked, parked=parked, changes=changes)
         return SyncReport(sent, booked, parked, changes)

@@ -71,10 +71,6 @@ class Parked:
         row = self._store.row("SELECT * FROM inbox WHERE number = ?", (number,))
         return None if row is None else _entry(row)
 
-    def waiting(self) -> int:
-        """How many entries a manager of this store can decide about."""
-        return sum(entry.waits for entry in self.entries())
-
 
 def _entry(row: tuple[Any, ...]) -> ParkedEntry:
     named = dict(zip((place.name for place in fields(ParkedEntry)), row, strict=True))

@@ -14,8 +14,10 @@ from loyalty.facts import Facts
 from loyalty.ledger import GENESIS, Clock, Entry, EntryKind, chain
 from loyalty.resolution import Resolution
 from loyalty.settlement import Settlement
+from loyalty.spending import Authority
 from sync.errors import StoreError
 from sync.inbox import note_decision
+from sync.leases import spend
 from sync.store import Store
 from sync.terminal import Terminal
 from sync.wire import MAX_BATCH_ENTRIES, Proof
@@ -52,6 +54,7 @@ class Draft:
     reason: str | None = None
     approver: str | None = None
     resolves: Resolution | None = None
+    authority: tuple[Authority, ...] = ()
 
 
 class CouponUsed(RewardRefused):
@@ -156,6 +159,7 @@ class Journal:
         )
         connection.execute("UPDATE head SET seq = ?, digest = ?", (entry.seq, head))
         self._use_coupons(connection, entry)
+        spend(connection, entry)
         if entry.resolves is not None:
             note_decision(connection, entry, head)
         self._give(connection, entry)
@@ -325,8 +329,8 @@ class Journal:
         return max(0, int(row[0])) if row else 0
 
     def spent_on(self, business_date: date, card: str | None = None) -> int:
-        """Points redeemed at this till on a business date, by one card token or by all; voids give back."""
-        spent = "SELECT COALESCE(SUM(spent), 0) FROM journal WHERE spent <> 0 AND business_date = ?"
+        """Points redeemed on this till's own word on a business date, by one card token or by all; voids give back."""
+        spent = "SELECT COALESCE(SUM(points), 0) FROM own_word WHERE business_date = ?"
         day = business_date.isoformat()
         row = self._store.row(spent, (day,)) if card is None else self._store.row(f"{spent} AND card = ?", (day, card))
         return int(row[0]) if row else 0

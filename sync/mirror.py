@@ -13,6 +13,7 @@ from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
 from sync.errors import OtherVersion
 from sync.inbox import take_over
+from sync.leases import doubt_leases, keep_lease
 from sync.store import Store
 from sync.wire import (
     AccountBalance,
@@ -21,6 +22,7 @@ from sync.wire import (
     CardChange,
     CardGone,
     ChangesPage,
+    LeaseChange,
     ParkedChange,
     ProgrammeChange,
     StockChange,
@@ -240,6 +242,8 @@ class Mirror:
                         connection.execute("DELETE FROM account WHERE account = ?", (change.account,))
                     case CardGone():
                         connection.execute("DELETE FROM card WHERE token = ?", (change.token,))
+                    case LeaseChange():
+                        keep_lease(connection, change, page.epoch, page.includes_seq, page.as_of_ms)
                     case StockChange():
                         row = stock_row(change, page.epoch, page.includes_seq)
                         connection.execute(PUT_STOCK + _UNLESS_OLDER, row)
@@ -256,6 +260,7 @@ class Mirror:
         """The feed cannot be followed any more: a snapshot is wanted. What is here serves until it has come."""
         with self._store.transaction() as connection:
             connection.execute("UPDATE feed SET cursor = ''")
+            doubt_leases(connection)
 
     def confirm(self, balances: Iterable[AccountBalance], epoch: int, seq: int, *, within: Any = None) -> None:
         """Take over balances that head office stated with this till's entries up to `seq` included.

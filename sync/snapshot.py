@@ -8,6 +8,7 @@ from typing import Any
 
 from sync.errors import ServerFault
 from sync.inbox import take_over_all
+from sync.leases import replace_leases
 from sync.mirror import (
     PUT_ACCOUNT,
     PUT_CARD,
@@ -113,6 +114,8 @@ class Snapshots:
                 raise ServerFault(f"expected the part of the snapshot at {wanted}, got {got}; it is asked for again")
             if part.section is Section.PARKED:
                 take_over_all(connection, (row for row in part.rows if isinstance(row, ParkedChange)), now_ms)
+            elif part.section is Section.LEASES:
+                replace_leases(connection, part)
             else:
                 _replace(connection, _KEPT[part.section], part)
             connection.execute(

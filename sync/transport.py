@@ -41,6 +41,7 @@ from sync.wire import (
     compress,
     key_text,
 )
+from sync.wire_spending import ClosedLeases, Exposure, HoldAnswer, HoldRequest, LeasesClosed
 
 M = TypeVar("M", bound=Message)
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -100,7 +101,7 @@ class Transport:
         key: Ed25519PrivateKey,
         key_id: str = ENROL_KEY_ID,
         *,
-        timeout_s: int,
+        timeout_s: float,
         clock_offset_ms: int = 0,
         now_ms: Callable[[], int] = wall_ms,
         wire: httpx.BaseTransport | None = None,
@@ -206,6 +207,22 @@ class Transport:
             raise ServerFault(
                 f"head office at {self._url} sent a broken snapshot ({error}); it goes on from its last part"
             ) from error
+
+    def hold(self, request: HoldRequest) -> HoldAnswer:
+        """Have points set aside for a sale; the same request may be sent any number of times."""
+        return self._call(HoldAnswer, "POST", "/v1/holds", request)
+
+    def free_hold(self, hold: str) -> HoldAnswer:
+        """Give held points back."""
+        return self._call(HoldAnswer, "DELETE", f"/v1/holds/{hold}")
+
+    def close_leases(self, closed: ClosedLeases) -> LeasesClosed:
+        """Say after which entry nothing is spent from some leases any more."""
+        return self._call(LeasesClosed, "POST", "/v1/leases/closed", closed)
+
+    def exposure(self) -> Exposure:
+        """The worst joint overspend that the policy in force allows."""
+        return self._call(Exposure, "GET", "/v1/exposure")
 
     def _call(
         self, answer: type[M], method: str, path: str, body: Message | None = None, params: dict[str, str] | None = None

@@ -263,7 +263,9 @@ class LeaseChange(Message):
     terminal: str
     epoch: StrictInt
     points: Annotated[StrictInt, Field(gt=0)]
-    """As granted; the till counts itself what it spent of them."""
+    """As granted."""
+    spent: Annotated[StrictInt, Field(ge=0)]
+    """As far as head office has heard; the till counts itself."""
     expires_ms: StrictInt
     """The last moment to spend from it, by head office's clock."""
     state: Literal["active", "gone"]
@@ -373,6 +375,7 @@ class Section(StrEnum):
     PROGRAMMES = "programmes"
     STOCKS = "stocks"
     PARKED = "parked"
+    LEASES = "leases"
     ACCOUNTS = "accounts"
     CARDS = "cards"
 
@@ -380,8 +383,8 @@ class Section(StrEnum):
 class SnapshotPart(Message):
     """One line of GET /v1/snapshot: everything of one section whose key is above `after` and not above `upto`.
 
-    Keys are version, account and card token, in the order of their UTF-8 bytes (versions: of their numbers); stocks
-    and what is parked come in one part each. What a mirror has between the two and the part has not, is gone.
+    Keys are version, lease, account and card token, in the order of their UTF-8 bytes (versions: of their numbers);
+    stocks and what is parked come in one part each. What a mirror has between the two and the part has not, is gone.
     Balances include the asking terminal's entries of `epoch` up to `includes_seq`, each part by its own moment.
     """
 

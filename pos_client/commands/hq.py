@@ -13,13 +13,15 @@ from rich.table import Table
 
 from loyalty.errors import ProgrammeError
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option
+from pos_client.commands.exposure import at_head_office
 from pos_client.commands.hq_database import FILE, on_database, today
 from pos_client.commands.hq_inbox import parked_command, resolve_command
+from pos_client.commands.hq_leases import debts_command, lease_group
 from pos_client.commands.hq_members import members_group, segments_group
 from pos_client.commands.hq_stock import stock_command
 from pos_client.config import Config
 from pos_client.programme_tools.reading import Unreadable, read_programme
-from sync.hq import nightly
+from sync.hq import leases, nightly
 from sync.hq.database import Database
 from sync.hq.enrolment import new_code, revoke
 from sync.hq.feed_keeping import compact
@@ -35,6 +37,11 @@ def hq() -> None:
 
     The commands work beside a running `hq serve` on the same database.
     """
+
+
+hq.add_command(at_head_office)
+hq.add_command(lease_group)
+hq.add_command(debts_command)
 
 
 @hq.command("serve")
@@ -128,7 +135,7 @@ hq.add_command(resolve_command)
 @json_option
 @on_database
 def nightly_command(_: Config, database: Database, as_json: bool) -> None:
-    """Let points lapse whose last day is past, review tiers at the end of their period, and shorten the feed.
+    """Let points lapse, review tiers, reclaim leases that are over and grant new ones, and shorten the feed.
 
     Safe to run again. Exit code 1 when the newest programme is of a later software than this, which then leaves alone
     what goes by it.
@@ -142,13 +149,17 @@ def nightly_command(_: Config, database: Database, as_json: bool) -> None:
             bar.update(tasks[what], completed=done, total=of)
 
         done = nightly.run(conn, database.programmes, today(), show)
+        programme = database.programmes.newest(conn)
+        aside = leases.night(conn, programme.offline if programme else None, datetime.now(UTC))
         dropped = compact(conn)
+    counted = {"leases_reclaimed": aside.reclaimed, "leases_granted": aside.granted, "changes_dropped": dropped}
     emit(
-        {**asdict(done), "changes_dropped": dropped},
+        {**asdict(done), **counted},
         as_json,
         lambda: click.echo(
             f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; "
             f"points of {done.vested_accounts} vested; {done.tiers_changed} tiers changed; "
+            f"{aside.reclaimed} leases reclaimed, {aside.granted} granted; "
             f"{dropped} changes dropped from the feed"
         ),
     )
@@ -207,6 +218,11 @@ def _show_status(found: Status) -> None:
         f"{found.entries} entries received, {found.parked} parked; programme: {version}",
         highlight=False,
     )
+    if found.debts:
+        console.print(
+            f"{found.debts} sales spent {found.debt_points} points that were not there: spaarpunt hq debts",
+            highlight=False,
+        )
     if not found.agrees:
         console.print(f"[bold red]✗[/] the ledger adds up to {found.ledger_points} points: call support")
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from pos_client.app import build_agent, look_store, open_store
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option, pass_config
+from pos_client.commands.exposure import from_till
 from pos_client.commands.progress import exchange_progress
 from pos_client.config import Config
 from pos_client.plugin.client import PluginProblem, TillClient
@@ -25,6 +26,9 @@ from sync.terminal import load_terminal
 @click.group("sync")
 def sync_group() -> None:
     """Exchange with head office."""
+
+
+sync_group.add_command(from_till)
 
 
 @sync_group.command()

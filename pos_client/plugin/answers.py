@@ -53,7 +53,9 @@ def quote_answer(runtime: Runtime, quote: Quote) -> messages.QuoteAnswer:
             )
             for option in quote.rewards
         ),
-        redeemable=messages.Redeemable(limit_points=quote.verdict.limit, reason=quote.verdict.reason)
+        redeemable=messages.Redeemable(
+            limit_points=quote.verdict.limit, reason=quote.verdict.reason, mode=quote.verdict.mode
+        )
         if quote.verdict
         else None,
         dropped_rewards=quote.dropped_rewards,

@@ -206,6 +206,8 @@ class Redeemable(Answer):
 
     limit_points: int
     reason: str
+    mode: str = "online"
+    """On whose word: `online` (head office sets the points aside first), `lease`, `capped` or `never`."""
 
 
 class QuoteAnswer(Answer):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from loyalty.basket import Basket
+from loyalty.offline import Verdict
 from loyalty.programme import Programme
 from loyalty.programme_members import Credential
 from loyalty.redemption import RewardOption, options
@@ -34,6 +35,8 @@ class Facts:
     quote: Quote | None
     holder: Holder | None
     rewards: tuple[RewardOption, ...]
+    verdict: Verdict | None
+    """What may be redeemed for the holder, on whose word."""
     online: bool
     since_ms: int
     queued: int
@@ -52,8 +55,9 @@ def read_facts(runtime: Runtime) -> Facts:
     quote = _current(runtime)
     holder = quote.holder if quote else till.waiting
     rewards: tuple[RewardOption, ...] = ()
+    verdict: Verdict | None = None
     if quote:
-        rewards = quote.rewards
+        rewards, verdict = quote.rewards, quote.verdict
     elif holder and programme:
         verdict = till.reckoning.verdict(holder)
         proven = (Credential.ROTATING,) if till.waiting_rotating else ()
@@ -73,6 +77,7 @@ def read_facts(runtime: Runtime) -> Facts:
         quote=quote,
         holder=holder,
         rewards=rewards,
+        verdict=verdict,
         online=state.online,
         since_ms=state.since_ms,
         queued=runtime.journal.head().queued,

@@ -121,9 +121,7 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
         unit=_("point") if holder and holder.balance == 1 else _("points"),
         as_of=_as_of(words, facts),
         rewards=rewards[:MAX_REWARDS],
-        more_rewards=_("{count} more rewards at the till").format(count=len(rewards) - MAX_REWARDS)
-        if len(rewards) > MAX_REWARDS
-        else "",
+        more_rewards=_more_rewards(words, facts, len(rewards)),
         total=words.money(quote.basket.gross_minor, quote.basket.currency) if quote else "",
         lines=_lines(words, quote) if quote else (),
         earns=words.signed(quote.settlement.points_earned) if quote else "",
@@ -136,6 +134,17 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
         message=message,
         announce=_announce(words, facts, holder, message),
     )
+
+
+def _more_rewards(words: Words, facts: Facts, rewards: int) -> str:
+    """Under the rewards: on whose word they are given when not on head office's, and those that do not fit."""
+    _ = words.translate
+    parts = []
+    if rewards and facts.verdict is not None and facts.holder is not None and facts.holder.known:
+        parts.append(words.alone(facts.verdict))
+    if rewards > MAX_REWARDS:
+        parts.append(_("{count} more rewards at the till").format(count=rewards - MAX_REWARDS))
+    return " · ".join(part for part in parts if part)
 
 
 def _announce(words: Words, facts: Facts, holder: Holder | None, message: Message | None) -> str:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 
+from loyalty.offline import Mode, Reason, Verdict
 from loyalty.programme import Programme
 from loyalty.programme_members import Credential
 from loyalty.redemption import RewardOption
@@ -138,6 +139,19 @@ class Words:
 
     def _local(self, at_ms: int) -> datetime:
         return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._zone)
+
+    def alone(self, verdict: Verdict) -> str:
+        """What may be given without head office, and on what; "" while head office is asked."""
+        _ = self.translate
+        if verdict.mode is Mode.ONLINE or verdict.reason is Reason.CARD_BLOCKED:
+            return ""
+        if not verdict.allowed:
+            return _("without head office: no rewards")
+        if verdict.mode is Mode.LEASE:
+            text = _("without head office: {points} points set aside at this till")
+        else:
+            text = _("without head office: up to {points} points")
+        return text.format(points=self.points(verdict.limit))
 
     def why_not(self, code: str, option: RewardOption, programme: Programme) -> str:
         """Why a reward cannot be given now, for the cashier to say.

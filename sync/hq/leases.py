@@ -204,9 +204,9 @@ def named_leases(conn: Connection, leases: Sequence[str]) -> Iterable[LeaseChang
     row = conn.execute("SELECT signing_key FROM head_office").fetchone()
     assert row is not None, "head office has its one row"
     key = Ed25519PrivateKey.from_private_bytes(row[0])
-    for lease, account, terminal, epoch, points, expires_at, active in conn.execute(
-        "SELECT lease_id::text, account_id, terminal_id, epoch, points, expires_at, state = 'active' FROM lease "
-        "WHERE lease_id = ANY(%s::uuid[])",
+    for lease, account, terminal, epoch, points, spent, expires_at, active in conn.execute(
+        "SELECT lease_id::text, account_id, terminal_id, epoch, points, spent, expires_at, state = 'active' FROM lease "
+        "WHERE lease_id = ANY(%s::uuid[]) ORDER BY lease_id",
         (list(leases),),
     ):
         change = LeaseChange(
@@ -215,12 +215,23 @@ def named_leases(conn: Connection, leases: Sequence[str]) -> Iterable[LeaseChang
             terminal=terminal,
             epoch=epoch,
             points=points,
+            spent=spent,
             expires_ms=int(expires_at.timestamp() * 1000),
             state="active" if active else "gone",
             signature="",
         )
         signature = base64.b64encode(key.sign(change.signed_bytes())).decode("ascii")
         yield change.model_copy(update={"signature": signature})
+
+
+def leases_after(conn: Connection, terminal: str, lease: str, most: int) -> list[str]:
+    """The ids of the next `most` live leases of a terminal above the id `lease` ("" for the start)."""
+    rows = conn.execute(
+        "SELECT lease_id::text FROM lease WHERE terminal_id = %s AND state = 'active' AND lease_id > %s::uuid "
+        "ORDER BY lease_id LIMIT %s",
+        (terminal, lease or str(UUID(int=0)), most),
+    )
+    return [name for (name,) in rows]
 
 
 def _due(conn: Connection, now: datetime) -> list[str]:

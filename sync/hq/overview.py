@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sync.hq.database import Connection
+from sync.hq.spending import debt_totals
 
 MAX_PARKED = 1000
 """Parked entries listed at once: more than anybody reads; the count says how many there are."""
@@ -39,6 +41,9 @@ class Status:
     points: int
     ledger_points: int
     programme_version: int | None
+    debts: int
+    """Sales that spent points which were not there, and their points together."""
+    debt_points: int
 
     @property
     def agrees(self) -> bool:
@@ -84,8 +89,11 @@ def status(conn: Connection) -> Status:
             "(SELECT coalesce(sum(points), 0)::bigint FROM balance), "
             "(SELECT coalesce(sum(points), 0)::bigint FROM ledger), (SELECT max(version) FROM programme)"
         ).fetchone()
+        owed = debt_totals(conn)
     assert totals is not None
-    return Status(tuple(TerminalRow(*row) for row in terminals), *totals)
+    rows = tuple(TerminalRow(*row) for row in terminals)
+    counts: tuple[Any, ...] = (*totals, *owed)
+    return Status(rows, *counts)
 
 
 def parked(conn: Connection) -> tuple[ParkedRow, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
@@ -11,12 +12,14 @@ from dataclasses import dataclass, replace
 from sync.hq.changes import newest_cursor, read_feed, watermark
 from sync.hq.database import Connection, Database
 from sync.hq.errors import Refused
+from sync.hq.leases import leases_after, named_leases
 from sync.hq.parked import shown
 from sync.hq.states import accounts_after, all_stocks, cards_after, programmes_after
 from sync.wire import (
     MAX_PART_ROWS,
     AccountChange,
     CardChange,
+    LeaseChange,
     ParkedChange,
     ProgrammeChange,
     Section,
@@ -34,6 +37,9 @@ MAX_PART_PROGRAMMES = 20
 """Programmes in one part: documents may be large."""
 
 _ORDER = tuple(Section)
+
+Row = AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange | LeaseChange
+"""What a part may carry."""
 
 
 class Places:
@@ -82,6 +88,8 @@ def begin(conn: Connection, cursor: str, section: str, after: str) -> Start:
         raise Refused(400, "malformed", f"section: expected {', '.join(_ORDER)}")
     if section == Section.PROGRAMMES and after and not (after.isascii() and after.isdecimal() and len(after) < 10):
         raise Refused(400, "malformed", "after: expected a programme version")
+    if section == Section.LEASES and after and not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", after):
+        raise Refused(400, "malformed", "after: expected the id of a lease")
     if "\0" in after:
         raise Refused(400, "malformed", "after: expected no NUL characters")
     read_feed(conn).place(cursor)
@@ -126,9 +134,7 @@ def _part(conn: Connection, terminal: str, start: Start, total: int) -> Snapshot
     )
 
 
-def _read(
-    conn: Connection, terminal: str, section: Section, after: str
-) -> tuple[Sequence[AccountChange | CardChange | ProgrammeChange | StockChange | ParkedChange], str | None]:
+def _read(conn: Connection, terminal: str, section: Section, after: str) -> tuple[Sequence[Row], str | None]:
     """The next rows of a section, and the last one's key; None when the section ends with them."""
     if section is Section.PROGRAMMES:
         programmes = programmes_after(conn, int(after or 0), MAX_PART_PROGRAMMES)
@@ -138,6 +144,9 @@ def _read(
         return all_stocks(conn), None
     if section is Section.PARKED:
         return shown(conn, terminal), None
+    if section is Section.LEASES:
+        leases = list(named_leases(conn, leases_after(conn, terminal, after, MAX_PART_ROWS)))
+        return leases, leases[-1].id if len(leases) == MAX_PART_ROWS else None
     if section is Section.ACCOUNTS:
         accounts = accounts_after(conn, after, MAX_PART_ROWS)
         return accounts, accounts[-1].account if len(accounts) == MAX_PART_ROWS else None

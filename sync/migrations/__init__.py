@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from sqlite_utils.migrations import Migrations
 
-from sync.migrations import m001_first, m002_programme_engine, m003_members, m005_epochs, m006_inbox, m007_snapshot
+from sync.migrations import (
+    m001_first,
+    m002_programme_engine,
+    m003_members,
+    m004_spending,
+    m005_epochs,
+    m006_inbox,
+    m007_snapshot,
+)
 
 migrations = Migrations("till")
 migrations(name="m001_first")(m001_first.apply)
 migrations(name="m002_programme_engine")(m002_programme_engine.apply)
 migrations(name="m003_members")(m003_members.apply)
+migrations(name="m004_spending")(m004_spending.apply)
 migrations(name="m005_epochs")(m005_epochs.apply)
 migrations(name="m006_inbox")(m006_inbox.apply)
 migrations(name="m007_snapshot")(m007_snapshot.apply)

@@ -36,6 +36,7 @@ CREATE TABLE lease (
 );
 CREATE INDEX lease_by_id ON lease (lease_id);
 CREATE INDEX lease_live ON lease (account_id) WHERE state = 'active';
+CREATE INDEX lease_of_terminal ON lease (terminal_id, lease_id) WHERE state = 'active';
 CREATE INDEX lease_due ON lease (reclaim_at) WHERE state = 'active';
 
 -- Points of a sale that nobody had set aside and that were not there any more when it was booked.

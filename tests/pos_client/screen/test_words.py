@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loyalty.offline import Mode, Reason, Verdict
 from pos_client.screen.words import NOTICES, REASONS, Words
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -61,6 +62,32 @@ def test_time_is_the_shops_not_the_machines() -> None:
     noon = int(datetime(2026, 7, 1, 12, 0, tzinfo=UTC).timestamp() * 1000)
     assert NL.time(noon) == "14:00"
     assert Words("nl", ZoneInfo("Europe/London")).time(noon) == "13:00"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "dutch", "english"),
+    [
+        (Verdict(True, 1200, 0, Reason.BALANCE, Mode.ONLINE), "", ""),
+        (
+            Verdict(True, 1200, 0, Reason.CARD_CAP, Mode.CAPPED),
+            "zonder hoofdkantoor: tot 1.200 punten",
+            "without head office: up to 1,200 points",
+        ),
+        (
+            Verdict(True, 300, 0, Reason.LEASE_SHORT, Mode.LEASE),
+            "zonder hoofdkantoor: 300 punten gereserveerd op deze kassa",
+            "without head office: 300 points set aside at this till",
+        ),
+        (
+            Verdict(False, 0, 0, Reason.POLICY_NEVER, Mode.NEVER),
+            "zonder hoofdkantoor: geen beloningen",
+            "without head office: no rewards",
+        ),
+        (Verdict(False, 0, 0, Reason.CARD_BLOCKED, Mode.NEVER), "", ""),
+    ],
+)
+def test_on_whose_word(verdict: Verdict, dutch: str, english: str) -> None:
+    assert (NL.alone(verdict), EN.alone(verdict)) == (dutch, english)
 
 
 def test_every_sentence_is_translated() -> None:

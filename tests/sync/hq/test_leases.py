@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import uuid
 from collections.abc import Callable
@@ -19,12 +20,13 @@ from loyalty.programme import OfflineMode, OfflinePolicy, Programme
 from loyalty.spending import Authority, AuthorityKind
 from sync.hq.available import available
 from sync.hq.database import Connection, Database
-from sync.hq.errors import HqError
+from sync.hq.errors import HqError, Refused
+from sync.hq.holds import capture, place, release
 from sync.hq.leases import LeaseRow, Wish, grant, live, night, revoke
 from sync.hq.programmes import publish
 from sync.hq.spending import debt_totals
 from sync.wire import ChangesPage, LeaseChange, Problem
-from sync.wire_spending import Exposure, LeasesClosed
+from sync.wire_spending import Exposure, HoldAnswer, HoldRequest, LeasesClosed
 from tests.support.entries import TestTill, programme
 from tests.sync.hq.conftest import code
 
@@ -244,7 +246,11 @@ def test_without_the_policy_nothing_is_set_aside(till: TestTill, member: Member,
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["grant", "sell", "spend", "close", "night"]), st.integers(0, 2), st.integers(1, 120)),
+    st.tuples(
+        st.sampled_from(["grant", "sell", "spend", "close", "night", "hold", "capture", "let go", "book"]),
+        st.integers(0, 2),
+        st.integers(1, 120),
+    ),
     max_size=25,
 )
 
@@ -254,15 +260,16 @@ STEPS = st.lists(
 def test_what_is_set_aside_never_exceeds_the_balance(
     database: Database, conn: Connection, member: Member, steps: list[tuple[str, int, int]], points: int
 ) -> None:
-    """Whatever is granted, spent at tills, closed and reclaimed: Σ leases left ≤ balance, so no set of disconnected
-    tills that spends all its leases takes the balance below zero."""
-    _, account = member(points=points)
+    """Whatever is granted, held, spent at tills, closed and reclaimed: Σ leases left + Σ holds ≤ balance, so no set of
+    disconnected tills that spends all of them takes the balance below zero."""
+    card, account = member(points=points)
+    holds: list[HoldAnswer] = []
     terminals = [f"t-{uuid.uuid4().hex[:10]}" for _ in range(3)]
     for terminal in terminals:
         conn.execute("INSERT INTO stream (terminal_id, epoch, head_digest) VALUES (%s, 1, %s)", (terminal, bytes(32)))
     at = now()
     for step, number, amount in steps:
-        at += timedelta(hours=3)
+        at += timedelta(minutes=10 * amount)
         terminal = terminals[number]
         policy = POLICY.model_copy(update={"lease_points": amount, "lease_tills": 1 + number})
         mine = [lease for lease in by_account(conn, account) if lease.terminal == terminal]
@@ -280,12 +287,37 @@ def test_what_is_set_aside_never_exceeds_the_balance(
                     )
                 case "close" if mine:
                     conn.execute("UPDATE lease SET closed_seq = 0 WHERE lease_id::text = %s", (mine[0].lease,))
-        if step == "night":
-            night(conn, None, at)
+        match step:
+            case "night":
+                night(conn, None, at)
+            case "hold":
+                request = HoldRequest(
+                    id=str(uuid.uuid4()), card=card, points=amount, session="bon", expires_s=1 + 1799 * number
+                )
+                with contextlib.suppress(Refused):
+                    holds.append(place(conn, terminal, request, at))
+            case "capture" | "let go" if holds:
+                act = capture if step == "capture" else release
+                with contextlib.suppress(Refused):  # of another terminal, or over
+                    act(conn, terminal, uuid.UUID(holds[-1].id), at)
+            case "book" if holds:  # its entry, while it stands
+                spent = conn.execute(
+                    "UPDATE hold SET state = 'booked' WHERE hold_id::text = %s AND state IN ('active', 'captured') "
+                    "AND expires_at > %s RETURNING points",
+                    (holds.pop().id, at),
+                ).fetchone()
+                if spent is not None:
+                    conn.execute("UPDATE balance SET points = points - %s WHERE account_id = %s", (*spent, account))
+        held = conn.execute(
+            "SELECT coalesce(sum(points), 0)::bigint FROM hold WHERE account_id = %s "
+            "AND state IN ('active', 'captured') AND expires_at > %s",
+            (account, at),
+        ).fetchone()
+        assert held is not None
         left = sum(lease.points - lease.spent for lease in by_account(conn, account))
         (balance,) = conn.execute("SELECT points FROM balance WHERE account_id = %s", (account,)).fetchone() or (0,)
-        assert left <= balance
-        assert available(conn, [account], at)[account] == balance - left
+        assert left + held[0] <= balance
+        assert available(conn, [account], at)[account] == balance - left - held[0]
 
 
 def test_exposure_of_each_policy(new_till: NewTill, member: Member, conn: Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def test_the_example_signature_verifies() -> None:
     public = base64.b64decode(re.findall(r"public key is `([^`]+)`", TEXT)[0])
     signature = base64.b64decode(headers["Signature"].removeprefix("pyhms=:").removesuffix(":"))
     Ed25519PublicKey.from_public_bytes(public).verify(signature, base.encode())
+
+
+def test_the_example_lease_verifies() -> None:
+    """With head office's key of the enrolment example; the JSON is put together by hand, as another client would."""
+    shown = dict(EXAMPLES)
+    lease = json.loads(shown["LeaseChange"])
+    names = ("account", "epoch", "expires_ms", "id", "points", "spent", "state", "terminal")
+    terms = "{" + ",".join(f'"{name}":{json.dumps(lease[name])}' for name in names) + "}"
+    key = base64.b64decode(json.loads(shown["EnrolAnswer"])["hq_public_key"])
+    Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(lease["signature"]), terms.encode())
 
 
 def test_every_code_is_in_a_table_and_every_code_in_a_table_exists() -> None:

@@ -1,0 +1,77 @@
+"""`spaarpunt sync exposure` and `spaarpunt hq exposure`: the worst joint overspend that the offline policy allows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+from rich.table import Table
+
+from loyalty.programme import OfflinePolicy
+from pos_client.app import build_transport, look_store
+from pos_client.commands.common import console, emit, fail, json_option, pass_config
+from pos_client.commands.hq_database import on_database
+from pos_client.config import Config
+from sync.errors import SyncError
+from sync.hq.database import Database
+from sync.hq.exposure import exposure
+from sync.mirror import Mirror
+from sync.terminal import load_terminal
+from sync.wire_spending import Exposure
+
+MAX_SHOWN = 10
+"""Accounts in the table: the dearest; --json has the rest."""
+
+
+@click.command("exposure")
+@json_option
+@pass_config
+def from_till(config: Config, as_json: bool) -> None:
+    """Ask head office how many points tills without a line could give away beyond what members have, at worst.
+
+    For the chain and for each account, under the offline policy in force; 0 under never and lease.
+    """
+    try:
+        store = look_store(config)
+        try:
+            transport = build_transport(config, load_terminal(store), Mirror(store))
+            try:
+                found = transport.exposure()
+            finally:
+                transport.close()
+        finally:
+            store.close()
+    except SyncError as error:
+        fail(str(error))
+    _show(found, as_json)
+
+
+@click.command("exposure")
+@json_option
+@on_database
+def at_head_office(_: Config, database: Database, as_json: bool) -> None:
+    """Show how many points tills without a line could give away beyond what members have, at worst."""
+    with database.connection() as conn:
+        programme = database.programmes.newest(conn)
+        found = exposure(conn, OfflinePolicy() if programme is None else programme.offline, datetime.now(UTC))
+    _show(found, as_json)
+
+
+def _show(found: Exposure, as_json: bool) -> None:
+    emit(found.model_dump(mode="json"), as_json, lambda: _print(found))
+
+
+def _print(found: Exposure) -> None:
+    alone = f", each alone for at most {found.days} business dates" if found.days else ""
+    console.print(f"policy {found.policy}, {found.tills} tills{alone}", highlight=False)
+    console.print(f"at worst {found.chain_points} points overspent in the whole chain", highlight=False)
+    if found.accounts:
+        table = Table("account", title=f"{found.accounts_exposed} accounts, the dearest first")
+        table.add_column("at worst", justify="right")
+        for row in found.accounts[:MAX_SHOWN]:
+            table.add_row(row.account, str(row.points))
+        console.print(table)
+    console.print(
+        f"{found.leased_points} points are set aside at tills, {found.held_points} held for sales under way",
+        highlight=False,
+    )
