@@ -28,7 +28,7 @@ FORMATS = (CardFormat(name="card", prefix="29", length=13, check=CheckDigit.NONE
 TIME_ZONE = "Europe/Amsterdam"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Receipt:
     """What a customer walked away with: head office must come to hold exactly this entry."""
 
@@ -61,6 +61,9 @@ class Counter:
         self._timeout_s = timeout_s
         self._now_ms = now_ms
         self.printed: list[Receipt] = []
+        """What head office must come to hold exactly once."""
+        self.lost: list[Receipt] = []
+        """Receipts that went with a disk: what had been sent is at head office once, the rest is nowhere."""
 
     def enrol(self, code: str, name: str) -> None:
         """Take this till's place at head office, and start."""
@@ -89,15 +92,7 @@ class Counter:
         self.terminal = load_terminal(self.store)
         self.journal = Journal(self.store, self.terminal)
         self.mirror = Mirror(self.store)
-        self.transport = Transport(
-            self._url,
-            self.terminal.private_key,
-            self.terminal.terminal,
-            timeout_s=self._timeout_s,
-            clock_offset_ms=self.mirror.contact().clock_offset_ms or 0,
-            wire=self._wire,
-            now_ms=self._now_ms,
-        )
+        self.transport = self._transport()
         self.agent = Agent(self.store, self.terminal, self.transport, poll_s=3600, now_ms=self._now_ms)
         self.till = Till(
             self.store,
@@ -107,6 +102,17 @@ class Counter:
             time_zone=TIME_ZONE,
             business_day_starts=time(0),
             session_timeout_s=600,
+            now_ms=self._now_ms,
+        )
+
+    def _transport(self) -> Transport:
+        return Transport(
+            self._url,
+            self.terminal.private_key,
+            self.terminal.terminal,
+            timeout_s=self._timeout_s,
+            clock_offset_ms=self.mirror.contact().clock_offset_ms or 0,
+            wire=self._wire,
             now_ms=self._now_ms,
         )
 
@@ -126,6 +132,22 @@ class Counter:
         for path, data in held.items():
             path.write_bytes(data)
         self.start()
+
+    def copy_of_disk(self) -> bytes:
+        """The database as a copy of the switched-off till's disk has it."""
+        self.close()
+        held = self.path.read_bytes()
+        self.start()
+        return held
+
+    def put_disk_back(self, held: bytes) -> None:
+        """Start on an earlier copy, as after a disk broke: whatever was booked since is not on it."""
+        self.close()
+        self.path.write_bytes(held)
+        self.start()
+        here = {name for (name,) in self.store.rows("SELECT id FROM journal")}
+        self.lost += [receipt for receipt in self.printed if receipt.id not in here]
+        self.printed = [receipt for receipt in self.printed if receipt.id in here]
 
     def _files(self) -> list[Path]:
         """The database and its log. The log's index is made anew at every start after a crash."""
@@ -179,12 +201,16 @@ class Counter:
         return self.agent.run_once()
 
     def check(self) -> None:
-        """What holds at this till at every moment: its chain, and every receipt in it."""
+        """What holds at this till at every moment: the chain of each epoch, and every receipt in them."""
         head = self.journal.head()
-        rows = self.store.rows("SELECT seq, id, raw FROM journal WHERE epoch = ? ORDER BY seq", (head.epoch,))
-        assert [seq for seq, _, _ in rows] == list(range(1, head.seq + 1))
-        expect_head(GENESIS, [raw for _, _, raw in rows], head.digest)
-        held = {(head.epoch, seq, name) for seq, name, _ in rows}
-        missing = [receipt for receipt in self.printed if (receipt.epoch, receipt.seq, receipt.id) not in held]
-        assert not missing, f"printed and not in the journal: {missing}"
         assert head.acked_seq <= head.seq
+        heads = [(head.epoch, head.seq, head.digest)]
+        heads += self.store.rows("SELECT epoch, seq, digest FROM closed_epoch")  # type: ignore[arg-type]
+        held = set()
+        for epoch, last, digest in heads:
+            rows = self.store.rows("SELECT seq, id, raw FROM journal WHERE epoch = ? ORDER BY seq", (epoch,))
+            assert [seq for seq, _, _ in rows] == list(range(1, last + 1))
+            expect_head(GENESIS, [raw for _, _, raw in rows], digest)
+            held |= {(epoch, seq, name) for seq, name, _ in rows}
+        gone = [receipt for receipt in self.printed if (receipt.epoch, receipt.seq, receipt.id) not in held]
+        assert not gone, f"printed and not in the journal: {gone}"

@@ -26,7 +26,18 @@ def play(office: Office, seed: int, steps: int, carrier: Carrier = application) 
 def test_five_thousand_steps_break_no_invariant(head_office: Office, seed: int) -> None:
     tally = play(head_office, seed, STEPS)
     assert tally.steps >= STEPS
-    for what in ("sync", "sync that failed", "late arrival", "crash", "clock", "card linked late", "void", "return"):
+    for what in (
+        "sync",
+        "sync that failed",
+        "late arrival",
+        "crash",
+        "clock",
+        "card linked late",
+        "void",
+        "return",
+        "restore",
+        "leases live",
+    ):
         assert tally.done[what] >= 10, tally
     assert tally.entries >= 500
 
