@@ -75,7 +75,7 @@ def test_goods_come_back_with_the_points_they_earned(runtime: Runtime) -> None:
 
 
 def test_a_receipt_of_elsewhere_and_a_void_one(runtime: Runtime) -> None:
-    with pytest.raises(TillError, match="of another till, or older .*return the goods where they were bought"):
+    with pytest.raises(TillError, match=r"of another till, or older .*return the goods where they were bought"):
         runtime.till.corrections.return_goods("retour-1", "bon-1", {"kop": 1000})
     sell(runtime, "bon-1", cups(1))
     runtime.till.void("bon-1")
