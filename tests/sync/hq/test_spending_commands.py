@@ -60,7 +60,7 @@ def test_debts_listed(run: Run, till: TestTill, member: Member) -> None:
     assert account in run("debts").output
     shown = json.loads(run("status", "--json").stdout)
     assert (shown["debts"], shown["debt_points"], shown["agrees"]) == (1, 30, True)
-    assert "1 sales spent 30 points that were not there" in run("status").output
+    assert "1 entries took 30 points that were not there or were set aside" in run("status").output
 
 
 @click.group()
