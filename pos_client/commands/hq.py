@@ -221,7 +221,8 @@ def _show_status(found: Status) -> None:
     )
     if found.debts:
         console.print(
-            f"{found.debts} entries took {found.debt_points} points that were not there or were set aside: spaarpunt hq debts",
+            f"{found.debts} entries took {found.debt_points} points that were not there or were set aside: "
+            "spaarpunt hq debts",
             highlight=False,
         )
     if not found.agrees:

@@ -51,7 +51,7 @@ def test_leases_listed_and_revoked(run: Run, till: TestTill, member: Member, con
 
 
 def test_debts_listed(run: Run, till: TestTill, member: Member) -> None:
-    assert "no sale spent points" in run("debts").output
+    assert "nothing took points" in run("debts").output
     card, account = member(points=20)
     till.chain.sale(card, (500,), account=account, rewards=("five-off",))
     assert till.send().status_code == 200
