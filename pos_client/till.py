@@ -75,7 +75,7 @@ class Till:
             business_day_starts=business_day_starts,
             now_ms=now_ms,
         )
-        self._drafts = Drafts(store, self._journal, self.reckoning, now_ms)
+        self.drafts = Drafts(store, self._journal, self.reckoning, now_ms)
         self._pins = Pins(store, self._mirror, now_ms)
         self._lock = threading.RLock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
@@ -303,7 +303,7 @@ class Till:
                 return done
             session = self._open(session_id)
             quote = self.reckoning.quote(session, offer=False)
-            entry = self._journal.append(self._drafts.sale(quote))
+            entry = self._journal.append(self.drafts.sale(quote))
             assert quote.holder is not None
             booked = self._sale_booked(session, entry, quote.holder.balance + entry.points)
         self._on_booked()
@@ -327,7 +327,7 @@ class Till:
         with self._lock:
             if done := self._journal.find_all(session=return_id).get(EntryKind.RETURN):
                 return Booked(done, self._mirror.find(done.card).balance)
-            entry = self._journal.append(self._drafts.returned(return_id, sale_session, lines))
+            entry = self._journal.append(self.drafts.returned(return_id, sale_session, lines))
             balance = self._mirror.find(entry.card).balance
             self._bus.publish(EventKind.RETURN_BOOKED, _booked(return_id, entry.points, balance))
         self._on_booked()
@@ -348,14 +348,28 @@ class Till:
             if returned and (done := self._booked_before(session_id)):
                 return Booked(returned, done.balance), done
             session = self._open(session_id)
-            back = self._drafts.returned(session_id, sale_session, lines)
-            sale = self._drafts.sale(self.reckoning.quote(session, offer=False), taken_back=self._drafts.takes(back))
+            back = self.drafts.returned(session_id, sale_session, lines)
+            sale = self.drafts.sale(self.reckoning.quote(session, offer=False), taken_back=self.drafts.takes(back))
             returned, entry = self._journal.append_all([back, sale])
             balance = self._mirror.find(returned.card).balance
             self._bus.publish(EventKind.RETURN_BOOKED, _booked(session_id, returned.points, balance))
             booked = self._sale_booked(session, entry, self._mirror.find(entry.card).balance)
         self._on_booked()
         return Booked(returned, balance), booked
+
+    def sale_of(self, receipt: str) -> Entry:
+        """The sale of a receipt that was made here, by the code on it: its session, or the id of its entry.
+
+        Raises:
+            TillError: `unknown_receipt`, `sale_voided`.
+        """
+        found = self._journal.find(receipt)
+        entries = self._journal.find_all(session=found.session if found else receipt)
+        if (sale := entries.get(EntryKind.SALE)) is None:
+            raise TillError("unknown_receipt", "this receipt is not of this till: return the goods where bought")
+        if EntryKind.VOID in entries:
+            raise TillError("sale_voided", "this sale was voided: its points are back already")
+        return sale
 
     def adjust(self, adjustment_id: str, card_text: str, points: int, *, reason: str, approver: str) -> Booked:
         """Give points, or take them (negative), on a manager's word; who and why go with the entry.
@@ -372,7 +386,7 @@ class Till:
             if done := self._journal.find_all(session=adjustment_id).get(EntryKind.ADJUSTMENT):
                 return Booked(done, self._mirror.find(done.card).balance)
             holder = self.reckoning.look_up(card_text).holder
-            entry = self._journal.append(self._drafts.adjustment(adjustment_id, holder, points, reason, approver))
+            entry = self._journal.append(self.drafts.adjustment(adjustment_id, holder, points, reason, approver))
             balance = self._mirror.find(entry.card).balance
             self._bus.publish(EventKind.POINTS_ADJUSTED, _booked(adjustment_id, entry.points, balance))
         self._on_booked()
@@ -398,7 +412,7 @@ class Till:
                 self._leave(session)
                 self._bus.publish(EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": 0})
                 return None
-            entry = self._journal.append(self._drafts.void(sale))
+            entry = self._journal.append(self.drafts.void(sale))
             if session is not None:
                 session.state = SessionState.VOIDED
                 self._leave(session)

@@ -88,6 +88,11 @@ class Received:
         return self.read.resolves if isinstance(self.read, Entry) and self.fault is None else None
 
     @property
+    def joins(self) -> bool:
+        """Whether it makes the card's holder a member: that is done when it arrives, before it is judged."""
+        return isinstance(self.read, Entry) and self.fault is None and self.read.kind is EntryKind.ENROLMENT
+
+    @property
     def earned(self) -> int:
         """Points earned as the entry says; negative for a void, 0 when unreadable."""
         return self.sign * self.read.settlement.points_earned if self.read else 0
@@ -206,8 +211,8 @@ def _judge(received: Received, entry: Entry | PlainSale, account: str, known: Kn
             return _judge_void(received, account, known)
         case EntryKind.RETURN:
             return _judge_return(received, entry, account, known)
-        case EntryKind.ADJUSTMENT:
-            return None  # a manager answers for it, by name: there is nothing to compute it from
+        case EntryKind.ADJUSTMENT | EntryKind.ENROLMENT | EntryKind.ANSWER:
+            return None  # a manager's word, by name, or the customer's own: there is nothing to compute it from
         case EntryKind.RESOLUTION:
             return park(Code.RESOLUTION_REFUSED, "a decision is carried out when it arrives, and not judged again")
 

@@ -43,6 +43,9 @@ BREAD = Basket(
 )
 
 
+NARROW = "\u202f"
+
+
 @dataclass
 class Counter:
     """A till, and every window open on it."""
@@ -83,6 +86,9 @@ class Counter:
                 window.keyboard.press("F1")
         publish(self.runtime.mirror, member_changes(MEMBERS), includes_seq=self._seq())
         self.runtime.journal.acknowledge(1, self._seq())
+        if self.page.locator(".till").get_attribute("data-pad") != "none":
+            self.page.keyboard.press("Escape")
+        expect(self.page.locator(".till")).to_have_attribute("data-pad", "none")
         if self.page.locator(".till").get_attribute("data-phase") != "idle":
             self.page.keyboard.press("Escape")
         expect(self.page.locator(".till")).to_have_attribute("data-phase", "idle")
@@ -127,25 +133,48 @@ def open_window(browser: Browser, url: str, size: tuple[int, int], scheme: Any, 
     return page
 
 
+def in_all(counter: Counter, selector: str, dutch: str, english: str) -> None:
+    """Every window shows its language's text."""
+    for look, window in counter.windows.items():
+        expect(window.locator(selector)).to_have_text(dutch if look.endswith("nl") else english)
+
+
+def phase(counter: Counter, wanted: str) -> None:
+    for window in counter.windows.values():
+        expect(window.locator(".till")).to_have_attribute("data-phase", wanted)
+
+
+def height(page: Page, selector: str) -> float:
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    return box["height"]
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
 
 
-@pytest.fixture(scope="module")
-def the_counter(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
-    runtime = make_runtime(tmp_path_factory.mktemp("till"))
+@pytest.fixture(scope="session")
+def one_till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
+    """The till and its server; they stay up while files of other folders run in between."""
+    runtime = make_runtime(tmp_path_factory.mktemp("till"), screen={"manual_sales": True})
     app = FastAPI()
     cashier.mount(app, runtime)
     with serving(app) as url:
-        counter = Counter(runtime, url)
-        for look, (size, scheme, language) in LOOKS.items():
-            counter.windows[look] = open_window(browser, url, size, scheme, language)
-        yield counter
-        for window in counter.windows.values():
-            window.context.close()
+        yield Counter(runtime, url)
     runtime.store.close()
+
+
+@pytest.fixture(scope="module")
+def the_counter(browser: Browser, one_till: Counter) -> Iterator[Counter]:
+    for look, (size, scheme, language) in LOOKS.items():
+        one_till.windows[look] = open_window(browser, one_till.url, size, scheme, language)
+    yield one_till
+    for window in one_till.windows.values():
+        window.context.close()
+    one_till.windows.clear()
 
 
 @pytest.fixture
