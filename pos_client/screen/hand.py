@@ -222,7 +222,7 @@ class Hand:
     def _open_return(self, receipt: str) -> None:
         """Show the sale of a receipt, by the code on it."""
         try:
-            sale = self._till.sale_of(receipt)
+            sale = self._till.corrections.sale_of(receipt)
             before = quantities(self._runtime.journal.returns_of(sale.id))
         except TillError as error:
             self._refuse(error.code)
@@ -242,7 +242,7 @@ class Hand:
             self._remember(self.memory.take_back(returning.all()))
         elif key == "F12" and returning.chosen:
             chosen = dict(returning.chosen)
-            await self._do(lambda: self._till.return_goods(returning.id, returning.sale.session, chosen))
+            await self._do(lambda: self._till.corrections.return_goods(returning.id, returning.sale.session, chosen))
         elif key in _ROW_KEYS and _ROW_KEYS[key] < min(len(returning.lines), MAX_ROWS):
             self._remember(self.memory.take_back(returning.tap(returning.lines[_ROW_KEYS[key]])))
 

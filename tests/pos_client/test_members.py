@@ -96,12 +96,12 @@ def test_nobody_answers_for_no_sale(runtime: Runtime) -> None:
 
 def test_a_sale_is_found_by_its_receipt(runtime: Runtime) -> None:
     session = sale(runtime)
-    entry = runtime.till.sale_of(session)
-    assert runtime.till.sale_of(entry.id) == entry
+    entry = runtime.till.corrections.sale_of(session)
+    assert runtime.till.corrections.sale_of(entry.id) == entry
     with pytest.raises(TillError) as caught:
-        runtime.till.sale_of("another shop's")
+        runtime.till.corrections.sale_of("another shop's")
     assert caught.value.code == "unknown_receipt"
     runtime.till.void(session)
     with pytest.raises(TillError) as caught:
-        runtime.till.sale_of(entry.id)
+        runtime.till.corrections.sale_of(entry.id)
     assert caught.value.code == "sale_voided"

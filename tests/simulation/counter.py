@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
+from time import monotonic
 
 import httpx
 
@@ -16,6 +17,7 @@ from pos_client.session import Booked
 from pos_client.till import Till
 from sync.agent import Agent, SyncReport
 from sync.errors import TransportError
+from sync.holds import HoldDesk
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.store import Store
@@ -26,6 +28,8 @@ from tests.sync.build import KEY
 
 FORMATS = (CardFormat(name="card", prefix="29", length=13, check=CheckDigit.NONE),)
 TIME_ZONE = "Europe/Amsterdam"
+ASK_S = 30
+"""A till asks for a hold within half a second; here what fails is the wire, on order, and never a busy machine."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -53,6 +57,7 @@ class Counter:
         wire: httpx.BaseTransport | None = None,
         timeout_s: int = 5,
         now_ms: Callable[[], int] = wall_ms,
+        steady_s: Callable[[], float] = monotonic,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "store.db"
@@ -60,6 +65,7 @@ class Counter:
         self._wire = wire
         self._timeout_s = timeout_s
         self._now_ms = now_ms
+        self._steady_s = steady_s
         self.printed: list[Receipt] = []
         """What head office must come to hold exactly once."""
         self.lost: list[Receipt] = []
@@ -94,6 +100,13 @@ class Counter:
         self.mirror = Mirror(self.store)
         self.transport = self._transport()
         self.agent = Agent(self.store, self.terminal, self.transport, poll_s=3600, now_ms=self._now_ms)
+        self.holds = HoldDesk(
+            self.store,
+            self._transport(),
+            is_online=lambda: self.agent.state.online,
+            ask_s=ASK_S,
+            steady_s=self._steady_s,
+        )
         self.till = Till(
             self.store,
             self.terminal,
@@ -102,6 +115,7 @@ class Counter:
             time_zone=TIME_ZONE,
             business_day_starts=time(0),
             session_timeout_s=600,
+            holds=self.holds,
             now_ms=self._now_ms,
         )
 
@@ -118,6 +132,7 @@ class Counter:
 
     def close(self) -> None:
         """Switch the till off as it should be."""
+        self.holds.close()
         self.transport.close()
         self.store.close()
 
@@ -175,7 +190,7 @@ class Counter:
 
     def take_back(self, name: str, session: str, lines: dict[str, int]) -> Booked:
         """Take goods back of a sale."""
-        return self.print(self.till.return_goods(name, session, lines))
+        return self.print(self.till.corrections.return_goods(name, session, lines))
 
     def print(self, booked: Booked) -> Booked:
         """Hand over the receipt: from here on the booking is a promise."""

@@ -34,6 +34,8 @@ MEMBERS = [str(2_920_000_000_000 + number) for number in range(3)]
 STRANGERS = [str(2_930_000_000_000 + number) for number in range(2)]
 """Cards of nobody, until head office links them."""
 OPENING_POINTS = 200
+STEP_S = 5
+"""What passes on a till's steady clock with each step: after a few it asks a silent head office again."""
 RULES = {
     mode: programme().model_copy(
         update={
@@ -111,6 +113,7 @@ class Chain(RuleBasedStateMachine):
         self.policy = policy
         self.linked = list(MEMBERS)
         self.skew_ms = [0] * TILLS
+        self.steady_s = 0.0
         self.sales: list[list[str]] = [[] for _ in range(TILLS)]
         self.copies: list[tuple[int, bytes] | None] = [None] * TILLS
         self.number = 0
@@ -131,6 +134,7 @@ class Chain(RuleBasedStateMachine):
             "http://head-office",
             wire=self.wires[place],
             now_ms=functools.partial(self._clock, place),
+            steady_s=lambda: self.steady_s,
         )
         made.enrol(self.office.code(), f"kassa {place}")
         made.sync_patiently()
@@ -187,6 +191,7 @@ class Chain(RuleBasedStateMachine):
             else:
                 self.sales[place].append(session)
                 self.tally.note("sale with reward" if reward else "sale")
+            self.office_moved |= reward  # points may be held there now
 
     def come_back(self, place: int, which: int, how: str) -> None:
         """A customer returns, or the till's software did not hear the answer to a booking."""
@@ -282,6 +287,7 @@ class Chain(RuleBasedStateMachine):
     @invariant()
     def every_till_is_sound(self) -> None:
         self.tally.steps += 1
+        self.steady_s += STEP_S
         for place in self.touched:
             self.tills[place].check()
         self.touched.clear()
