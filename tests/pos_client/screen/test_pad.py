@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pos_client.screen.pad import TYPED, Pad
@@ -37,6 +37,7 @@ def test_a_card_number_may_have_letters() -> None:
     assert typed(Pad("number"), ["S", "P", "Backspace"]).typed == "S"
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["1", "2", "3"]), max_size=12), st.integers(0, 3))
 def test_taps_never_bring_back_more_than_was_bought(taps: list[str], before: int) -> None:
     goods = basket(900, 1440, 350)
