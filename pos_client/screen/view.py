@@ -84,7 +84,7 @@ def _question(words: Words, facts: Facts, memory: Memory, quote: Quote | None, b
 
 def _offer(words: Words, facts: Facts, memory: Memory, quote: Quote | None, booked: bool) -> Offer | None:
     _ = words.translate
-    if memory.notice is not None:
+    if memory.notice is not None and memory.notice.code != "thanks":
         return None  # beside another message than the booking's own, "undo" would seem to undo that one
     if booked and quote is not None and _can_undo(memory, quote.session, facts.now_ms):
         return Offer("Ctrl+Z", "Ctrl Z", _("Undo"))

@@ -3,63 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from argon2 import PasswordHasher
 from playwright.sync_api import Locator, expect
 
 from loyalty.ledger import Entry, EntryKind
 from pos_client.pins import MAX_WRONG
-from sync.wire import AccountChange
-from tests.pos_client.screen.conftest import BREAD, NARROW, Counter, in_all, open_window, phase
+from tests.pos_client.screen.conftest import (
+    BREAD,
+    NARROW,
+    QUESTION,
+    TERMS,
+    Counter,
+    in_all,
+    open_window,
+    pad,
+    phase,
+    pinned,
+    pins,
+)
 from tests.pos_client.screen.test_readers import type_as_a_reader
-from tests.support.till import EAN_FORMAT, JORIS, PROGRAMME, SANNE, UNKNOWN_CARD, card_text, publish
+from tests.support.till import EAN_FORMAT, JORIS, SANNE, UNKNOWN_CARD, card_text, publish
 
 pytestmark = pytest.mark.browser
-
-TERMS = {
-    "nl": "U spaart 1 punt per euro. We bewaren uw aankopen bij deze kaart, alleen voor de punten. Stoppen kan altijd.",
-    "en": "You earn 1 point per euro. We keep your purchases with this card, for the points alone. Stop at any time.",
-}
-QUESTION = {"nl": "Zou u ons aanraden bij een vriend?", "en": "Would you recommend us to a friend?"}
-OFFERS = [
-    {
-        "id": "verjaardag",
-        "name": {"nl": "€ 2 verwenkorting", "en": "€2 treat"},
-        "tiers": ["zilver"],
-        "gives": {"kind": "amount_off", "discount_minor": 200},
-    }
-]
-STAMPS = [
-    {
-        "id": "broodkaart",
-        "name": {"nl": "10e brood gratis", "en": "10th bread free"},
-        "skus": ["brood-3"],
-        "stamps": 10,
-        "gives": {"kind": "free_item", "skus": ["brood-3"]},
-    }
-]
-
-
-@pytest.fixture
-def shop(counter: Counter) -> Iterator[Counter]:
-    """The counter with everything a programme can put on the screen."""
-    counter.publish_programme(
-        texts={"terms": TERMS, "question": QUESTION},
-        coupons=OFFERS,
-        stamp_cards=STAMPS,
-        branding={"colour": "#c8102e"},
-        credential={"spend": ["rotating", "pin"]},
-    )
-    counter.go_online()  # the screen hears of a programme with the next event
-    yield counter
-    counter.publish_programme(rewards=PROGRAMME["rewards"])
-
-
-def pad(counter: Counter, kind: str) -> None:
-    for window in counter.windows.values():
-        expect(window.locator(".till")).to_have_attribute("data-pad", kind)
 
 
 def row(counter: Counter, name: str) -> Locator:
@@ -230,21 +196,6 @@ def test_five_wrong_pins(shop: Counter) -> None:
     expect(shop.page.locator(".message")).to_have_attribute("data-mood", "stop")
     expect(shop.page.locator(".message .text")).to_contain_text("sparen gaat door")
     shop.picture("pin-locked")
-
-
-def pinned(account: str, tier: str, points: int) -> AccountChange:
-    hashed = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash("2580")
-    return AccountChange(account=account, first_name=account[4:].title(), tier=tier, points=points, pin=hashed)
-
-
-def pins(counter: Counter) -> None:
-    """Sanne has a PIN."""
-    counter.runtime.store.rows("SELECT 1")
-    publish(
-        counter.runtime.mirror,
-        [pinned(SANNE.account, SANNE.tier, SANNE.points)],
-        includes_seq=counter.runtime.journal.head().seq,
-    )
 
 
 def enter(counter: Counter, digits: str) -> None:
