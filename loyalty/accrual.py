@@ -197,7 +197,7 @@ def _multipliers(
     asker: Asker,
 ) -> list[Given]:
     """The bonuses on the base: those that add up, or the one marked max that gives more than they do together."""
-    base_total = sum(part.points for part in base)
+    base_total = sum([part.points for part in base])
     if base_total <= 0:
         return []
     by_itself: list[_ByItself] | None = None

@@ -12,9 +12,9 @@ from sync.hq.knowledge import count
 from sync.hq.leases import Wish, grant
 from sync.hq.parked import feed_key
 from sync.hq.programmes import Programmes
+from sync.hq.received import Parking, Received
 from sync.hq.spending import settle_spending
 from sync.hq.tiering import upgrade
-from sync.hq.verdicts import Parking, Received
 
 Verdict = tuple[Received, str | None, Parking | None]
 """An entry as it came, its account, and why it is parked; without account and reason there is nothing to book."""

@@ -23,8 +23,9 @@ from sync.hq.errors import Refused
 from sync.hq.inbox import Word, resolve, still_unknown
 from sync.hq.knowledge import learn
 from sync.hq.programmes import Programmes
+from sync.hq.received import Code, Parking, Received, leave_unread, receive
 from sync.hq.states import COUNTERS, PENDING
-from sync.hq.verdicts import Code, Parking, Received, judge, leave_unread, receive
+from sync.hq.verdicts import judge
 from sync.wire import Batch, BatchAnswer, Outcome
 
 log = structlog.get_logger("spaarpunt.hq")
