@@ -22,6 +22,9 @@ from sync.store import Store
 from sync.terminal import Terminal
 from sync.wire import MAX_BATCH_ENTRIES, Proof
 
+SENT_KEPT_MS = 8 * 86_400_000
+"""How long it is kept when entries were taken: a week's queue to look at, and the day it began on."""
+
 _ACKNOWLEDGE = (
     "UPDATE head SET acked_seq = ? WHERE epoch = ? AND acked_seq < ? AND seq >= ?",
     "UPDATE closed_epoch SET acked_seq = ? WHERE epoch = ? AND acked_seq < ? AND seq >= ?",
@@ -260,6 +263,11 @@ class Journal:
         )
         return None if row is None else row[0]
 
+    def in_doubt(self) -> bool:
+        """Whether this journal may be a copy or a backup, which head office has not settled yet."""
+        row = self._store.row("SELECT doubt IS NOT NULL FROM origin")
+        return bool(row and row[0])
+
     def last_of(self, epoch: int) -> int | None:
         """The last sequence this journal wrote in an epoch; None when it never was in it."""
         row = self._store.row(
@@ -284,6 +292,8 @@ class Journal:
                     "ON CONFLICT (epoch, day) DO UPDATE SET seq = max(seq, excluded.seq)",
                     (epoch, datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat(), seq),
                 )
+                connection.execute("INSERT OR IGNORE INTO sent VALUES (?, ?, ?)", (at_ms, epoch, seq))
+                connection.execute("DELETE FROM sent WHERE at_ms < ?", (at_ms - SENT_KEPT_MS,))
 
     def rewind(self, epoch: int, seq: int) -> bool:
         """Head office was restored and has only up to `seq`: what comes after is sent again.
@@ -291,7 +301,8 @@ class Journal:
         Returns:
             False, and nothing changed, when this journal no longer has what is missing there.
         """
-        if self.digest_at(epoch, seq) is None:
+        pruned = self._store.row("SELECT seq FROM pruned WHERE epoch = ?", (epoch,))
+        if pruned is not None and seq < pruned[0]:
             return False
         with self._store.transaction() as connection:
             for update in _REWIND:

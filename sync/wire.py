@@ -204,7 +204,7 @@ class AccountBalance(Message):
 
     account: str
     points: StrictInt
-    counters: dict[str, StrictInt] = Field(default={}, exclude_if=_is_empty)
+    counters: dict[str, StrictInt] = Field(default_factory=dict, exclude_if=_is_empty)
     """What stamp cards, challenges and limits have counted of the account, as of the same moment."""
     pending: StrictInt = Field(default=0, exclude_if=_is_empty)
     """Of the points, those that are not vested: shown, but not to be spent yet."""
@@ -232,7 +232,7 @@ class AccountChange(Message):
     first_name: str | None
     tier: str
     points: StrictInt
-    counters: dict[str, StrictInt] = Field(default={}, exclude_if=_is_empty)
+    counters: dict[str, StrictInt] = Field(default_factory=dict, exclude_if=_is_empty)
     """What stamp cards, challenges and limits have counted of the account; left out when nothing is."""
     first_purchase: StrictBool = Field(default=False, exclude_if=_is_empty)
     """Nothing is booked to the account yet."""
@@ -243,6 +243,10 @@ class AccountChange(Message):
     segments: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
     pin: Annotated[str, Field(max_length=200)] | None = Field(default=None, exclude_if=_is_empty)
     """Argon2id hash of the member's PIN in its own text form, so that a till can check it with no line."""
+    phone: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = Field(default=None, exclude_if=_is_empty)
+    """Keyed hash of the member's phone number (`loyalty.contacts`), to find them by."""
+    email: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = Field(default=None, exclude_if=_is_empty)
+    """Keyed hash of their e-mail address."""
 
 
 class CardChange(Message):
