@@ -5,7 +5,7 @@ from __future__ import annotations
 from sync.hq.database import Connection
 from sync.hq.inbox import lock_cards, settle_cards
 from sync.hq.programmes import Programmes
-from sync.hq.verdicts import Received
+from sync.hq.received import Received
 
 
 def join(conn: Connection, programmes: Programmes, received: Received) -> list[str]:
