@@ -233,7 +233,7 @@ class EntryAnswer(Answer):
 
     id: str
     seq: int
-    kind: Literal["sale", "void", "return", "adjustment", "resolution"]
+    kind: Literal["sale", "void", "return", "adjustment", "resolution", "enrolment", "answer"]
     points: int
     business_date: date
     reverses: str | None
