@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from loyalty.ledger import EntryKind
 from tests.pos_client.screen.conftest import BREAD, Counter, height, in_all, open_window, phase
-from tests.support.till import FATIMA, SANNE
+from tests.support.till import FATIMA, JORIS, SANNE
 
 pytestmark = pytest.mark.browser
 
