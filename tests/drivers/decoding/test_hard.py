@@ -5,12 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import zxingcpp
+from barcode.charsets.code128 import CODES
 from barcode.ean import EAN13
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from drivers.decoding import code128_fit
 from drivers.decoding.confirm import is_printed
+from drivers.decoding.decode import decode
 from drivers.decoding.ean_fit import decide, fit_profile, lead_of, modules_of
 from drivers.decoding.engines import Corners, by_zxing
 from drivers.decoding.squares import find_squares
@@ -24,6 +28,11 @@ Floats = NDArray[np.float32]
 NUMBERS = st.integers(0, 10**12 - 1).map(lambda number: str(EAN13(f"{number:012d}").get_fullcode()))
 PIXELS = 5
 QUIET = 12
+
+
+def modules_128(text: str) -> str:
+    line = np.asarray(zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.Code128).to_image(scale=1))[0]
+    return "".join("0" if level else "1" for level in line).strip("0")
 
 
 def profile_of(text: str, blur: float = 0.3) -> tuple[Floats, float, float]:
@@ -52,6 +61,46 @@ def test_a_blurred_number_is_read_either_way_round(text: str, blur: float, left:
     assert decide([fit]).text == text
 
 
+@given(st.text("ABCXYZ0123456789-", min_size=4, max_size=14))
+def test_code_128_modules_are_those_of_another_writer(text: str) -> None:
+    theirs = modules_128(text)
+    values = [CODES.index(theirs[place : place + 11]) for place in range(0, len(theirs) - 13, 11)]
+    assert "".join(map(str, code128_fit.modules_of(values))) == theirs
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.text("ABCXYZ0123456789-", min_size=4, max_size=14),
+    st.floats(0.2, 0.8),
+    st.integers(-10, 10),
+    st.integers(-10, 10),
+    st.booleans(),
+)
+def test_a_blurred_code_128_is_read_whatever_its_length(
+    text: str, blur: float, left: int, right: int, turned: bool
+) -> None:
+    modules = modules_128(text)
+    line = np.pad(np.array([int(bit) for bit in modules], np.float32), QUIET)
+    sharp = np.repeat(230.0 - 200.0 * line, PIXELS).astype(np.float32)
+    profile = np.asarray(cv2.GaussianBlur(sharp[None, :], (0, 0), blur * PIXELS)[0], np.float32)
+    if turned:
+        profile = profile[::-1].copy()
+    fit = code128_fit.fit_profile(profile, QUIET * PIXELS + left, (QUIET + len(modules)) * PIXELS + right)
+    assert fit is not None
+    assert fit.ahead is not turned
+    reading = code128_fit.decide([fit])
+    assert reading is not None
+    assert "".join(map(str, code128_fit.modules_of(reading.values))) == modules
+
+
+@pytest.mark.parametrize("number", [0, 55, 113, 208])
+def test_a_code_128_too_soft_for_both_engines_is_read(number: int) -> None:
+    each = sample("work", "CODE-128", number)
+    kinds = (ScanDataType.CODE_128,)
+    assert by_zxing(each.image, kinds) == []
+    assert [(symbol.text, symbol.aim) for symbol in decode(each.image, kinds, 5.0)] == [(each.text, "]C0")]
+
+
 @settings(max_examples=15, deadline=None)
 @given(NUMBERS, st.integers(0, 11), st.integers(1, 9))
 def test_a_number_with_another_digit_does_not_look_like_what_is_printed(text: str, place: int, change: int) -> None:
@@ -65,6 +114,7 @@ def test_a_number_with_another_digit_does_not_look_like_what_is_printed(text: st
 @pytest.mark.parametrize("profile", [np.full(600, 200, np.float32), np.zeros(600, np.float32)])
 def test_no_bars_no_fit(profile: Floats) -> None:
     assert fit_profile(profile, 60, 540) is None
+    assert code128_fit.fit_profile(profile, 60, 540) is None
 
 
 def test_an_ean_is_confirmed_and_a_ghost_is_not() -> None:
