@@ -46,6 +46,7 @@ def _bars(gray: Image, formats: Sequence[ScanDataType]) -> Iterator[list[Vote]]:
     for number, patch in enumerate(patches):
         yield _engines_on(patch, number, formats)
         yield from _bands(patch, number, formats)
+    for number, patch in enumerate(patches):
         if ScanDataType.EAN_13 in formats:
             yield from ean_13(patch, number)
         if ScanDataType.CODE_128 in formats:
