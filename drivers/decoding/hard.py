@@ -12,6 +12,7 @@ import numpy as np
 
 from drivers.decoding.engines import LINEAR, by_pyzbar, by_zxing
 from drivers.decoding.fits import BAND_ORDER, code_128, drawn_out, ean_13, located
+from drivers.decoding.focus import in_focus
 from drivers.decoding.squares import Square, find_squares
 from drivers.decoding.stripes import Patch, find_patches
 from drivers.decoding.votes import Vote
@@ -91,9 +92,23 @@ def _squares(gray: Image, formats: Sequence[ScanDataType]) -> Iterator[list[Vote
     # Small codes in a large frame, whatever the search made of them: the engine's own search, on twice the pixels.
     if gray.size <= _MOST_DOUBLED:
         yield _read(_scaled(gray, 2.0), None, formats)
-    for treatment, with_pyzbar in _TREATMENTS:
+    yield from _treated(squares, _TREATMENTS, formats)
+    for square in squares[:_MOST_REFOCUSED]:
+        for sharp in in_focus(square.upright):
+            yield _read(sharp, square, formats, with_pyzbar=True)
+    yield from _treated(squares, _LAST_TREATMENTS, formats)
+
+
+def _treated(
+    squares: Sequence[Square], treatments: Sequence[tuple[_Treatment, bool]], formats: Sequence[ScanDataType]
+) -> Iterator[list[Vote]]:
+    for treatment, with_pyzbar in treatments:
         for square in squares:
             yield _read(treatment(square.upright), square, formats, with_pyzbar)
+
+
+_MOST_REFOCUSED = 2
+"""Cut-outs that are brought into focus: it takes twenty tries each."""
 
 
 _MOST_DOUBLED = 1_000_000
@@ -173,25 +188,6 @@ def _unrolled(bend: float, upright: bool, sag: float = 0.0) -> _Treatment:
     return treat
 
 
-def _in_focus(radius: float) -> _Treatment:
-    """Undo a blur disk of `radius` pixels (Wiener): what the lens spread is gathered again, noise held down."""
-
-    def treat(image: Image) -> Image:
-        edge = 24
-        padded = np.pad(image.astype(np.float32), edge, mode="reflect")
-        reach = np.minimum(np.arange(padded.shape[0]), padded.shape[0] - np.arange(padded.shape[0]))
-        disk = np.clip(radius + 0.5 - np.hypot(reach[:, None], reach[None, :]), 0, 1)
-        spread = np.fft.rfft2(disk / disk.sum())
-        gathered = np.fft.rfft2(padded) * np.conj(spread) / (np.abs(spread) ** 2 + _NOISE_SHARE)
-        sharp = np.fft.irfft2(gathered, padded.shape)[edge:-edge, edge:-edge]
-        return np.clip(sharp, 0, 255).astype(np.uint8)
-
-    return treat
-
-
-_NOISE_SHARE = 0.004
-"""Noise power over signal power of a till's camera, which Wiener's filter wants to know; found on the hard set."""
-
 # In the order of what each adds on the hard set for its time; True where pyzbar is asked too.
 _TREATMENTS: tuple[tuple[_Treatment, bool], ...] = (
     (lambda image: image, True),
@@ -203,9 +199,8 @@ _TREATMENTS: tuple[tuple[_Treatment, bool], ...] = (
     (_softened(2.5), True),
     (_sharpened(8, 7), True),
     (_evened, False),
-    (_in_focus(9), True),
-    (_in_focus(15), True),
-    (_in_focus(6), False),
+)
+_LAST_TREATMENTS: tuple[tuple[_Treatment, bool], ...] = (
     (_unrolled(1.1, upright=False, sag=-0.05), True),
     (_unrolled(1.1, upright=True, sag=-0.05), True),
     (_unrolled(1.1, upright=False, sag=0.05), True),

@@ -17,6 +17,7 @@ from drivers.decoding.confirm import is_printed
 from drivers.decoding.decode import decode
 from drivers.decoding.ean_fit import decide, fit_profile, lead_of, modules_of
 from drivers.decoding.engines import Corners, by_zxing
+from drivers.decoding.focus import in_focus, smear_of
 from drivers.decoding.squares import find_squares
 from drivers.decoding.stripes import BANDS, find_patches
 from drivers.decoding.votes import Ballot, Vote
@@ -99,6 +100,33 @@ def test_a_code_128_too_soft_for_both_engines_is_read(number: int) -> None:
     kinds = (ScanDataType.CODE_128,)
     assert by_zxing(each.image, kinds) == []
     assert [(symbol.text, symbol.aim) for symbol in decode(each.image, kinds, 5.0)] == [(each.text, "]C0")]
+
+
+@pytest.mark.parametrize("number", [59, 100, 39, 146, 218])
+def test_a_qr_code_shaken_or_out_of_focus_is_read_once_it_is_brought_into_focus(number: int) -> None:
+    each = sample("work", "QR", number)
+    kinds = (ScanDataType.QR,)
+    assert by_zxing(each.image, kinds) == []
+    assert [symbol.text for symbol in decode(each.image, kinds, 10.0)] == [each.text]
+    cut_out = find_squares(each.image)[0].upright
+    sharp = {symbol.text for image in in_focus(cut_out) for symbol, _ in by_zxing(image, kinds)}
+    assert sharp == {each.text}
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 179), st.integers(9, 31))
+def test_the_way_a_hand_moved_is_seen(degrees: int, length: int) -> None:
+    modules = np.random.default_rng(3).integers(0, 2, (42, 42)).astype(np.uint8)
+    picture = np.kron(modules * 200 + 20, np.ones((10, 10), np.uint8)).astype(np.uint8)
+    assert smear_of(picture)[1] < 0.1
+    size = 2 * (length // 2) + 3
+    way = np.zeros((size, size), np.float32)
+    for step in np.linspace(-length / 2, length / 2, 8 * size):
+        across, down = step * np.cos(np.deg2rad(degrees)), step * np.sin(np.deg2rad(degrees))
+        way[round(float(down)) + size // 2, round(float(across)) + size // 2] += 1
+    direction, share = smear_of(np.asarray(cv2.filter2D(picture, -1, way / way.sum()), np.uint8))
+    assert share > 0.2
+    assert abs((np.rad2deg(direction) - degrees + 90) % 180 - 90) < 12
 
 
 @settings(max_examples=15, deadline=None)
