@@ -80,7 +80,7 @@ def enrol(conn: Connection, keys: Keys, request: EnrolRequest, now: datetime) ->
     because its answer was lost, gets the same answer.
 
     Raises:
-        Refused: 403 `code_unknown`, `code_expired`, `code_used`, `revoked`, `superseded`, `other_terminal`;
+        Refused: 403 `code_unknown`, `code_expired`, `code_used`, `revoked`, `superseded`, `other_store`;
             400 `malformed` for a key that is none.
     """
     try:

@@ -126,7 +126,7 @@ def enrol_again(conn: Connection, terminal: str, store: str, last: int, *, fresh
         The epoch that is open now.
 
     Raises:
-        Refused: 403 `other_terminal`: not a terminal of that store; 403 `revoked`; 400 `malformed` for a key that was
+        Refused: 403 `other_store`: not a terminal of that store; 403 `revoked`; 400 `malformed` for a key that was
             used before, or an epoch that cannot be.
     """
     row = conn.execute(
@@ -135,7 +135,7 @@ def enrol_again(conn: Connection, terminal: str, store: str, last: int, *, fresh
     ).fetchone()
     if row is None:
         detail = "this code is of another store than this till, or the till is not known here: ask for one of its store"
-        raise Refused(403, "other_terminal", detail)
+        raise Refused(403, "other_store", detail)
     if row[1] is not None:
         raise Refused(403, "revoked", "this terminal was revoked: enrol the till in an empty data folder")
     stream = lock_stream(conn, terminal)

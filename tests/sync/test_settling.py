@@ -320,7 +320,7 @@ def test_a_terminal_is_taken_over_with_a_code_of_its_own_store_only(shop: Shop, 
     terminal = load_terminal(shop.store).terminal
     with pytest.raises(Rejected, match="another store") as refused:
         door.enrol(other, "kassa 1", key, (terminal, 1))
-    assert refused.value.code == "other_terminal"
+    assert refused.value.code == "other_store"
     with pytest.raises(Rejected, match="at most 100"):
         door.enrol(code(database), "kassa 1", key, (terminal, 1000))
     door.close()
