@@ -127,6 +127,7 @@ def test_a_till_in_doubt_never_writes_a_number_twice(
     shop.agent.run_once()
     shop.sell(1100)  # in both, sent by neither
     with copied(shop, tmp_path / "copy.db") as copy:
+        copy.epochs.doubted(Doubt.COPIED)
         shop.proxy.cut = not reachable
         shop.proxy.sever()
         copy.agent.before_selling()
