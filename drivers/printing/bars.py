@@ -28,17 +28,25 @@ def plain_code_128(text: str) -> str:
     """
     if not text or any(char not in code128.B or ord(char) > 126 for char in text):
         raise ValueError("expected printed ASCII characters for Code 128, got none or others")
-    values = [code128.START_CODES["B"], *(code128.B[char] for char in text)]
+    return _drawn([code128.START_CODES["B"], *(code128.B[char] for char in text)])
+
+
+def _drawn(values: list[int]) -> str:
+    """The modules of these values, the start's first, with check character and stop (ISO/IEC 15417, 4.3)."""
     check = (values[0] + sum(place * value for place, value in enumerate(values[1:], 1))) % 103
     return "".join(code128.CODES[value] for value in (*values, check)) + str(code128.STOP) + "11"
 
 
 def short_code_128(text: str) -> str:
     """The modules of Code 128 with pairs of digits in code set C, where that is shorter. Raises as `plain_code_128`."""
-    plain = plain_code_128(text)
-    if text.startswith("99"):
+    plain_code_128(text)
+    if text.startswith("99") and text.isdigit():
         # python-barcode takes these two digits for the change to code set C, and leaves them out.
-        return plain
+        even = len(text) // 2 * 2
+        pairs = [int(text[place : place + 2]) for place in range(0, even, 2)]
+        # Value 100 in code set C is the change to B.
+        last = [100, code128.B[text[-1]]] if even != len(text) else []
+        return _drawn([code128.START_CODES["C"], *pairs, *last])
     try:
         return str(Code128(text).build()[0])
     except BarcodeError as error:
