@@ -90,7 +90,7 @@ def test_copy_and_training_are_marked(runtime: Runtime) -> None:
 
 def test_a_void_a_return_and_a_correction(runtime: Runtime) -> None:
     sale = sell(runtime, rewards=("koffie",))
-    back = runtime.till.return_goods("retour-1", "bon-1", {"2": 1000})
+    back = runtime.till.corrections.return_goods("retour-1", "bon-1", {"2": 1000})
     shown = text(desk(runtime).receipt(back.entry))
     assert "Retour" in shown
     assert ends(shown, "Terug te betalen").startswith("-€ ")
@@ -102,7 +102,7 @@ def test_a_void_a_return_and_a_correction(runtime: Runtime) -> None:
     shown = text(desk(runtime).receipt(undone.entry))
     assert "Verkoop teruggedraaid" in shown
     assert ends(shown, "Terug te betalen") == "-€ 26,05"
-    given = runtime.till.adjust("c-1", UNKNOWN_CARD, 50, reason="kopje", approver="Wil")
+    given = runtime.till.corrections.adjust("c-1", UNKNOWN_CARD, 50, reason="kopje", approver="Wil")
     shown = text(desk(runtime).receipt(given.entry))
     assert "Correctie van punten" in shown
     assert "Tota" not in shown
