@@ -166,6 +166,8 @@ class PrinterDevice(_Section):
     port: Annotated[str, Field(min_length=1)]
     baudrate: Annotated[StrictInt, Field(ge=300, le=921_600)] = 38_400
     profile: Annotated[str, Field(min_length=1, max_length=60)] = "default"
+    columns: Literal[32, 42, 48] = 42
+    """Characters of its font A across."""
 
 
 Share = Annotated[float, Field(ge=0, le=1)]
