@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drivers.decoding.engines import LINEAR, by_pyzbar, by_zxing
+from drivers.decoding.finders import laid_flat
 from drivers.decoding.fits import BAND_ORDER, code_128, drawn_out, ean_13, located
 from drivers.decoding.focus import in_focus
 from drivers.decoding.squares import Square, find_squares
@@ -92,6 +93,9 @@ def _squares(gray: Image, formats: Sequence[ScanDataType]) -> Iterator[list[Vote
     # Small codes in a large frame, whatever the search made of them: the engine's own search, on twice the pixels.
     if gray.size <= _MOST_DOUBLED:
         yield _read(_scaled(gray, 2.0), None, formats)
+    if ScanDataType.QR in formats and gray.size <= _MOST_LAID_FLAT:
+        for flat, box in laid_flat(gray):
+            yield [Vote(located(vote.symbol, box), "flat") for vote in _read(flat, None, formats, with_pyzbar=True)]
     yield from _treated(squares, _TREATMENTS, formats)
     for square in squares[:_MOST_REFOCUSED]:
         for sharp in in_focus(square.upright):
@@ -110,6 +114,9 @@ def _treated(
 _MOST_REFOCUSED = 2
 """Cut-outs that are brought into focus: it takes twenty tries each."""
 
+
+_MOST_LAID_FLAT = 3_000_000
+"""Pixels of an image in which finder patterns are looked for: outlines of many more would take the whole limit."""
 
 _MOST_DOUBLED = 1_000_000
 """Pixels of an image that is still doubled whole: 1280×720 is, a photograph of twelve million is not."""

@@ -17,6 +17,7 @@ from drivers.decoding.confirm import is_printed
 from drivers.decoding.decode import decode
 from drivers.decoding.ean_fit import decide, fit_profile, lead_of, modules_of
 from drivers.decoding.engines import Corners, by_zxing
+from drivers.decoding.finders import laid_flat
 from drivers.decoding.focus import in_focus, smear_of
 from drivers.decoding.squares import find_squares
 from drivers.decoding.stripes import BANDS, find_patches
@@ -111,6 +112,21 @@ def test_a_qr_code_shaken_or_out_of_focus_is_read_once_it_is_brought_into_focus(
     cut_out = find_squares(each.image)[0].upright
     sharp = {symbol.text for image in in_focus(cut_out) for symbol, _ in by_zxing(image, kinds)}
     assert sharp == {each.text}
+
+
+@pytest.mark.parametrize("number", [53, 74, 107])
+def test_a_qr_code_seen_from_far_aside_is_laid_flat(number: int) -> None:
+    each = sample("work", "QR", number)
+    kinds = (ScanDataType.QR,)
+    assert by_zxing(each.image, kinds) == []
+    found = {symbol.text for flat, _ in laid_flat(each.image) for symbol, _ in by_zxing(flat, kinds)}
+    assert found == {each.text}
+    assert [symbol.text for symbol in decode(each.image, kinds, 10.0)] == [each.text]
+
+
+def test_where_no_finder_patterns_are_nothing_is_laid_flat() -> None:
+    assert list(laid_flat(np.full((480, 640), 150, np.uint8))) == []
+    assert list(laid_flat(sample("work", "EAN-13", 0).image)) == []
 
 
 @settings(max_examples=15, deadline=None)
