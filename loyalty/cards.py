@@ -89,7 +89,9 @@ class CardNumber:
         for card_format in allowed:
             if card_format.matches(compact):
                 return cls(compact, card_format.name)
-        wanted = " or ".join(f"{f.length} characters starting {f.prefix} ({f.name})" for f in allowed) or "no format"
+        if not allowed:
+            raise CardFormatError("this shop has no card formats: name them in [[card_formats]] of the configuration")
+        wanted = " or ".join(f"{f.length} characters starting {f.prefix} ({f.name})" for f in allowed)
         # A text that does not even start like one of ours may be a payment card: nothing of it is shown.
         ours = any(compact.startswith(f.prefix) for f in allowed)
         shown = f" '{mask(compact)}'" if ours else ""

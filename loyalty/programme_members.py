@@ -131,6 +131,9 @@ class Wording(Part):
     welcome: LongTexts | None = None
     receipt: LongTexts | None = None
     terms: LongTexts | None = None
+    """What a customer agrees to who becomes a member at the till; without it nobody can there."""
+    question: Texts | None = None
+    """One question for the customer after a sale, answered by 0 to 10; none is asked without it."""
 
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]

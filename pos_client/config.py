@@ -69,10 +69,11 @@ KeyboardLayout = Literal["us", "nl", "be-azerty", "de", "fr", "tr"]
 
 
 class ScreenConfig(_Section):
-    """[screen]: loopback port of the cashier screen and the plug-in API; layout of readers that type into it."""
+    """[screen]: loopback port of the cashier screen and the plug-in API; what is typed into it."""
 
     port: Port = 8321
     layout: KeyboardLayout = "us"
+    manual_sales: bool = False
 
 
 class PluginConfig(_Section):

@@ -58,6 +58,8 @@ class Draft:
     approver: str | None = None
     resolves: Resolution | None = None
     authority: tuple[Authority, ...] = ()
+    consent: str | None = None
+    answer: int | None = None
 
 
 class CouponUsed(RewardRefused):
