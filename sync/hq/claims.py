@@ -88,7 +88,8 @@ def claims(entry: Stated, programme: Programme) -> set[Claim]:
 
 def _pays(entry: Stated) -> bool:
     """Whether counters let a sale have something: stamps spent, a goal reached, one more of a limited reward."""
-    if any(_limits(progress.counter) for progress in entry.settlement.counters):
+    counters = entry.settlement.counters
+    if counters and any(_limits(progress.counter) for progress in counters):
         return True
     return isinstance(entry, Entry) and any(redemption.stamps for redemption in entry.settlement.redemptions)
 
