@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sync.hq import stock, vesting
 from sync.hq.database import Connection
@@ -125,7 +125,15 @@ def _copy(conn: Connection, table: str, columns: Columns, rows: Iterable[Sequenc
             copy.write_row(row)
 
 
-def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, verdicts: Sequence[Verdict]) -> None:
+def post(
+    conn: Connection,
+    programmes: Programmes,
+    terminal: str,
+    epoch: int,
+    verdicts: Sequence[Verdict],
+    *,
+    now: datetime,
+) -> None:
     """Book what is not parked, under the numbers of `terminal` and `epoch`. Within the caller's transaction."""
     booked = [(received, account) for received, account, parking in verdicts if account and parking is None]
     if not booked:
@@ -148,7 +156,6 @@ def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, ve
     count(conn, booked)
     stock.count(conn, programmes, booked)
     vesting.note(conn, programmes, booked)
-    now = datetime.now(UTC)
     settle_spending(conn, booked, now)
     programme = programmes.newest(conn)
     if programme is not None and programme.tier_policy is not None:
