@@ -30,6 +30,7 @@ class Reason(StrEnum):
     MIRROR_OLD = "mirror_old"
     CARD_UNKNOWN = "card_unknown"
     CARD_BLOCKED = "card_blocked"
+    RESTORED = "restored"  # this till's journal may be a copy: head office has not said yet how far it has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ def assess(
     online: bool = False,
     held: int = 0,
     leased: int = 0,
+    restored: bool = False,
 ) -> Verdict:
     """How many points this till may redeem for this card now.
 
@@ -79,6 +81,7 @@ def assess(
         online: head office can be asked to hold points: the policy is for when it cannot.
         held: points that head office holds for this sale.
         leased: points of this member set aside at this till, not spent and not lapsed.
+        restored: this till's journal may be a copy or a backup: what it says was spent and set aside does not count.
     """
     if blocked:
         return Verdict(False, 0, mirror_as_of_ms, Reason.CARD_BLOCKED, Mode.NEVER)
@@ -88,6 +91,9 @@ def assess(
     bounded = Reason.BALANCE if points == max(0, balance) else Reason.PENDING
     if online:
         return Verdict(points > 0, points, mirror_as_of_ms, bounded, Mode.ONLINE)
+    if restored:
+        bound = min(points, held)
+        return Verdict(bound > 0, bound, mirror_as_of_ms, Reason.RESTORED, Mode.NEVER)
     own, reason = _own_word(policy, mirror_as_of_ms, now_ms, card_spent_today, till_spent_today)
     if policy.redeem is OfflineMode.LEASE and leased:
         reason = Reason.LEASE_SHORT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 from pos_client.approvals import Approvals
 from pos_client.config import Config
@@ -10,12 +11,15 @@ from pos_client.credentials import CredentialReader, KeyUnusable
 from pos_client.devices import DeviceBoard
 from pos_client.events import EventBus, EventKind
 from pos_client.inbox import Inbox
+from pos_client.night_report import write_report
 from pos_client.runtime import Runtime
 from pos_client.till import Till
 from sync.agent import Agent, SyncState
 from sync.holds import HoldDesk
 from sync.journal import Journal
 from sync.mirror import Mirror
+from sync.night import Window
+from sync.opening import open_till
 from sync.proofs import Proofs
 from sync.store import Store, read_key
 from sync.terminal import Terminal, load_terminal
@@ -30,14 +34,15 @@ class StartError(Exception):
 
 
 def open_store(config: Config, *, create: bool = False) -> Store:
-    """Open the till's database for writing.
+    """Open the till's database for writing; a damaged one is salvaged, a copy or backup noticed.
 
     Raises:
-        StoreUnusable: see `Store.open`.
+        StoreUnusable: see `sync.opening.open_till`.
     """
     path = config.till.data_dir / STORE_NAME
     # A key made anew beside an old database would be the wrong one, and would hide that the right one is missing.
-    return Store.open(path, read_key(config.till.store_key_file, create=create and not path.exists()))
+    fresh = create and not path.exists() and not path.with_suffix(".salvaged").exists()
+    return open_till(path, read_key(config.till.store_key_file, create=fresh)).store
 
 
 def look_store(config: Config) -> Store:
@@ -67,7 +72,16 @@ def build_transport(config: Config, terminal: Terminal, mirror: Mirror, *, timeo
 def build_agent(config: Config, store: Store, terminal: Terminal, on_state: Callable[[SyncState], None]) -> Agent:
     """The sync agent of an enrolled till."""
     transport = build_transport(config, terminal, Mirror(store))
-    return Agent(store, terminal, transport, poll_s=config.sync.poll_s, on_state=on_state)
+    zone = ZoneInfo(config.till.time_zone)
+    return Agent(
+        store,
+        terminal,
+        transport,
+        poll_s=config.sync.poll_s,
+        on_state=on_state,
+        night=Window(config.sync.night_from, config.sync.night_to, zone),
+        on_night=lambda night: write_report(config, terminal, night),
+    )
 
 
 def build_runtime(config: Config, store: Store) -> Runtime:

@@ -27,6 +27,7 @@ _COMMANDS = {
     "interpret": "pos_client.commands.interpret:interpret",
     "manager": "pos_client.commands.manager:manager",
     "programme": "pos_client.commands.programme:programme",
+    "simulate": "pos_client.commands.simulate:simulate",
     "sync": "pos_client.commands.sync:sync_group",
     "till": "pos_client.commands.till:till",
 }

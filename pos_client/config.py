@@ -87,6 +87,8 @@ class SyncConfig(_Section):
 
     poll_s: Annotated[int, Field(ge=1, le=3600)] = 60
     timeout_s: Annotated[int, Field(ge=1, le=120)] = 10
+    night_from: time = time(2)
+    night_to: time = time(5)
     hold_ms: Annotated[int, Field(ge=50, le=10_000)] = 400
     """Milliseconds."""
 

@@ -90,7 +90,9 @@ class Drafts:
         sale = self._journal.find_all(session=sale_session).get(EntryKind.SALE)
         if sale is None:
             raise TillError(
-                "unknown_receipt", "this receipt is not of this till: return the goods where they were bought"
+                "unknown_receipt",
+                "this till has no such receipt: it is of another till, or older than this one keeps (30 days after "
+                "head office had it); return the goods where they were bought, or adjust the points",
             )
         if self._journal.find_all(session=sale_session).get(EntryKind.VOID):
             raise TillError("sale_voided", "this sale was voided: its points are back already")

@@ -101,6 +101,7 @@ class Reckoning:
             now_ms=now,
             card_spent_today=self._journal.spent_on(today, holder.card),
             till_spent_today=self._journal.spent_on(today),
+            restored=self._journal.in_doubt(),
             online=self._spending.online and not promised,
             held=sum(source.points for source in self._spending.held(session)),
             leased=sum(source.points for source in self._spending.leased(holder.account)),

@@ -66,6 +66,7 @@ def running(config: Config) -> Iterator[Runtime]:
         raise
     if problem := clock_problem(wall_ms()):
         log.warning("clock", problem=problem)
+    runtime.agent.before_selling()
     supervisor.start()
     runtime.agent.start()
     try:

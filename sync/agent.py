@@ -13,13 +13,16 @@ from datetime import date
 import structlog
 import tenacity
 
+from sync.backups import Backup, back_up
 from sync.calls import Calls
-from sync.epochs import Epochs
+from sync.epochs import Epochs, Notice
 from sync.errors import OtherVersion, Rejected, ServerFault, StoreError, SyncError, TransportError
 from sync.holds import tell_head_office
 from sync.journal import Journal
 from sync.mirror import Mirror
+from sync.night import Nights, Window
 from sync.proofs import DayResult, Proofs
+from sync.prune import prune
 from sync.sender import CONFLICT, Sender, Sent
 from sync.settling import Settling
 from sync.snapshot import Snapshots
@@ -64,10 +67,14 @@ class SyncState:
 
 @dataclass(frozen=True, slots=True)
 class NightReport:
-    """The night's work: one round, and each compared day."""
+    """The night's work: one round, each compared day, the backup (None when there was no space), entries that were
+    pruned, and what the manager must hear of since the last night."""
 
     report: SyncReport
     days: Sequence[DayResult] = field(default_factory=tuple)
+    backup: Backup | None = None
+    pruned: int = 0
+    notices: Sequence[Notice] = field(default_factory=tuple)
 
     @property
     def agrees(self) -> bool:
@@ -87,6 +94,8 @@ class Agent:
         poll_s: int,
         on_state: Callable[[SyncState], None] = lambda _: None,
         now_ms: Callable[[], int] = wall_ms,
+        night: Window | None = None,
+        on_night: Callable[[NightReport], None] = lambda _: None,
         steady_s: Callable[[], float] = time.monotonic,
         resumed: bool = False,
     ) -> None:
@@ -111,7 +120,10 @@ class Agent:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._sender = Sender(store, terminal, transport, self._journal, now_ms=now_ms, steady_s=steady_s)
-        self._settling = Settling(Epochs(store), self._journal, transport, now_ms, asked=resumed)
+        self._epochs = Epochs(store)
+        self._settling = Settling(self._epochs, self._journal, transport, now_ms, asked=resumed)
+        self._nights = Nights(store, terminal.terminal, night) if night else None
+        self._on_night = on_night
         self.state = SyncState(online=False, since_ms=now_ms())
 
     def before_selling(self) -> None:
@@ -137,7 +149,7 @@ class Agent:
             return report
 
     def nightly(self, on_progress: Progress = _silent, on_snapshot: Progress = _silent) -> NightReport:
-        """Push all, pull all, then compare with head office every day that is not proven yet.
+        """Push all, pull all, compare with head office every day that is not proven yet, back up, prune, report.
 
         Raises:
             TransportError: head office could not be used.
@@ -145,7 +157,25 @@ class Agent:
         report = self.run_once(on_progress, on_snapshot)
         with self._one_round():
             days = tuple(self._compare(epoch, day) for epoch, day in self._proofs.open_days())
-        return NightReport(report, days)
+        night = NightReport(report, days, self._back_up(), self._prune(), self._epochs.notices(unreported=True))
+        self._on_night(night)
+        self._epochs.reported()
+        if self._nights is not None:
+            self._nights.done(self._now_ms())
+        return night
+
+    def _back_up(self) -> Backup | None:
+        """Without a backup the night goes on: the manager is told."""
+        try:
+            return back_up(self._store.path, self._store.key, self._now_ms())
+        except StoreError as error:
+            self._epochs.tell(self._now_ms(), "no_backup", str(error))
+            return None
+
+    def _prune(self) -> int:
+        """By head office's time, and only once that is known."""
+        offset_ms = self._mirror.contact().clock_offset_ms
+        return 0 if offset_ms is None else prune(self._store, self._proofs, self._now_ms() + offset_ms)
 
     @contextlib.contextmanager
     def _one_round(self) -> Iterator[None]:
@@ -249,6 +279,8 @@ class Agent:
 
     def start(self) -> None:
         """Sync in a thread of its own until `stop`: at once, after every wake-up, and every `poll_s` seconds."""
+        if self._nights is not None:
+            self._nights.begin(self._now_ms())
         self._thread = threading.Thread(target=self._run, name="sync-agent", daemon=True)
         self._thread.start()
 
@@ -274,6 +306,8 @@ class Agent:
             self._wake.clear()
             try:
                 retry(self.run_once)
+                if self._nights is not None and self._nights.due(self._now_ms()):
+                    retry(self.nightly)
             except tenacity.RetryError:
                 return  # stopped while head office was away: the queue is in the journal
             self._wake.wait(self._poll_s)

@@ -3,7 +3,8 @@
 SyncError
 ├── StoreError            the till's database; the text says what, where and what to do
 │   ├── StoreUnusable     at start: missing, read-only, wrong key, damaged: fix it, then start again
-│   │   └── StoreTaken    another till process has it: ask that one
+│   │   ├── StoreTaken    another till process has it: ask that one
+│   │   └── StoreDamaged  bytes of it are wrong: what can be read is salvaged into a new file
 │   ├── StoreFull         no space: nothing was booked; free space, then book again
 │   └── NotEnrolled       this till has no place at head office yet: enrol it
 └── TransportError        head office; the text says what and what happens next
@@ -30,6 +31,10 @@ class StoreUnusable(StoreError):
 
 class StoreTaken(StoreUnusable):
     """Another process runs this till."""
+
+
+class StoreDamaged(StoreUnusable):
+    """Bytes of the file are wrong, or its digest chain does not hold."""
 
 
 class StoreFull(StoreError):

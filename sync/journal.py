@@ -260,6 +260,11 @@ class Journal:
         )
         return None if row is None else row[0]
 
+    def in_doubt(self) -> bool:
+        """Whether this journal may be a copy or a backup, which head office has not settled yet."""
+        row = self._store.row("SELECT doubt IS NOT NULL FROM origin")
+        return bool(row and row[0])
+
     def last_of(self, epoch: int) -> int | None:
         """The last sequence this journal wrote in an epoch; None when it never was in it."""
         row = self._store.row(
@@ -291,7 +296,8 @@ class Journal:
         Returns:
             False, and nothing changed, when this journal no longer has what is missing there.
         """
-        if self.digest_at(epoch, seq) is None:
+        pruned = self._store.row("SELECT seq FROM pruned WHERE epoch = ?", (epoch,))
+        if pruned is not None and seq < pruned[0]:
             return False
         with self._store.transaction() as connection:
             for update in _REWIND:

@@ -137,8 +137,9 @@ class Sender:
         self._under_way, self._faults = None, 0
         self._most = max(1, min(answer.max_batch, MAX_BATCH_ENTRIES))
         parked = [result for result in answer.results if result.outcome is Outcome.PARKED]
-        for result in parked:
-            log.warning("parked at head office", seq=result.seq, code=result.code, text=result.text)
+        if parked:  # one line a batch: a long queue may hold thousands
+            first = parked[0]
+            log.warning("parked at head office", count=len(parked), seq=first.seq, code=first.code, text=first.text)
         if conflicts := sum(result.code == CONFLICT for result in parked):
             self._epochs.diverged(batch.epoch)
             self._epochs.tell(

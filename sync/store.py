@@ -16,7 +16,8 @@ import sqlcipher3.dbapi2 as sqlcipher
 from filelock import FileLock, Timeout
 from sqlite_utils import Database
 
-from sync.errors import StoreError, StoreFull, StoreTaken, StoreUnusable
+from sync.errors import StoreDamaged, StoreError, StoreFull, StoreTaken, StoreUnusable
+from sync.health import damage
 from sync.migrations import migrations
 
 BUSY_TIMEOUT_MS = 5000
@@ -135,34 +136,41 @@ def _why(path: Path, error: Exception) -> str:
         return f"database {path} cannot be written: check that the folder exists and belongs to the till's user"
     if _is_full(path, error):
         return f"database {path} cannot be opened, the disk is full: free some space and start again"
-    return f"database {path} cannot be used: {text}; keep the file and call support"
+    return f"database {path} cannot be used: {text}; keep the file, and put a backup back: spaarpunt sync restore"
 
 
 class Store:
     """One till's database: one writing connection for the whole process, shared under a lock."""
 
-    def __init__(self, path: Path, connection: Any) -> None:
+    def __init__(self, path: Path, connection: Any, key: bytes = b"") -> None:
         self.path = path
+        self.key = key
         self.db = Database(connection)
         self._connection = connection
         self._lock = threading.RLock()
         self._till_lock: FileLock | None = None
 
     @classmethod
-    def open(cls, path: Path, key: bytes) -> Store:
+    def open(cls, path: Path, key: bytes, held: FileLock | None = None) -> Store:
         """Open for writing, as the only till on this file, and bring the schema up to date.
 
+        Args:
+            held: the folder's lock, when the caller has it; the store gives it back when it is closed.
+
         Raises:
-            StoreUnusable: another till has it, wrong key, damaged, read-only folder, or full.
+            StoreDamaged: pages, or the chain of what head office does not have; nothing was changed.
+            StoreUnusable: another till has it, wrong key, read-only folder, or full.
         """
-        lock = _take_lock(path)
+        lock = held or hold_folder(path)
         try:
-            store = cls(path, connect(path, key))
+            connection = connect(path, key)
+            wrong = damage(connection)
+            if wrong is not None:
+                connection.close()
+                raise StoreDamaged(f"database {path} is damaged ({wrong}): keep the file and call support")
+            store = cls(path, connection, key)
             store._till_lock = lock
-            damage = store._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if damage != "ok":
-                raise StoreUnusable(f"database {path} is damaged ({damage}): keep the file and call support")
-            store._migrate()
+            store.migrate()
             # A file of another user opens for reading without complaint: better found now than at the first sale.
             store._connection.execute("BEGIN IMMEDIATE")
             store._connection.execute("UPDATE feed SET cursor = cursor")
@@ -184,11 +192,12 @@ class Store:
         """
         if not path.exists():
             raise StoreUnusable(f"no till database at {path}: enrol this till, or check till.data_dir")
-        store = cls(path, connect(path, key))
+        store = cls(path, connect(path, key), key)
         store._connection.execute("PRAGMA query_only = ON")
         return store
 
-    def _migrate(self) -> None:
+    def migrate(self) -> None:
+        """Bring the schema up to date, after a backup of the file as it was."""
         if not migrations.pending(self.db):
             return
         if migrations.applied(self.db):
@@ -267,7 +276,12 @@ class Store:
                 self._till_lock = None
 
 
-def _take_lock(path: Path) -> FileLock:
+def hold_folder(path: Path) -> FileLock:
+    """Become the only till on the file at `path`, until the lock is released.
+
+    Raises:
+        StoreTaken, StoreUnusable.
+    """
     lock = FileLock(path.with_suffix(".lock"), timeout=0, mode=0o600)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,10 @@ EARLIEST_MS = 1_704_067_200_000
 """1 January 2024 UTC: no till ran this software before, so an earlier clock is a flat battery."""
 
 
+MAX_SKEW_MS = 120_000
+"""Two minutes off head office is no drift between two time servers: the manager is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terminal:
     """An enrolled till. Keys never appear in its repr."""
@@ -113,4 +117,15 @@ def clock_problem(now_ms: int) -> str | None:
     shown = time.strftime("%Y-%m-%d %H:%M", time.gmtime(now_ms / 1000))
     return (
         f"this machine's clock says {shown} UTC: set the date and time; sales are kept and sent, with this time noted"
+    )
+
+
+def skew_problem(offset_ms: int | None) -> str | None:
+    """One line when this clock is more than `MAX_SKEW_MS` off head office's, else None."""
+    if offset_ms is None or abs(offset_ms) <= MAX_SKEW_MS:
+        return None
+    way = "behind" if offset_ms > 0 else "ahead of"
+    return (
+        f"this machine's clock is {abs(offset_ms) // 1000} s {way} head office's: set it; sales are kept and sent, "
+        "with both times noted"
     )

@@ -204,7 +204,7 @@ class AccountBalance(Message):
 
     account: str
     points: StrictInt
-    counters: dict[str, StrictInt] = Field(default={}, exclude_if=_is_empty)
+    counters: dict[str, StrictInt] = Field(default_factory=dict, exclude_if=_is_empty)
     """What stamp cards, challenges and limits have counted of the account, as of the same moment."""
     pending: StrictInt = Field(default=0, exclude_if=_is_empty)
     """Of the points, those that are not vested: shown, but not to be spent yet."""
@@ -232,7 +232,7 @@ class AccountChange(Message):
     first_name: str | None
     tier: str
     points: StrictInt
-    counters: dict[str, StrictInt] = Field(default={}, exclude_if=_is_empty)
+    counters: dict[str, StrictInt] = Field(default_factory=dict, exclude_if=_is_empty)
     """What stamp cards, challenges and limits have counted of the account; left out when nothing is."""
     first_purchase: StrictBool = Field(default=False, exclude_if=_is_empty)
     """Nothing is booked to the account yet."""

@@ -8,8 +8,9 @@ from pos_client.app import build_agent, open_store
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
 from pos_client.commands.progress import exchange_progress
 from pos_client.config import Config
+from sync.backups import back_up
 from sync.errors import NotEnrolled, SyncError
-from sync.terminal import enrolment_key, load_terminal, save_terminal
+from sync.terminal import enrolment_key, load_terminal, save_terminal, wall_ms
 from sync.transport import Transport
 
 
@@ -32,6 +33,7 @@ def enrol(config: Config, code: str, as_json: bool) -> None:
         transport = Transport(str(config.till.head_office_url), key, timeout_s=config.sync.timeout_s)
         terminal = save_terminal(store, transport.enrol(code.strip().upper(), config.till.name, key), key)
         transport.close()
+        back_up(store.path, store.key, wall_ms())  # a damaged file must not make it forget who it is
         with exchange_progress(quiet=as_json) as tell:
             report = build_agent(config, store, terminal, lambda _: None).run_once(*tell)
         store.close()

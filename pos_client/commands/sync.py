@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from rich.markup import escape
 from rich.table import Table
 
 from pos_client.app import build_agent, look_store, open_store
+from pos_client.commands.backups import backup_command, backups_command, restore_command
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option, pass_config
 from pos_client.commands.exposure import from_till
 from pos_client.commands.progress import exchange_progress
@@ -16,11 +18,12 @@ from pos_client.config import Config
 from pos_client.plugin.client import PluginProblem, TillClient
 from pos_client.plugin.messages import SyncAnswer
 from pos_client.plugin.token import TokenError, read_or_create
+from sync.epochs import Epochs
 from sync.errors import StoreTaken, SyncError
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.proofs import Proofs
-from sync.terminal import load_terminal
+from sync.terminal import load_terminal, skew_problem
 
 
 @click.group("sync")
@@ -28,7 +31,8 @@ def sync_group() -> None:
     """Exchange with head office."""
 
 
-sync_group.add_command(from_till)
+for _command in (backup_command, backups_command, restore_command, from_till):
+    sync_group.add_command(_command)
 
 
 @sync_group.command()
@@ -84,6 +88,8 @@ def status(config: Config, as_json: bool) -> None:
         store = look_store(config)
         terminal = load_terminal(store)
         journal, mirror = Journal(store, terminal), Mirror(store)
+        epochs = Epochs(store)
+        notices = epochs.notices(unreported=True)
         head, contact, proof = journal.head(), mirror.contact(), Proofs(store, journal).latest()
         data = {
             "terminal": terminal.terminal,
@@ -96,6 +102,9 @@ def status(config: Config, as_json: bool) -> None:
             "as_of": _iso(contact.as_of_ms),
             "last_contact": _iso(contact.last_contact_ms),
             "clock_offset_ms": contact.clock_offset_ms,
+            "clock": skew_problem(contact.clock_offset_ms),
+            "doubt": epochs.doubt(),
+            "notices": [{"at": _iso(notice.at_ms), "code": notice.code, "text": notice.text} for notice in notices],
             "proof": {"business_date": proof.business_date, "agrees": proof.agrees, "parked": proof.parked}
             if proof
             else None,
@@ -107,11 +116,14 @@ def status(config: Config, as_json: bool) -> None:
     def show() -> None:
         table = Table(show_header=False, box=None)
         for name, value in data.items():
-            if name != "proof":
+            if name not in {"proof", "notices", "clock", "doubt"}:
                 table.add_row(name.replace("_", " "), "never" if value is None else str(value))
         if proof:
             table.add_row("proof", f"{proof.business_date}: {'agrees' if proof.agrees else 'DIFFERS'}")
         console.print(table)
+        for text in (data["clock"], *(notice.text for notice in notices)):
+            if text:
+                console.print(f"[yellow]![/] {escape(str(text))}", highlight=False)
 
     emit(data, as_json, show)
 

@@ -154,6 +154,7 @@ class Morning:
         self._sell(people[8], [large, small])
         self._bank_card_number()
         self._void(people[9], [middle, small])
+        self._return(people[14], [large, large, small])
         self._sell(people[60], [middle, middle], reward=self._shop.second)
         if self._shop.card:
             self._sell(people[12], [middle, large], reward=self._shop.card)
@@ -216,6 +217,24 @@ class Morning:
         self._tally.points = points
         self._tally.expected[member.card] = before
         self._say(f"{member.first_name} changes their mind: voided, {before} points again")
+
+    def _return(self, member: DemoMember, goods: list[dict[str, Any]]) -> None:
+        """The first line comes back: just that is taken back which the sale's own lines say it earned."""
+        if member.card.startswith("9528"):
+            self._world.wedge.swipe(f";{member.card}?")
+        else:
+            self._world.scanner.scan(member.card, aim="]E0" if member.card.isdigit() else "]C0")
+        session = self._check_out(member, "presents a card", goods, None)
+        settled = self._client.quote(session).settlement
+        back = self._client.return_goods(f"{session}-back", session, {"1": goods[0].get("quantity", 1000)})
+        assert back.entry is not None
+        taken = next(line.points for line in settled.lines if line.line_id == "1")
+        if back.entry.points != -taken:
+            raise DemoError(f"expected the return to take back {taken} points, got {-back.entry.points}")
+        self._tally.entries += 1
+        self._tally.points -= taken
+        self._tally.expected[member.card] -= taken
+        self._say(f"{member.first_name} brings one article back: − {taken} points, as that line had earned")
 
     def _points(self, member: DemoMember, goods: list[dict[str, Any]], reward: str | None) -> tuple[int, int]:
         """Points earned and spent by the programme as a customer reads it: worked out here, apart from the engine."""

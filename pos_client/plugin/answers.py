@@ -18,6 +18,7 @@ from pos_client.plugin import messages
 from pos_client.runtime import Runtime
 from pos_client.session import Booked, Quote, SessionState
 from sync.mirror import Holder
+from sync.terminal import skew_problem
 
 
 @overload
@@ -92,7 +93,7 @@ def status_answer(runtime: Runtime) -> messages.StatusAnswer:
         software=f"spaarpunt/{__version__}",
         online=sync.online,
         since=at(sync.since_ms),
-        problem=sync.problem,
+        problem=sync.problem or skew_problem(runtime.mirror.contact().clock_offset_ms),
         queue_length=runtime.journal.head().queued,
         mirror_as_of=at(runtime.mirror.contact().as_of_ms),
         devices=tuple(

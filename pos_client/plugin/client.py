@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote as in_path
@@ -174,6 +174,11 @@ class TillClient:
     def decide(self, number: int, request: Decide) -> DecidedAnswer:
         """Decide about a parked entry."""
         return self._call(DecidedAnswer, "POST", f"/v1/inbox/{number}", _body(request))
+
+    def return_goods(self, return_id: str, sale: str, lines: Mapping[str, int]) -> BookedAnswer:
+        """Take goods back from a sale: thousandths by line id."""
+        back = [{"line_id": line, "quantity": quantity} for line, quantity in lines.items()]
+        return self._call(BookedAnswer, "POST", "/v1/returns", {"id": return_id, "sale": sale, "lines": back})
 
     def status(self) -> StatusAnswer:
         """How the till is doing."""

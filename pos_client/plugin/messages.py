@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictBool
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt
 
 from loyalty.resolution import Action
 from pos_client.session import SessionState
@@ -49,6 +49,23 @@ class EnterPin(Asked):
     """POST /v1/sessions/{id}/pin."""
 
     pin: Annotated[SecretStr, Field(min_length=1, max_length=16)]
+
+
+class ReturnLine(Asked):
+    """Goods of one line that come back: its id as on the receipt, and how much, in thousandths."""
+
+    line_id: Annotated[str, Field(min_length=1, max_length=64)]
+    quantity: Annotated[StrictInt, Field(gt=0, le=1_000_000_000)]
+
+
+class ReturnGoods(Asked):
+    """POST /v1/returns."""
+
+    id: SessionId
+    """Chosen by the till's software: the same id again is the same return."""
+    sale: SessionId
+    """The session of the sale, as on its receipt."""
+    lines: Annotated[tuple[ReturnLine, ...], Field(min_length=1, max_length=500)]
 
 
 class Redeem(Asked):

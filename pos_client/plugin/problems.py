@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from loyalty.credentials import CredentialRefused
-from loyalty.errors import BasketError, CardFormatError, LoyaltyError, RewardRefused
+from loyalty.errors import BasketError, CardFormatError, LoyaltyError, ReturnRefused, RewardRefused
 from pos_client.plugin.messages import InvalidPart, Problem
 from pos_client.reckoning import TillError
 from sync.errors import (
@@ -46,6 +46,11 @@ STATUS: Mapping[str, int] = {
     "no_card": 409,
     "no_programme": 503,
     "sale_returned": 409,
+    "sale_voided": 409,
+    "unknown_receipt": 404,
+    "unknown_line": 422,
+    "not_returnable": 409,
+    "too_much": 409,
     "basket_invalid": 422,
     # The card.
     "card_unknown_format": 422,
@@ -92,6 +97,7 @@ STATUS: Mapping[str, int] = {
     "till_cap": 409,
     "policy_never": 409,
     "mirror_old": 409,
+    "restored": 409,
     "card_unknown": 409,
     # The till's disk, and head office.
     "disk_full": 507,
@@ -138,7 +144,7 @@ def respond(
 
 def explain(error: Exception) -> tuple[str, str]:
     """The code and the detail for a domain or store error."""
-    if isinstance(error, (TillError, RewardRefused, CredentialRefused)):
+    if isinstance(error, (TillError, RewardRefused, ReturnRefused, CredentialRefused)):
         return error.code, str(error)
     if isinstance(error, CardFormatError):
         # The error's own text ends with four characters of what came: it may be a mistyped bank card.

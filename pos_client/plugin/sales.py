@@ -8,7 +8,16 @@ from fastapi import APIRouter, Depends, Request
 
 from loyalty.basket import Basket
 from pos_client.plugin.answers import booked_answer, quote_answer
-from pos_client.plugin.messages import BookedAnswer, EnterPin, Identify, OpenSession, QuoteAnswer, Redeem, SessionId
+from pos_client.plugin.messages import (
+    BookedAnswer,
+    EnterPin,
+    Identify,
+    OpenSession,
+    QuoteAnswer,
+    Redeem,
+    ReturnGoods,
+    SessionId,
+)
 from pos_client.runtime import Runtime
 from pos_client.session import SessionState
 
@@ -20,6 +29,7 @@ def runtime_of(request: Request) -> Runtime:
 
 Running = Annotated[Runtime, Depends(runtime_of)]
 router = APIRouter(prefix="/v1/sessions", tags=["sale"])
+returns = APIRouter(prefix="/v1/returns", tags=["sale"])
 
 # Plain `def`: these wait for the disk, so each runs on a worker thread and the event loop stays free.
 
@@ -70,3 +80,10 @@ def commit(runtime: Running, session: SessionId) -> BookedAnswer:
 def void(runtime: Running, session: SessionId) -> BookedAnswer:
     """Drop an open sale, or reverse a booked one by an entry of its own. Asking again changes nothing."""
     return booked_answer(runtime, session, SessionState.VOIDED, runtime.till.void(session))
+
+
+@returns.post("")
+def return_goods(runtime: Running, body: ReturnGoods) -> BookedAnswer:
+    """Take goods back from a sale booked at this till, with the points that it earned then. Again: the same return."""
+    back = {line.line_id: line.quantity for line in body.lines}
+    return booked_answer(runtime, body.id, SessionState.BOOKED, runtime.till.return_goods(body.id, body.sale, back))

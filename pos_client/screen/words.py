@@ -62,6 +62,7 @@ REASONS = {
     "card_cap": mark("at most {card_cap} a day per card"),
     "till_cap": mark("at most {till_cap} a day at this till"),
     "mirror_old": mark("too long without head office"),
+    "restored": mark("this till was restored: head office first"),
     "policy_never": mark("only with a connection"),
     "no_lease": mark("no points set aside at this till"),
     "lease_short": mark("more than is set aside at this till"),

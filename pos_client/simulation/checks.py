@@ -7,9 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from loyalty.ledger import Entry
-from loyalty.programme import OfflineMode
 from pos_client.simulation.office import Office
-from pos_client.simulation.scenario import Scenario
 from pos_client.simulation.tills import Machine, Tills
 from sync.hq.spending import debt_totals
 
@@ -35,7 +33,7 @@ class Checks:
     parked: dict[str, int]
     debts: int
     overspent_points: int
-    exposure_points: int
+    allowed_points: int
     problems: tuple[str, ...]
 
 
@@ -44,10 +42,14 @@ def checked(
     tills: Tills,
     machines: Sequence[Machine],
     receipts: Sequence[Receipt],
-    scenario: Scenario,
-    exposure_points: int,
+    *,
+    allowed_points: int,
 ) -> Checks:
-    """Hold head office's books against what the tills printed."""
+    """Hold head office's books against what the tills printed.
+
+    Args:
+        allowed_points: the most that the policy lets tills overspend together.
+    """
     here = _entries(office)
     waiting: dict[str, set[str]] = {
         machine.name: _queue(tills, machine) for machine in machines if machine.queued or machine.superseded
@@ -63,9 +65,8 @@ def checked(
         *_named("entries at head office that no till printed", sorted(strangers)),
         *_named("accounts whose balance is not the sum of their ledger", _wrong_sums(office)),
     ]
-    allowed = exposure_points if scenario.policy is OfflineMode.CAPPED else 0
-    if overspent > allowed:
-        problems.append(f"{overspent} points overspent, at most {allowed} expected under {scenario.policy}")
+    if overspent > allowed_points:
+        problems.append(f"{overspent} points overspent, the policy allows {allowed_points}")
     left = [(one, one.machine in superseded) for one in receipts if not here[one.id]]
     return Checks(
         at_head_office=len(receipts) - len(left),
@@ -74,7 +75,7 @@ def checked(
         parked=dict(office.conn.execute("SELECT code, count(*) FROM parked GROUP BY code ORDER BY code").fetchall()),
         debts=debts,
         overspent_points=overspent,
-        exposure_points=exposure_points,
+        allowed_points=allowed_points,
         problems=tuple(problems),
     )
 

@@ -43,7 +43,7 @@ A = TypeVar("A")
 
 
 class Line:
-    """The calls of one till. `at_s` is this till's place in simulated time: ahead of the schedule while a round lasts."""
+    """The calls of one till. `at_s`: its place in simulated time, ahead of the schedule while a round lasts."""
 
     def __init__(self, office: Office, network: Network, terminal: str, key: Ed25519PrivateKey, region: int) -> None:
         self.at_s = 0.0

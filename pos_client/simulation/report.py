@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Tally:
-    """What tills did. Rewards that were refused: the till's limits, or the member's points."""
+    """What tills did.
+
+    Rewards are refused by the till's limits or the member's points. A round fails without a line or a head office, or
+    is refused, as that of a till is whose copy goes on in its place.
+    """
 
     sales: int = 0
     rewards: int = 0
@@ -24,6 +28,7 @@ class Tally:
     refused_rewards: int = 0
     rounds: int = 0
     failed_rounds: int = 0
+    refused_rounds: int = 0
     retried_batches: int = 0
     changes: int = 0
     nights: int = 0

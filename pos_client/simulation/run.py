@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from loyalty.programme import OfflineMode
 from pos_client.simulation.checks import Receipt, checked
 from pos_client.simulation.network import Network
 from pos_client.simulation.office import Enrolled, Office, card_number
@@ -32,7 +35,8 @@ from pos_client.simulation.scenario import (
 from pos_client.simulation.schedule import Schedule
 from pos_client.simulation.tills import Machine, OpenTill, Tills
 from sync.agent import pause_s
-from sync.errors import TransportError
+from sync.errors import Rejected, TransportError
+from sync.night import slot
 
 SAMPLE_S = 300
 """How often the queues are looked at, for the plot."""
@@ -100,8 +104,11 @@ class Simulation:
             if self._schedule.now_s >= told_s + SAMPLE_S:
                 told_s = self._schedule.now_s
                 on_progress(told_s, end_s)
-        checks = checked(self.office, self.tills, self.machines, self.receipts, self.scenario, self.exposure_points)
+        checks = checked(self.office, self.tills, self.machines, self.receipts, allowed_points=self._allowed_points())
         return reported(self, checks, complete=not self._stopped, until_s=self._schedule.now_s)
+
+    def _allowed_points(self) -> int:
+        return self.exposure_points if self.scenario.policy is OfflineMode.CAPPED else 0
 
     def stop(self) -> None:
         """End after the event under way; `run` then reports on what there was."""
@@ -129,21 +136,23 @@ class Simulation:
         scenario, at = self.scenario, self._schedule.at
         for day in range(scenario.days):
             start = day * DAY_S
-            at(start, lambda start=start: self._plan_sales(start))  # type: ignore[misc]
+            at(start, partial(self._plan_sales, start))
             at(start + OPEN_S, self._note_exposure)
             at(start + DAY_S + HOUR_S / 2, lambda: self.office.night(self._schedule.now_s))
             at(start + DAY_S + NIGHT_S, self._plan_nights)
-        for number in range(int(scenario.end_s // SAMPLE_S)):
+        for number in range(int(scenario.end_s) // SAMPLE_S):
             at(number * SAMPLE_S, self._sample)
-        for number in range(int(scenario.end_s // FEED_S)):
+        for number in range(int(scenario.end_s) // FEED_S):
             at(number * FEED_S, self.office.keep_feed_short)
-        for name, (start, end), whom in (
-            ("outage of a region", scenario.outage_s, [one for one in self.machines if one.region == 0]),
+        region = [machine for machine in self.machines if machine.region == 0]
+        for name, times, whom in (
+            ("a region without a line", scenario.outage_s, region),
             ("head office away", scenario.restart_s, self.machines),
         ):
+            begins, end = times
             if end:
-                at(start, lambda whom=whom: self._poll(whom))  # type: ignore[misc]
-                at(end, lambda name=name, whom=whom: self._watch_drain(name, whom))  # type: ignore[misc]
+                at(begins, partial(self._poll, whom))
+                at(end, partial(self._watch_drain, name, whom))
         if scenario.clones:
             at(12 * HOUR_S, self._clone)
 
@@ -152,7 +161,7 @@ class Simulation:
             for _ in range(self._poisson(self.scenario.sales_per_day)):
                 when = start + self._chance.uniform(OPEN_S, CLOSE_S)
                 if when >= self._schedule.now_s:
-                    self._schedule.at(when, lambda machine=machine: self._sale(machine))  # type: ignore[misc]
+                    self._schedule.at(when, partial(self._sale, machine))
 
     def _poisson(self, mean: float) -> int:
         """A number of independent things, `mean` on average (Knuth, TAOCP 2, 3.4.1)."""
@@ -164,8 +173,8 @@ class Simulation:
 
     def _plan_nights(self) -> None:
         for machine in self.machines:
-            into_s = slot_s(machine.enrolled.terminal, MORNING_S - NIGHT_S)
-            self._schedule.at(self._schedule.now_s + into_s, lambda machine=machine: self._night(machine))  # type: ignore[misc]
+            into_s = slot(machine.enrolled.terminal, timedelta(seconds=MORNING_S - NIGHT_S)).total_seconds()
+            self._schedule.at(self._schedule.now_s + into_s, partial(self._night, machine))
 
     # -- events ---------------------------------------------------------------------------------------------------
 
@@ -195,7 +204,7 @@ class Simulation:
 
     def _plan_round(self, machine: Machine, when_s: float) -> None:
         machine.round_planned = True
-        self._schedule.at(max(when_s, machine.busy_until_s), lambda: self._round(machine))
+        self._schedule.at(max(when_s, machine.busy_until_s), partial(self._round, machine))
 
     def _round(self, machine: Machine) -> None:
         """The agent's round, with whatever requests that takes, from now on."""
@@ -206,6 +215,8 @@ class Simulation:
                 night = till.agent.nightly()
                 report = night.report
                 machine.night_due = False
+                if night.backup is not None:
+                    night.backup.path.unlink()  # thousands of tills share one disk here
                 self.tally.nights += 1
                 self.tally.nights_agreed += night.agrees
             else:
@@ -213,6 +224,7 @@ class Simulation:
         except TransportError as error:
             machine.tries += 1
             self.tally.failed_rounds += 1
+            self.tally.refused_rounds += isinstance(error, Rejected)
             self._plan_round(machine, till.line.at_s + pause_s(machine.tries, error, self._pauses.uniform))
         else:
             machine.tries, machine.asked = 0, True
@@ -223,6 +235,9 @@ class Simulation:
         machine.busy_until_s = till.line.at_s
         self.tally.retried_batches += till.line.take_retries()
         till.learn()
+        if machine.superseded:
+            for drain in self.drains:
+                drain.reached(machine.name, till.line.at_s)
 
     def _poll(self, machines: Iterable[Machine]) -> None:
         """Idle tills ask for changes every minute, which is simulated only when it meets trouble."""
@@ -230,7 +245,7 @@ class Simulation:
             self._wake(machine, self._chance.uniform(0, POLL_S))
 
     def _watch_drain(self, name: str, machines: Iterable[Machine]) -> None:
-        away = [machine for machine in machines if machine.tries]
+        away = [machine for machine in machines if machine.tries and not machine.superseded]
         entries = sum(machine.queued for machine in away)
         self.drains.append(Drain(name, self._schedule.now_s, entries, {machine.name for machine in away}))
 
@@ -253,7 +268,7 @@ class Simulation:
             first = next(one for one in self.machines if one.enrolled is copy.enrolled)
             for machine in (first, copy):
                 when = self._schedule.now_s + self._chance.uniform(0, HOUR_S)
-                self._schedule.at(when, lambda machine=machine: self._sale(machine))  # type: ignore[misc]
+                self._schedule.at(when, partial(self._sale, machine))
 
     def _sample(self) -> None:
         by_region = [0] * REGIONS

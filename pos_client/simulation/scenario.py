@@ -27,7 +27,7 @@ TILLS_A_MEMBER = 100
 """One member for so many tills of a neighbourhood: all tills keep all members, and must stay small here. That every
 member spends at many tills at the same time is far harder on the ledger than life."""
 LEAST_MEMBERS = 4
-OPENING_POINTS = 300
+OPENING_POINTS = 600
 AT_HOME = 0.8
 """The part of sales to members of the neighbourhood; the rest are to members from anywhere."""
 WISHES = 0.5

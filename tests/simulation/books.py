@@ -14,16 +14,20 @@ class BooksWrong(AssertionError):
     """An invariant does not hold; the text names the entries, accounts and terminals."""
 
 
-def expect_sound(conn: Connection, tills: Sequence[Counter], *, settled: bool = False) -> None:
+def expect_sound(conn: Connection, tills: Sequence[Counter], *, settled: bool = False, bounded: bool = False) -> None:
     """Check every invariant.
 
     Args:
         settled: every till has synced to its end, so nothing may be missing either.
+        bounded: tills spend what was set aside and nothing else, so nobody may have spent too much.
 
     Raises:
         BooksWrong: with all that is wrong.
     """
-    if found := [*problems(conn, tills), *(missing(conn, tills) if settled else [])]:
+    found = problems(conn, tills)
+    found += missing(conn, tills) if settled else []
+    found += overspent(conn) if bounded else []
+    if found:
         raise BooksWrong("; ".join(found))
 
 
@@ -37,24 +41,42 @@ def problems(conn: Connection, tills: Sequence[Counter]) -> list[str]:
     for till in tills:
         head = till.journal.head()
         found += _acknowledged(conn, till.terminal.terminal, head.epoch, head.acked_seq)
-        allowed = set(till.printed)
-        found += [
-            f"{extra} is at head office and was never printed"
-            for extra in _here(conn, till.terminal.terminal)
-            if extra not in allowed
-        ]
+        here = Tally(_here(conn, till.terminal.terminal))
+        found += [f"{what} is at head office {times} times" for what, times in here.items() if times > 1]
+        unknown = set(here) - {*till.printed, *till.lost}
+        found += [f"{what} is at head office and was never printed" for what in unknown]
     return found
+
+
+def overspent(conn: Connection) -> list[str]:
+    """Accounts with more set aside than they have, or with points spent that nobody had set aside.
+
+    Goods that come back may take points that are set aside already, or spent: only so much may be short.
+    """
+    rows = conn.execute(
+        "SELECT b.account_id, b.points, held.points, leased.points, l.debt, l.taken FROM balance b "
+        "CROSS JOIN LATERAL (SELECT coalesce(sum(points), 0) AS points FROM hold h WHERE h.account_id = b.account_id "
+        "AND state IN ('active', 'captured') AND expires_at > now()) held "
+        "CROSS JOIN LATERAL (SELECT coalesce(sum(points - spent), 0) AS points FROM lease l "
+        "WHERE l.account_id = b.account_id AND state = 'active') leased "
+        "CROSS JOIN LATERAL (SELECT coalesce(sum(debt), 0) AS debt, coalesce(-sum(least(points, 0)) "
+        "FILTER (WHERE kind IN ('void', 'return')), 0) AS taken FROM ledger l WHERE l.account_id = b.account_id) l "
+        "WHERE b.points - held.points - leased.points < -l.taken OR l.debt > l.taken"
+    )
+    return [
+        f"account {account} has {points} points, {held} held and {leased} leased; {debt} spent without any of these, "
+        f"{taken} taken back"
+        for account, points, held, leased, debt, taken in rows
+    ]
 
 
 def missing(conn: Connection, tills: Sequence[Counter]) -> list[str]:
-    """Receipts that are not at head office exactly once, booked or parked: none once every till has synced."""
-    found = []
-    for till in tills:
-        here = Tally(_here(conn, till.terminal.terminal))
-        found += [
-            f"{receipt} is at head office {here[receipt]} times" for receipt in till.printed if here[receipt] != 1
-        ]
-    return found
+    """Receipts that are not at head office, booked or parked: none once every till has synced."""
+    return [
+        f"{receipt} is not at head office"
+        for till in tills
+        for receipt in sorted(set(till.printed) - set(_here(conn, till.terminal.terminal)))
+    ]
 
 
 def _here(conn: Connection, terminal: str) -> list[Receipt]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
+from time import monotonic
 
 import httpx
 
@@ -16,6 +17,7 @@ from pos_client.session import Booked
 from pos_client.till import Till
 from sync.agent import Agent, SyncReport
 from sync.errors import TransportError
+from sync.holds import HoldDesk
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.store import Store
@@ -26,9 +28,11 @@ from tests.sync.build import KEY
 
 FORMATS = (CardFormat(name="card", prefix="29", length=13, check=CheckDigit.NONE),)
 TIME_ZONE = "Europe/Amsterdam"
+ASK_S = 30
+"""A till asks for a hold within half a second; here what fails is the wire, on order, and never a busy machine."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Receipt:
     """What a customer walked away with: head office must come to hold exactly this entry."""
 
@@ -53,6 +57,7 @@ class Counter:
         wire: httpx.BaseTransport | None = None,
         timeout_s: int = 5,
         now_ms: Callable[[], int] = wall_ms,
+        steady_s: Callable[[], float] = monotonic,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "store.db"
@@ -60,7 +65,11 @@ class Counter:
         self._wire = wire
         self._timeout_s = timeout_s
         self._now_ms = now_ms
+        self._steady_s = steady_s
         self.printed: list[Receipt] = []
+        """What head office must come to hold exactly once."""
+        self.lost: list[Receipt] = []
+        """Receipts that went with a disk: what had been sent is at head office once, the rest is nowhere."""
 
     def enrol(self, code: str, name: str) -> None:
         """Take this till's place at head office, and start."""
@@ -89,16 +98,15 @@ class Counter:
         self.terminal = load_terminal(self.store)
         self.journal = Journal(self.store, self.terminal)
         self.mirror = Mirror(self.store)
-        self.transport = Transport(
-            self._url,
-            self.terminal.private_key,
-            self.terminal.terminal,
-            timeout_s=self._timeout_s,
-            clock_offset_ms=self.mirror.contact().clock_offset_ms or 0,
-            wire=self._wire,
-            now_ms=self._now_ms,
-        )
+        self.transport = self._transport()
         self.agent = Agent(self.store, self.terminal, self.transport, poll_s=3600, now_ms=self._now_ms)
+        self.holds = HoldDesk(
+            self.store,
+            self._transport(),
+            is_online=lambda: self.agent.state.online,
+            ask_s=ASK_S,
+            steady_s=self._steady_s,
+        )
         self.till = Till(
             self.store,
             self.terminal,
@@ -107,11 +115,24 @@ class Counter:
             time_zone=TIME_ZONE,
             business_day_starts=time(0),
             session_timeout_s=600,
+            holds=self.holds,
+            now_ms=self._now_ms,
+        )
+
+    def _transport(self) -> Transport:
+        return Transport(
+            self._url,
+            self.terminal.private_key,
+            self.terminal.terminal,
+            timeout_s=self._timeout_s,
+            clock_offset_ms=self.mirror.contact().clock_offset_ms or 0,
+            wire=self._wire,
             now_ms=self._now_ms,
         )
 
     def close(self) -> None:
         """Switch the till off as it should be."""
+        self.holds.close()
         self.transport.close()
         self.store.close()
 
@@ -126,6 +147,22 @@ class Counter:
         for path, data in held.items():
             path.write_bytes(data)
         self.start()
+
+    def copy_of_disk(self) -> bytes:
+        """The database as a copy of the switched-off till's disk has it."""
+        self.close()
+        held = self.path.read_bytes()
+        self.start()
+        return held
+
+    def put_disk_back(self, held: bytes) -> None:
+        """Start on an earlier copy, as after a disk broke: whatever was booked since is not on it."""
+        self.close()
+        self.path.write_bytes(held)
+        self.start()
+        here = {name for (name,) in self.store.rows("SELECT id FROM journal")}
+        self.lost += [receipt for receipt in self.printed if receipt.id not in here]
+        self.printed = [receipt for receipt in self.printed if receipt.id in here]
 
     def _files(self) -> list[Path]:
         """The database and its log. The log's index is made anew at every start after a crash."""
@@ -179,12 +216,16 @@ class Counter:
         return self.agent.run_once()
 
     def check(self) -> None:
-        """What holds at this till at every moment: its chain, and every receipt in it."""
+        """What holds at this till at every moment: the chain of each epoch, and every receipt in them."""
         head = self.journal.head()
-        rows = self.store.rows("SELECT seq, id, raw FROM journal WHERE epoch = ? ORDER BY seq", (head.epoch,))
-        assert [seq for seq, _, _ in rows] == list(range(1, head.seq + 1))
-        expect_head(GENESIS, [raw for _, _, raw in rows], head.digest)
-        held = {(head.epoch, seq, name) for seq, name, _ in rows}
-        missing = [receipt for receipt in self.printed if (receipt.epoch, receipt.seq, receipt.id) not in held]
-        assert not missing, f"printed and not in the journal: {missing}"
         assert head.acked_seq <= head.seq
+        heads = [(head.epoch, head.seq, head.digest)]
+        heads += self.store.rows("SELECT epoch, seq, digest FROM closed_epoch")  # type: ignore[arg-type]
+        held = set()
+        for epoch, last, digest in heads:
+            rows = self.store.rows("SELECT seq, id, raw FROM journal WHERE epoch = ? ORDER BY seq", (epoch,))
+            assert [seq for seq, _, _ in rows] == list(range(1, last + 1))
+            expect_head(GENESIS, [raw for _, _, raw in rows], digest)
+            held |= {(epoch, seq, name) for seq, name, _ in rows}
+        gone = [receipt for receipt in self.printed if (receipt.epoch, receipt.seq, receipt.id) not in held]
+        assert not gone, f"printed and not in the journal: {gone}"

@@ -6,7 +6,9 @@ import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import hypothesis
@@ -15,13 +17,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from loyalty.errors import LoyaltyError
+from loyalty.programme import OfflineMode, OfflinePolicy
 from pos_client.reckoning import TillError
+from sync.hq import leases
 from sync.terminal import wall_ms
 from tests.simulation.books import expect_sound
 from tests.simulation.counter import Counter
 from tests.simulation.office import Office, application
 from tests.simulation.power_cuts import fast_folder
 from tests.simulation.wire import ORDERED, FaultyWire
+from tests.support.entries import programme
 from tests.support.proxy import Fault
 
 TILLS = 3
@@ -29,6 +34,18 @@ MEMBERS = [str(2_920_000_000_000 + number) for number in range(3)]
 STRANGERS = [str(2_930_000_000_000 + number) for number in range(2)]
 """Cards of nobody, until head office links them."""
 OPENING_POINTS = 200
+STEP_S = 5
+"""What passes on a till's steady clock with each step: after a few it asks a silent head office again."""
+RULES = {
+    mode: programme().model_copy(
+        update={
+            "offline": OfflinePolicy(
+                redeem=mode, per_card_day_points=200, per_till_day_points=2000, lease_points=100, lease_tills=2
+            )
+        }
+    )
+    for mode in OfflineMode
+}
 LONGEST_JUMP_MS = 400 * 86_400_000
 """A clock is off by a year and a month at the most; one before 2024 is a flat battery, which the till says."""
 
@@ -39,9 +56,36 @@ STEPS_A_RUN = 150
 tills = st.integers(0, TILLS - 1)
 customers = st.tuples(st.sampled_from(MEMBERS + STRANGERS), st.integers(0, 6000), st.integers(1, 3), st.booleans())
 """Card, minor units of each line, lines, and whether a reward is asked for."""
-faults = st.lists(st.sampled_from(ORDERED), max_size=3)
-some = st.integers(0, 50)
-"""Which of what there is: taken modulo how many there are."""
+
+
+def step(name: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    """A step of the chain: the method of that name, with these arguments."""
+    return st.tuples(st.just(name), st.fixed_dictionaries(arguments))
+
+
+SELL = step("sell", place=tills, customers=st.lists(customers, min_size=1, max_size=4))
+SYNC = step("sync", place=tills, ordered=st.lists(st.sampled_from(ORDERED), max_size=3), night=st.booleans())
+STEPS = st.one_of(
+    SELL,
+    SYNC,
+    SELL,  # what shops do most
+    SYNC,
+    step(
+        "come_back",
+        place=tills,
+        which=st.integers(0, 50),
+        how=st.sampled_from(["void", "return", "return a quarter", "ask again"]),
+    ),
+    step("line", place=tills, what=st.sampled_from(["up", "up", "down", "late"])),
+    step(
+        "machine",
+        place=tills,
+        what=st.sampled_from(["restart", "crash", "clock", "copy", "restore"]),
+        jump_ms=st.just(0) | st.integers(-LONGEST_JUMP_MS, LONGEST_JUMP_MS),
+    ),
+    step("link_card", card=st.sampled_from(STRANGERS)),
+    step("head_office_night", days=st.integers(0, 30)),
+)
 
 
 @dataclass
@@ -62,23 +106,27 @@ Carrier = Callable[[Office], httpx.BaseTransport]
 class Chain(RuleBasedStateMachine):
     """Three tills of one chain and its head office. Everything random comes from hypothesis."""
 
-    def __init__(self, office: Office, tally: Tally, carrier: Carrier = application) -> None:
+    def __init__(self, office: Office, tally: Tally, policy: OfflineMode, carrier: Carrier = application) -> None:
         super().__init__()
         self.office = office
         self.tally = tally
-        self.folder = fast_folder()
-        office.empty()
-        for card in MEMBERS:
-            office.join(card, OPENING_POINTS)
+        self.policy = policy
         self.linked = list(MEMBERS)
-        self.carrier = carrier(office)
         self.skew_ms = [0] * TILLS
+        self.steady_s = 0.0
         self.sales: list[list[str]] = [[] for _ in range(TILLS)]
+        self.copies: list[tuple[int, bytes] | None] = [None] * TILLS
         self.number = 0
         self.touched: set[int] = set()
         self.office_moved = False
+        self.folder = fast_folder()
+        office.empty(RULES[policy])
+        for card in MEMBERS:
+            office.join(card, OPENING_POINTS)
+        self.carrier = carrier(office)
         self.wires = [FaultyWire(self.carrier) for _ in range(TILLS)]
         self.tills = [self._till(place) for place in range(TILLS)]
+        tally.note(f"chain, {policy}")
 
     def _till(self, place: int) -> Counter:
         made = Counter(
@@ -86,6 +134,7 @@ class Chain(RuleBasedStateMachine):
             "http://head-office",
             wire=self.wires[place],
             now_ms=functools.partial(self._clock, place),
+            steady_s=lambda: self.steady_s,
         )
         made.enrol(self.office.code(), f"kassa {place}")
         made.sync_patiently()
@@ -115,14 +164,20 @@ class Chain(RuleBasedStateMachine):
             assert till.journal.head().queued == 0
             self.tally.entries += len(till.printed)
         with self.office.books() as conn:
-            expect_sound(conn, self.tills, settled=True)
+            expect_sound(conn, self.tills, settled=True, bounded=self.bounded)
         for till in self.tills:
             night = till.agent.nightly()
             assert night.agrees, night
 
+    @rule(what=STEPS)
+    def step(self, what: tuple[str, dict[str, Any]]) -> None:
+        """One rule and not one for each step: hypothesis leaves rules out of whole runs, and a shop that never sells
+        proves little."""
+        name, arguments = what
+        getattr(self, name)(**arguments)
+
     # -- at the counter -------------------------------------------------------------------------------------------
 
-    @rule(place=tills, customers=st.lists(customers, min_size=1, max_size=4))
     def sell(self, place: int, customers: list[tuple[str, int, int, bool]]) -> None:
         till = self._at(place)
         for card, amount, lines, reward in customers:
@@ -136,8 +191,8 @@ class Chain(RuleBasedStateMachine):
             else:
                 self.sales[place].append(session)
                 self.tally.note("sale with reward" if reward else "sale")
+            self.office_moved |= reward  # points may be held there now
 
-    @rule(place=tills, which=some, how=st.sampled_from(["void", "return", "return a quarter", "ask again"]))
     def come_back(self, place: int, which: int, how: str) -> None:
         """A customer returns, or the till's software did not hear the answer to a booking."""
         if not self.sales[place]:
@@ -161,7 +216,6 @@ class Chain(RuleBasedStateMachine):
 
     # -- the wire -------------------------------------------------------------------------------------------------
 
-    @rule(place=tills, ordered=faults, night=st.booleans())
     def sync(self, place: int, ordered: list[Fault], night: bool) -> None:
         till = self._at(place)
         self.wires[place].order(*ordered)
@@ -175,7 +229,6 @@ class Chain(RuleBasedStateMachine):
                 assert till.agent.nightly().agrees
                 self.tally.note("night")
 
-    @rule(place=tills, what=st.sampled_from(["up", "up", "down", "late"]))
     def line(self, place: int, what: str) -> None:
         """The line goes or comes; or what seemed lost on it arrives after all."""
         if what != "late":
@@ -186,13 +239,9 @@ class Chain(RuleBasedStateMachine):
 
     # -- the machine ----------------------------------------------------------------------------------------------
 
-    @rule(
-        place=tills,
-        what=st.sampled_from(["restart", "crash", "clock"]),
-        jump_ms=st.just(0) | st.integers(-LONGEST_JUMP_MS, LONGEST_JUMP_MS),
-    )
     def machine(self, place: int, what: str, jump_ms: int) -> None:
-        """The till starts anew, dies in between (what is on the disk is all there is), or its clock jumps."""
+        """The till starts anew, dies in between (what is on the disk is all there is), its clock jumps, its disk is
+        copied, or an old copy is put back."""
         till = self._at(place)
         match what:
             case "restart":
@@ -202,11 +251,17 @@ class Chain(RuleBasedStateMachine):
                 till.crash()
             case "clock":
                 self.skew_ms[place] = jump_ms
+            case "copy":
+                self.copies[place] = (till.journal.head().epoch, till.copy_of_disk())
+            case "restore" if (copy := self.copies[place]) and copy[0] == till.journal.head().epoch:
+                # A copy from before an epoch has a key that is past: head office wants such a till enrolled anew.
+                till.put_disk_back(copy[1])
+            case "restore":
+                return
         self.tally.note(what)
 
     # -- head office ----------------------------------------------------------------------------------------------
 
-    @rule(card=st.sampled_from(STRANGERS))
     def link_card(self, card: str) -> None:
         if card not in self.linked:
             self.office.join(card, 0)
@@ -214,11 +269,25 @@ class Chain(RuleBasedStateMachine):
             self.office_moved = True
             self.tally.note("card linked late")
 
+    def head_office_night(self, days: int) -> None:
+        """Head office grants leases and takes back what is due, so many days from now by its clock.
+
+        Only tonight while a hold is live: to the calls of the tills, which know no other day, it would not be over.
+        """
+        with self.office.books() as conn:
+            if conn.execute("SELECT 1 FROM hold WHERE state IN ('active', 'captured') LIMIT 1").fetchone():
+                days = 0
+            leases.night(conn, RULES[self.policy].offline, datetime.now(UTC) + timedelta(days=days))
+            (live,) = conn.execute("SELECT count(*) FROM lease WHERE state = 'active'").fetchone() or (0,)
+        self.tally.note("leases live", live)
+        self.office_moved = True
+
     # -- what must hold -------------------------------------------------------------------------------------------
 
     @invariant()
     def every_till_is_sound(self) -> None:
         self.tally.steps += 1
+        self.steady_s += STEP_S
         for place in self.touched:
             self.tills[place].check()
         self.touched.clear()
@@ -227,8 +296,13 @@ class Chain(RuleBasedStateMachine):
     def the_books_are_sound(self) -> None:
         if self.office_moved:
             with self.office.books() as conn:
-                expect_sound(conn, self.tills)
+                expect_sound(conn, self.tills, bounded=self.bounded)
             self.office_moved = False
+
+    @property
+    def bounded(self) -> bool:
+        """Whether tills may spend only what head office set aside for them."""
+        return self.policy is not OfflineMode.CAPPED
 
     def _at(self, place: int) -> Counter:
         self.touched.add(place)
@@ -236,14 +310,14 @@ class Chain(RuleBasedStateMachine):
 
 
 def play_once(office: Office, seed: int, tally: Tally, carrier: Carrier = application, *, shrink: bool = True) -> None:
-    """Some runs of the chain, all of them from `seed`.
+    """Some runs of the chain, all of them from `seed`; the policy goes round with the seeds.
 
     Args:
         shrink: look for the shortest steps that lead to a failure, which takes minutes.
     """
 
     def chain() -> Chain:
-        return Chain(office, tally, carrier)
+        return Chain(office, tally, list(OfflineMode)[seed % len(OfflineMode)], carrier)
 
     run_state_machine_as_test(
         hypothesis.seed(seed)(chain),

@@ -13,11 +13,12 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from starlette.types import ASGIApp
 
+from loyalty.programme import Programme
 from sync.hq.app import create_app
 from sync.hq.database import Connection, Database
 from sync.hq.enrolment import new_code
 from sync.hq.members import import_members
-from sync.hq.programmes import publish
+from sync.hq.programmes import Programmes, publish
 from sync.hq.serve import listen, make_server
 from tests.simulation.counter import FORMATS
 from tests.support.entries import DAY, programme
@@ -34,8 +35,8 @@ class Office:
         with database.connection() as conn:
             publish(conn, programme())
 
-    def empty(self) -> None:
-        """Forget every till, member and booking: a new chain, on the same server."""
+    def empty(self, rules: Programme | None = None) -> None:
+        """Forget every till, member and booking: a new chain, on the same server, with these rules."""
         with self.database.connection() as conn:
             row = conn.execute(
                 "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables "
@@ -43,7 +44,8 @@ class Office:
             ).fetchone()
             assert row is not None
             conn.execute(f"TRUNCATE {row[0]}".encode())
-            publish(conn, programme())
+            self.database.programmes = Programmes()
+            publish(conn, rules or programme())
 
     def code(self) -> str:
         """A one-time code for a till."""

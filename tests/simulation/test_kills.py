@@ -15,7 +15,7 @@ from tests.support.proxy import proxy
 KILLS = 60
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 def test_sixty_kills_lose_nothing_and_double_nothing(fast: Path, head_office: Office, seed: int) -> None:
     cards = [str(2_910_000_000_000 + number) for number in range(3)]
     for card in cards:

@@ -42,6 +42,7 @@ def can_mount() -> None:
         pytest.skip(missing.reason)
 
 
+@pytest.mark.timeout(300)
 def test_no_power_cut_loses_what_was_acknowledged(fast: Path, seed: int) -> None:
     log = log_of_a_day(fast, commits=COMMITS, seed=seed)
     verdict = cut_the_power(log, fast, cuts=CUTS, seed=seed)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from loyalty.ledger import EntryKind
-from sync.agent import MAX_BACKOFF_S, Agent, SyncState
+from sync.agent import MAX_BACKOFF_S, Agent, NightReport, SyncState
+from sync.epochs import Epochs
 from sync.errors import OtherVersion, Rejected, ServerFault, Unreachable
 from sync.hq.database import Connection, Database
 from sync.hq.enrolment import revoke
 from sync.hq.programmes import publish
 from sync.journal import Journal
 from sync.mirror import Mirror
+from sync.night import Nights, Window
 from sync.proofs import Proofs
 from sync.store import Store
 from sync.terminal import load_terminal, save_terminal, wall_ms
@@ -371,3 +375,50 @@ def test_it_stops_at_once_while_it_waits_to_try_again(shop: Shop) -> None:
     before = wall_ms()
     shop.agent.stop()
     assert wall_ms() - before < 10_000 < MAX_BACKOFF_S * 1000
+
+
+def test_a_night_backs_up_prunes_and_tells(shop: Shop, tmp_path: Path) -> None:
+    """The manager hears of each thing once; a night without space for a backup still compares and tells."""
+    shop.agent.run_once()
+    shop.sell(1000)
+    night = shop.agent.nightly()
+    assert night.agrees
+    assert night.backup is not None
+    assert night.backup.path.parent == tmp_path / "backups"
+    assert (night.pruned, night.notices) == (0, ())
+    Epochs(shop.store).tell(1, "salvaged", "this happened")
+    shutil.rmtree(tmp_path / "backups")
+    (tmp_path / "backups").write_text("in the way")
+    night = shop.agent.nightly()
+    assert (night.agrees, night.backup) == (True, None)
+    assert [notice.code for notice in night.notices] == ["salvaged", "no_backup"]
+    (tmp_path / "backups").unlink()
+    assert shop.agent.nightly().notices == ()
+    with shop.store.transaction() as connection:
+        connection.execute("UPDATE acked_day SET day = '2020-01-01'")
+    night = shop.agent.nightly()
+    assert (night.pruned, night.agrees, shop.journal.head().seq) == (1, True, 1)
+    shop.sell(1000)
+    assert shop.agent.nightly().agrees
+
+
+def test_a_running_till_does_its_night_by_itself(shop: Shop) -> None:
+    done = threading.Event()
+    nights: list[NightReport] = []
+
+    def tell(night: NightReport) -> None:
+        nights.append(night)
+        done.set()
+
+    terminal = load_terminal(shop.store)
+    transport = Transport(shop.proxy.url, terminal.private_key, terminal.terminal, timeout_s=5)
+    window = Window(time(0), time(0, 1), ZoneInfo("Europe/Amsterdam"))
+    agent = Agent(shop.store, terminal, transport, poll_s=3600, night=window, on_night=tell)
+    Nights(shop.store, terminal.terminal, window).done(wall_ms() - 2 * 86_400_000)  # it was off last night
+    shop.sell(1000)
+    agent.start()
+    assert done.wait(WAIT_S)
+    agent.stop()
+    transport.close()
+    assert [night.agrees for night in nights] == [True]
+    assert not Nights(shop.store, terminal.terminal, window).due(wall_ms())

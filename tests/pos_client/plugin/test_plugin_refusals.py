@@ -267,6 +267,7 @@ def test_the_description_is_openapi_3_1_and_lists_every_call(client: TestClient)
         ("POST", "/v1/sessions/{session}/redeem"),
         ("POST", "/v1/sessions/{session}/commit"),
         ("POST", "/v1/sessions/{session}/void"),
+        ("POST", "/v1/returns"),
         ("GET", "/v1/status"),
         ("POST", "/v1/adjustments"),
         ("GET", "/v1/inbox"),

@@ -178,3 +178,24 @@ def test_no_till_there_is_said_plainly() -> None:
             with pytest.raises(PluginProblem) as caught:
                 call()
             assert (caught.value.code, caught.value.status) == ("till_unreachable", 0)
+
+
+def test_goods_come_back_in_parts(till: TillClient) -> None:
+    till.open_session("bon-9")
+    till.identify("bon-9", SANNE.card)
+    till.set_basket("bon-9", basket(2000))
+    till.commit("bon-9")  # 20, and 10 for silver
+    for _ in range(2):  # asked again, it is the same return
+        back = till.return_goods("retour-9", "bon-9", {"1": 400})
+        assert back.entry is not None
+        assert (back.entry.kind, back.entry.points) == ("return", -12)
+        assert back.settlement is not None
+        assert back.settlement.payable_minor == -800
+    for code, sale, lines in (
+        ("too_much", "bon-9", {"1": 601}),
+        ("unknown_line", "bon-9", {"7": 1000}),
+        ("unknown_receipt", "bon-0", {"1": 1000}),
+    ):
+        with pytest.raises(PluginProblem) as caught:
+            till.return_goods("retour-10", sale, lines)
+        assert caught.value.code == code

@@ -1,0 +1,146 @@
+"""Durable appends: the till's journal beside queues of others with the same promise, and beside a bare table."""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import litequeue
+from huey.storage import SqliteStorage
+from persistqueue import SQLiteQueue
+
+from benchmarks.result import Result
+from sync.journal import Journal
+from sync.store import Store, connect
+from tests.sync.build import KEY, draft, enrolled
+
+ROUNDS = 9
+"""Rounds of each, in turn, so that a slow moment of the disk falls on all; the median round counts."""
+APPENDS = 100
+LINES = tuple(90 + 35 * number for number in range(10))
+"""A basket of ten lines, in minor units."""
+QUEUES = (10, 1_000_000)
+"""Entries that wait for head office, for the cost of one more."""
+
+_INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def measure() -> list[Result]:
+    """Appends a second beside each peer; what acknowledging costs; what an append costs over a long queue."""
+    with tempfile.TemporaryDirectory(prefix="bench-journal-") as name:
+        folder = Path(name)
+        store, journal = enrolled(folder / "till.db")
+        raw = journal.append(draft(*LINES)).encode()
+        works: dict[str, Callable[[], None]] = {
+            "journal": _ours(journal),
+            "persist-queue": _persist_queue(folder, raw),
+            "litequeue, FULL": _litequeue(folder, raw),
+            "huey, fsync": _huey(folder, raw),
+            "a bare table": _bare(folder, raw),
+        }
+        taken = {one: _rate(seconds) for one, seconds in _in_turn(works).items()}
+        ours, floor = taken.pop("journal"), taken["a bare table"]
+        results = [Result("journal append", ours, "appends/s", "higher", taken, floor), _acknowledging(journal)]
+        store.close()
+        return results + _queued(folder)
+
+
+def _rate(seconds: float) -> float:
+    return APPENDS / seconds
+
+
+def _in_turn(works: dict[str, Callable[[], None]]) -> dict[str, float]:
+    """The median seconds of a round of each."""
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(ROUNDS + 1):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            if number:  # the first commits grow the files
+                taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def _ours(journal: Journal) -> Callable[[], None]:
+    # A sale is settled before it is booked: making the drafts is not the journal's work.
+    drafts = iter([draft(*LINES) for _ in range((ROUNDS + 1) * APPENDS)])
+
+    def work() -> None:
+        for _ in range(APPENDS):
+            journal.append(next(drafts))
+
+    return work
+
+
+def _persist_queue(folder: Path, raw: bytes) -> Callable[[], None]:
+    queue = SQLiteQueue(str(folder / "persist"), auto_commit=True)
+    return lambda: [queue.put(raw) for _ in range(APPENDS)] and None
+
+
+def _litequeue(folder: Path, raw: bytes) -> Callable[[], None]:
+    queue = litequeue.LiteQueue(folder / "lite.db")
+    queue.conn.execute("PRAGMA synchronous = FULL")  # its own choice loses commits at a power cut
+    text = raw.decode()
+    return lambda: [queue.put(text) for _ in range(APPENDS)] and None
+
+
+def _huey(folder: Path, raw: bytes) -> Callable[[], None]:
+    storage = SqliteStorage("bench", str(folder / "huey.db"), fsync=True)
+    return lambda: [storage.enqueue(raw) for _ in range(APPENDS)] and None
+
+
+def _bare(folder: Path, raw: bytes) -> Callable[[], None]:
+    connection = connect(folder / "bare.db", KEY)
+    connection.execute("CREATE TABLE entry (seq INTEGER PRIMARY KEY, raw BLOB NOT NULL) STRICT")
+
+    def work() -> None:
+        for _ in range(APPENDS):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO entry (raw) VALUES (?)", (raw,))
+            connection.execute("COMMIT")
+
+    return work
+
+
+def _acknowledging(journal: Journal) -> Result:
+    seqs = itertools.count(1)
+
+    def work() -> None:
+        for _ in range(APPENDS):
+            journal.acknowledge(1, next(seqs))
+
+    seconds = _in_turn({"ours": work})["ours"]
+    return Result("acknowledging a batch", 1e6 * seconds / APPENDS, "µs", "lower")
+
+
+def _queued(folder: Path) -> list[Result]:
+    """One append when few entries wait, and when a million do."""
+    stores = []
+    works = {}
+    for queued in QUEUES:
+        store, journal = enrolled(folder / f"queued-{queued}.db")
+        _fill(store, journal.append(draft(*LINES)).seq, queued)
+        stores.append(store)
+        works[str(queued)] = _ours(journal)
+    taken = _in_turn(works)
+    for store in stores:
+        store.close()
+    few, many = (1e6 * taken[str(queued)] / APPENDS for queued in QUEUES)
+    return [Result("append, 1 000 000 queued", many, "µs", "lower", {"10 queued": few})]
+
+
+def _fill(store: Store, last: int, queued: int) -> None:
+    """Rows as the journal writes them, with short bytes: a million whole ones would fill a small disk."""
+    sample = store.row("SELECT * FROM journal")
+    assert sample is not None
+    with store.transaction() as connection:
+        rows = (
+            (1, seq, f"id-{seq}", f"s-fill-{seq}", *sample[4:11], b"{}", *sample[12:14])
+            for seq in range(last + 1, queued + 1)
+        )
+        connection.executemany(_INSERT, rows)
+        connection.execute("UPDATE head SET seq = ?", (queued,))

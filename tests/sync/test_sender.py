@@ -1,0 +1,176 @@
+"""Batches: the same bytes on a retry, sized by the line, and one bad entry that does not hold up the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import zstandard
+
+from sync.errors import Rejected, ServerFault, Unreachable
+from sync.journal import Journal
+from sync.sender import FIRST_BATCH, PARKED_IN_A_ROW, TRIES_AS_IS, Sender
+from sync.store import Store
+from sync.terminal import load_terminal, wall_ms
+from sync.transport import Transport
+from sync.wire import Batch, BatchAnswer, Outcome, Problem, Result
+from tests.sync.build import draft
+from tests.sync.wires import Scripted, http, scripted
+
+FAILS = "fails"
+BUSY = "busy"
+CUT = b""
+
+
+def fault(status: str, code: str, **headers: str) -> bytes:
+    problem = Problem(title="x", status=int(status[:3]), detail="d", code=code)
+    return http(status, problem.encode(), kind="application/problem+json", Spaarpunt_Protocol="1", **headers)
+
+
+BROKEN = fault("500 X", "internal")
+AWAY = fault("503 X", "unavailable")
+
+
+def taken(to: int, outcome: Outcome = Outcome.BOOKED) -> bytes:
+    result = Result(seq=to, outcome=outcome, code="server_fault" if outcome is Outcome.PARKED else None)
+    answer = BatchAnswer(
+        durable_to=to, applied_to=to, results=(result,), balances=(), next_poll_s=15, server_time_ms=wall_ms()
+    )
+    return http("200 OK", answer.encode(), Spaarpunt_Protocol="1")
+
+
+def bodies(office: Scripted) -> list[tuple[str, int, int]]:
+    """Path and first and last entry of each request."""
+    found = []
+    for asked in office.asked:
+        batch = Batch.decode(zstandard.ZstdDecompressor().decompressobj().decompress(asked.body))
+        found.append((asked.path, batch.from_seq, batch.to_seq))
+    return found
+
+
+class Line:
+    """A sender on a scripted head office."""
+
+    def __init__(self, store: Store, journal: Journal, office: Scripted) -> None:
+        terminal = load_terminal(store)
+        self.transport = Transport(office.url, terminal.private_key, terminal.terminal, timeout_s=5)
+        self.sender = Sender(store, terminal, self.transport, journal, wall_ms)
+
+    def fails(self, kind: type[Exception], times: int = 1) -> None:
+        for _ in range(times):
+            with pytest.raises(kind):
+                self.sender.send_next()
+
+
+@pytest.fixture
+def lines() -> Iterator[list[Transport]]:
+    opened: list[Transport] = []
+    yield opened
+    for transport in opened:
+        transport.close()
+
+
+def line(lines: list[Transport], store: Store, journal: Journal, office: Scripted) -> Line:
+    made = Line(store, journal, office)
+    lines.append(made.transport)
+    return made
+
+
+def sell(journal: Journal, count: int) -> None:
+    journal.append_all([draft() for _ in range(count)])
+
+
+def test_a_retry_sends_the_same_bytes_though_more_was_sold(
+    store: Store, journal: Journal, lines: list[Transport]
+) -> None:
+    sell(journal, 3)
+    with scripted(CUT, AWAY, taken(3), taken(4)) as office:
+        till = line(lines, store, journal, office)
+        till.fails(Unreachable)
+        sell(journal, 1)
+        till.fails(ServerFault)
+        assert till.sender.send_next() is not None
+        first, second, third = (asked.body for asked in office.asked[:3])
+        assert first == second == third
+        assert till.sender.send_next() is not None
+        assert bodies(office)[-1] == ("/v1/entries", 4, 4)
+        assert till.sender.send_next() is None
+
+
+def test_a_line_that_keeps_failing_gets_smaller_batches(store: Store, journal: Journal, lines: list[Transport]) -> None:
+    sell(journal, 8)
+    with scripted(*[CUT] * (2 * TRIES_AS_IS + 1)) as office:
+        till = line(lines, store, journal, office)
+        till.fails(Unreachable, 2 * TRIES_AS_IS + 1)
+        assert [last for _, _, last in bodies(office)] == [8] * TRIES_AS_IS + [4] * TRIES_AS_IS + [2]
+
+
+def test_a_quick_line_gets_larger_batches(store: Store, journal: Journal, lines: list[Transport]) -> None:
+    sell(journal, FIRST_BATCH * 3 + 10)
+    with scripted(taken(FIRST_BATCH), taken(FIRST_BATCH * 3), taken(FIRST_BATCH * 3 + 10)) as office:
+        till = line(lines, store, journal, office)
+        sent = [till.sender.send_next() for _ in range(3)]
+        assert [one.entries for one in sent if one] == [FIRST_BATCH, 2 * FIRST_BATCH, 10]
+
+
+@pytest.mark.parametrize(("status", "code"), [("413 X", "too_large"), ("408 X", "slow")])
+def test_a_batch_that_is_too_much_is_halved_at_once(
+    store: Store, journal: Journal, lines: list[Transport], status: str, code: str
+) -> None:
+    sell(journal, 4)
+    refusal = fault(status, code)
+    with scripted(refusal, refusal, refusal) as office:
+        till = line(lines, store, journal, office)
+        assert till.sender.send_next() == till.sender.send_next()
+        till.fails(Rejected)  # a single entry cannot be made smaller
+        assert [last for _, _, last in bodies(office)] == [4, 2, 1]
+
+
+def test_the_one_entry_that_head_office_fails_on_is_handed_over_alone(
+    store: Store, journal: Journal, lines: list[Transport]
+) -> None:
+    """Of eight entries the sixth breaks head office."""
+    sell(journal, 8)
+    first, second = (BROKEN, BROKEN, taken(4)), (BROKEN, BROKEN, BROKEN, taken(5))
+    with scripted(*first, *second, BROKEN, BROKEN, taken(6, Outcome.PARKED), taken(8)) as office:
+        till = line(lines, store, journal, office)
+        parked = 0
+        while journal.head().queued:
+            try:
+                sent = till.sender.send_next()
+                parked += sent.parked if sent else 0
+            except ServerFault:
+                assert len(office.asked) in {1, 4, 8}  # the first failure of a batch may be a passing one
+        assert parked == 1
+        assert ("/v1/parked", 6, 6) in bodies(office)
+        assert bodies(office)[-1][1:] == (7, 8)
+
+
+def test_a_head_office_that_fails_on_everything_is_not_filled_with_parked_entries(
+    store: Store, journal: Journal, lines: list[Transport]
+) -> None:
+    sell(journal, PARKED_IN_A_ROW + 2)
+    answers: list[bytes] = []
+    for number in range(1, PARKED_IN_A_ROW + 1):
+        answers += [BROKEN, BROKEN, taken(number, Outcome.PARKED)]
+    with scripted(*answers, *[BROKEN] * 4) as office:
+        till = line(lines, store, journal, office)
+        till.sender._size = 1
+        faults = 0
+        while office.answers:
+            try:
+                till.sender.send_next()
+            except ServerFault:
+                faults += 1
+        assert [path for path, _, _ in bodies(office)].count("/v1/parked") == PARKED_IN_A_ROW
+        assert journal.head().acked_seq == PARKED_IN_A_ROW
+        assert faults == PARKED_IN_A_ROW + 4
+
+
+def test_a_busy_head_office_is_never_suspected(store: Store, journal: Journal, lines: list[Transport]) -> None:
+    sell(journal, 2)
+    busy = [AWAY, fault("429 X", "busy"), http("502 Bad Gateway", b""), http("504 X", b"")] * 2
+    with scripted(*busy) as office:
+        till = line(lines, store, journal, office)
+        till.fails(ServerFault, len(busy))
+        assert set(bodies(office)) == {("/v1/entries", 1, 2)}
