@@ -27,7 +27,8 @@ from sync.hq.snapshot import begin, parts
 from sync.wire import EnrolAnswer, SnapshotPart, key_text
 from sync.wire_spending import Exposure
 
-STORE, STORE_NAME = "s01", "Simulatie"
+STORE_NAME = "Simulatie"
+TILLS_A_STORE = 10
 FORMATS = (CardFormat(name="card", prefix="29", length=13, check=CheckDigit.NONE),)
 
 
@@ -47,6 +48,11 @@ def office_time(at_s: float) -> datetime:
 def card_number(member: int) -> str:
     """The number on a member's card."""
     return str(2_910_000_000_000 + member)
+
+
+def _store(place: int) -> str:
+    """The shop that the till at `place` stands in."""
+    return f"s{place // TILLS_A_STORE:05d}"
 
 
 class Office:
@@ -74,26 +80,29 @@ class Office:
     def enrol(self, terminals: Sequence[Enrolled]) -> None:
         """Take on all of `terminals` at once, as their one-time codes would one by one."""
         at = office_time(0)
-        self.conn.execute("INSERT INTO store (store_id, name) VALUES (%s, %s)", (STORE, STORE_NAME))
         with self.conn.transaction(), self.conn.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO store (store_id, name) VALUES (%s, %s)",
+                [(_store(place), STORE_NAME) for place in range(0, len(terminals), TILLS_A_STORE)],
+            )
             with cursor.copy(
                 "COPY terminal (terminal_id, store_id, name, public_key, software, enrolled_at, last_contact_at) "
                 "FROM STDIN"
             ) as copy:
-                for one in terminals:
+                for place, one in enumerate(terminals):
                     public = one.key.public_key().public_bytes_raw()
-                    copy.write_row((one.terminal, STORE, one.terminal, public, "simulated", at, at))
+                    copy.write_row((one.terminal, _store(place), one.terminal, public, "simulated", at, at))
             with cursor.copy("COPY stream (terminal_id, epoch, durable_to, head_digest) FROM STDIN") as copy:
                 for one in terminals:
                     copy.write_row((one.terminal, 1, 0, GENESIS))
 
-    def welcome(self, terminal: str) -> EnrolAnswer:
-        """What an enrolled terminal was answered."""
+    def welcome(self, terminal: str, place: int) -> EnrolAnswer:
+        """What the terminal that was enrolled as number `place` was answered."""
         keys = self.database.keys
         return EnrolAnswer(
             terminal=terminal,
             epoch=1,
-            store=STORE,
+            store=_store(place),
             store_name=STORE_NAME,
             hq_public_key=key_text(keys.public),
             card_key=key_text(keys.card),

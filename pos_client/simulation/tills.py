@@ -66,7 +66,7 @@ class OpenTill:
         self.machine = machine
         self.store = Store.open(path, KEY)
         if self.store.row("SELECT 1 FROM terminal") is None:
-            save_terminal(self.store, office.welcome(machine.enrolled.terminal), machine.enrolled.key)
+            save_terminal(self.store, office.welcome(machine.enrolled.terminal, machine.place), machine.enrolled.key)
         self.terminal = load_terminal(self.store)
         self.journal = Journal(self.store, self.terminal)
         self.line = Line(office, network, self.terminal.terminal, self.terminal.private_key, machine.region)
