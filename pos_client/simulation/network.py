@@ -70,13 +70,18 @@ class Network:
         self._chance = random.Random(f"network {scenario.seed}")
         self._office = HeadOfficeTime()
 
+    def is_down(self, region: int, at_s: float) -> bool:
+        """Whether a till of `region` finds no line, or no head office."""
+        outage, restart = self._scenario.outage_s, self._scenario.restart_s
+        return (region == 0 and outage[0] <= at_s < outage[1]) or restart[0] <= at_s < restart[1]
+
     def carry(self, kind: str, sent_s: float, region: int, entries: int, do: Callable[[float], A]) -> tuple[A, float]:
         """Have `do` done at head office, told when it is; its answer, and when that has arrived.
 
         Raises:
             Lost: no answer; head office may have done it nevertheless.
         """
-        if self._is_down(region, sent_s):
+        if self.is_down(region, sent_s):
             self.traffic.refused += 1
             raise Lost(sent_s + self._latency())
         arrives = sent_s + self._latency()
@@ -96,10 +101,6 @@ class Network:
             self.traffic.timed_out += 1
             raise Lost(sent_s + TIMEOUT_S)
         return answer, back
-
-    def _is_down(self, region: int, at_s: float) -> bool:
-        outage, restart = self._scenario.outage_s, self._scenario.restart_s
-        return (region == 0 and outage[0] <= at_s < outage[1]) or restart[0] <= at_s < restart[1]
 
     def _latency(self) -> float:
         return MEDIAN_LATENCY_S * math.exp(self._chance.gauss(0, 0.8))

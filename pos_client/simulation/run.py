@@ -35,7 +35,7 @@ from pos_client.simulation.scenario import (
 from pos_client.simulation.schedule import Schedule
 from pos_client.simulation.tills import Machine, OpenTill, Tills
 from sync.agent import pause_s
-from sync.errors import Rejected, TransportError
+from sync.errors import Rejected, TransportError, Unreachable
 from sync.night import slot
 
 SAMPLE_S = 300
@@ -209,6 +209,12 @@ class Simulation:
     def _round(self, machine: Machine) -> None:
         """The agent's round, with whatever requests that takes, from now on."""
         machine.round_planned = False
+        now_s = self._schedule.now_s
+        if not machine.queued and self.network.is_down(machine.region, now_s):
+            # With nothing to send a round ends at its first request and leaves no trace: that needs no database opened.
+            self.network.traffic.refused += 1
+            self._failed(machine, Unreachable("no line"), now_s)
+            return
         till = self._switched_on(machine)
         try:
             if machine.night_due:
@@ -222,10 +228,7 @@ class Simulation:
             else:
                 report = till.agent.run_once()
         except TransportError as error:
-            machine.tries += 1
-            self.tally.failed_rounds += 1
-            self.tally.refused_rounds += isinstance(error, Rejected)
-            self._plan_round(machine, till.line.at_s + pause_s(machine.tries, error, self._pauses.uniform))
+            self._failed(machine, error, till.line.at_s)
         else:
             machine.tries, machine.asked = 0, True
             self.tally.rounds += 1
@@ -238,6 +241,12 @@ class Simulation:
         if machine.superseded:
             for drain in self.drains:
                 drain.reached(machine.name, till.line.at_s)
+
+    def _failed(self, machine: Machine, error: TransportError, at_s: float) -> None:
+        machine.tries += 1
+        self.tally.failed_rounds += 1
+        self.tally.refused_rounds += isinstance(error, Rejected)
+        self._plan_round(machine, at_s + pause_s(machine.tries, error, self._pauses.uniform))
 
     def _poll(self, machines: Iterable[Machine]) -> None:
         """Idle tills ask for changes every minute, which is simulated only when it meets trouble."""
