@@ -60,13 +60,12 @@ class Reckoning:
         self._spending = spending
         self._uses = uses
         self._zone = ZoneInfo(time_zone)
-        self._day_starts = timedelta(hours=business_day_starts.hour, minutes=business_day_starts.minute)
+        self._day_starts = business_day_starts
         self._now_ms = now_ms
 
     def business_date(self, at_ms: int) -> date:
         """The shop's trading day at a moment (Unix ms UTC): it turns at the configured hour, not at midnight."""
-        local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._zone)
-        return (local - self._day_starts).date()
+        return business_date(at_ms, self._zone, self._day_starts)
 
     def programme(self) -> Programme:
         """The programme in force.
@@ -236,6 +235,12 @@ class Reckoning:
             session.rotating,
             (*self._spending.held(session), *self._spending.leased(holder.account)) if holder else (),
         )
+
+
+def business_date(at_ms: int, zone: ZoneInfo, starts: time) -> date:
+    """The trading day at a moment (Unix ms UTC) in `zone`; it turns at `starts`."""
+    local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone)
+    return (local - timedelta(hours=starts.hour, minutes=starts.minute)).date()
 
 
 def card_patterns(formats: Sequence[CardFormat]) -> tuple[CardPattern, ...]:

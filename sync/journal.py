@@ -22,6 +22,9 @@ from sync.store import Store
 from sync.terminal import Terminal
 from sync.wire import MAX_BATCH_ENTRIES, Proof
 
+SENT_KEPT_MS = 8 * 86_400_000
+"""How long it is kept when entries were taken: a week's queue to look at, and the day it began on."""
+
 _ACKNOWLEDGE = (
     "UPDATE head SET acked_seq = ? WHERE epoch = ? AND acked_seq < ? AND seq >= ?",
     "UPDATE closed_epoch SET acked_seq = ? WHERE epoch = ? AND acked_seq < ? AND seq >= ?",
@@ -289,6 +292,8 @@ class Journal:
                     "ON CONFLICT (epoch, day) DO UPDATE SET seq = max(seq, excluded.seq)",
                     (epoch, datetime.fromtimestamp(at_ms / 1000, UTC).date().isoformat(), seq),
                 )
+                connection.execute("INSERT OR IGNORE INTO sent VALUES (?, ?, ?)", (at_ms, epoch, seq))
+                connection.execute("DELETE FROM sent WHERE at_ms < ?", (at_ms - SENT_KEPT_MS,))
 
     def rewind(self, epoch: int, seq: int) -> bool:
         """Head office was restored and has only up to `seq`: what comes after is sent again.

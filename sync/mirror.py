@@ -30,12 +30,13 @@ from sync.wire import (
 
 PUT_ACCOUNT = """
     INSERT INTO account (account, first_name, tier, points, includes_epoch, includes_seq, counters, first_purchase,
-        pending, birthday, segments, pin_hash)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        pending, birthday, segments, pin_hash, phone_hash, email_hash)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (account) DO UPDATE SET
         first_name = excluded.first_name, tier = excluded.tier, points = excluded.points,
         counters = excluded.counters, first_purchase = excluded.first_purchase, pending = excluded.pending,
         birthday = excluded.birthday, segments = excluded.segments, pin_hash = excluded.pin_hash,
+        phone_hash = excluded.phone_hash, email_hash = excluded.email_hash,
         includes_epoch = excluded.includes_epoch, includes_seq = excluded.includes_seq"""
 """Writes an `account_row`, whatever was known of the account."""
 PUT_STOCK = """
@@ -311,6 +312,8 @@ def account_row(change: AccountChange, epoch: int, includes_seq: int) -> tuple[A
         change.birthday,
         json.dumps(change.segments),
         change.pin,
+        change.phone,
+        change.email,
     )
 
 

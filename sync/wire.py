@@ -243,6 +243,10 @@ class AccountChange(Message):
     segments: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
     pin: Annotated[str, Field(max_length=200)] | None = Field(default=None, exclude_if=_is_empty)
     """Argon2id hash of the member's PIN in its own text form, so that a till can check it with no line."""
+    phone: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = Field(default=None, exclude_if=_is_empty)
+    """Keyed hash of the member's phone number (`loyalty.contacts`), to find them by."""
+    email: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = Field(default=None, exclude_if=_is_empty)
+    """Keyed hash of their e-mail address."""
 
 
 class CardChange(Message):

@@ -2,46 +2,60 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from typing import Any
 
 import click
 
-from drivers.recognition.guard import classify_digits
-from loyalty.cards import CardNumber
-from loyalty.errors import CardFormatError
-from pos_client.app import look_store
-from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option, pass_config
+from pos_client.commands.common import EXIT_PROBLEM, console, emit, json_option, pass_config
+from pos_client.commands.office import iso, looking, minutes
 from pos_client.config import Config
-from pos_client.reckoning import card_patterns
-from sync.errors import SyncError
+from pos_client.office.lookup import Kind, Person
 from sync.mirror import Mirror
-from sync.terminal import load_terminal
 
 
 @click.command()
-@click.argument("card")
+@click.argument("who", metavar="CARD|PHONE|EMAIL|RECEIPT")
 @json_option
 @click.pass_context
 @pass_config
-def balance(config: Config, context: click.Context, card: str, as_json: bool) -> None:
-    """Show the balance of CARD as this till knows it: confirmed by head office, and added here since.
+def balance(config: Config, context: click.Context, who: str, as_json: bool) -> None:
+    """Show a member's balance as this till knows it: confirmed by head office, and added here since.
 
-    Works without a network and beside a running till. Exit code 1 when the card is not known here.
+    Works without a network and beside a running till. Exit code 1 when nobody, or more than one, is found.
     """
-    if classify_digits(card, card_patterns(config.card_formats)) == "payment":
-        fail("this is a bank card's number: it was not looked up and not kept; use the loyalty card's number")
-    try:
-        number = CardNumber.parse(card, config.card_formats)
-        store = look_store(config)
-        terminal = load_terminal(store)
-        mirror = Mirror(store)
-        holder, contact, programme = mirror.find(number.token(terminal.card_key)), mirror.contact(), mirror.programme()
-        store.close()
-    except (CardFormatError, SyncError) as error:
-        fail(str(error))
-    as_of = None if contact.as_of_ms is None else datetime.fromtimestamp(contact.as_of_ms / 1000, UTC)
-    data = {
-        "card": str(number),
+    with looking(config) as office:
+        finding = office.find(who)
+        mirror = Mirror(office.store)
+        as_of, programme = mirror.contact().as_of_ms, mirror.programme()
+    shown = finding.shown if finding.kind is Kind.CARD else None
+    found = [_data(config, person, shown, as_of) for person in finding.people]
+
+    def show() -> None:
+        for data in found:
+            if not data["known"]:
+                text = f"not known here as of {minutes(as_of)}; {data['queued']} points wait for head office"
+                console.print(f"{finding.shown}: {text}", highlight=False, markup=False)
+                continue
+            tier = programme.tier(data["tier"] or "").name.get("en") if programme else data["tier"]
+            name = f"{data['first_name']}, " if data["first_name"] else ""
+            console.print(f"{name}{tier}: [bold]{data['balance']}[/] points", highlight=False)
+            console.print(
+                f"{data['confirmed']} confirmed at {minutes(as_of)}, {data['queued']:+} here", highlight=False
+            )
+            if data["blocked"]:
+                console.print("blocked: send the customer to the service desk", style="red")
+        if not found:
+            console.print(f"nobody here has this {finding.kind} as of {minutes(as_of)}", highlight=False)
+
+    emit(found[0] if len(found) == 1 else {"matches": found}, as_json, show)
+    if len(found) != 1 or not found[0]["known"]:
+        context.exit(EXIT_PROBLEM)
+
+
+def _data(config: Config, person: Person, shown: str | None, as_of: int | None) -> dict[str, Any]:
+    holder = person.holder
+    return {
+        "card": shown,
         "known": holder.known,
         "blocked": holder.blocked,
         "account": holder.account,
@@ -50,21 +64,6 @@ def balance(config: Config, context: click.Context, card: str, as_json: bool) ->
         "balance": holder.balance,
         "confirmed": holder.confirmed,
         "queued": holder.queued,
-        "as_of": as_of.isoformat() if as_of else None,
+        "pending": holder.pending,
+        "as_of": iso(as_of),
     }
-
-    def show() -> None:
-        when = as_of.astimezone().strftime("%d-%m-%Y %H:%M") if as_of else "never"
-        if not holder.known:
-            console.print(f"{number}: not known here as of {when}; {holder.queued} points wait for head office")
-            return
-        tier = programme.tier(holder.tier or "").name.get("en") if programme else holder.tier
-        name = f"{data['first_name']}, " if data["first_name"] else ""
-        console.print(f"{name}{tier}: [bold]{holder.balance}[/] points", highlight=False)
-        console.print(f"{holder.confirmed} confirmed at {when}, {holder.queued:+} here", highlight=False)
-        if holder.blocked:
-            console.print("blocked: send the customer to the service desk", style="red")
-
-    emit(data, as_json, show)
-    if not holder.known:
-        context.exit(EXIT_PROBLEM)

@@ -15,7 +15,7 @@ from pos_client.config import Config
 from sync.hq.database import Database
 from sync.hq.erasure import erase
 from sync.hq.members import import_members
-from sync.hq.profiles import account_of, edit, segments, set_pin, set_segment
+from sync.hq.profiles import account_of, edit, segments, set_contacts, set_pin, set_segment
 
 
 @click.group("members")
@@ -30,8 +30,9 @@ def members_group() -> None:
 def import_command(config: Config, database: Database, file: Path, as_json: bool) -> None:
     """Import members from a CSV FILE with the columns card_number, first_name, tier, points.
 
-    There may be more: birthday as month and day (11-24), segments with spaces between them. All rows or none: wrong
-    rows are listed with their line numbers. Card numbers are turned into tokens and not stored.
+    There may be more: birthday as month and day (11-24), segments with spaces between them, phone, email. All rows or
+    none: wrong rows are listed with their line numbers. Card numbers, phone numbers and addresses are not stored: only
+    keyed hashes of them are.
     """
     _expect_formats(config)
     # Byte order marks are what spreadsheets write.
@@ -50,17 +51,30 @@ def import_command(config: Config, database: Database, file: Path, as_json: bool
 @click.option("--first-name", metavar="NAME", help="First name; '' takes it away.")
 @click.option("--tier", metavar="TIER", help="A tier of the programme in force.")
 @click.option("--birthday", metavar="MM-DD", help="Month and day, such as 11-24; '' takes it away.")
+@click.option("--phone", metavar="NUMBER", help="Phone number to find the member by; '' takes it away.")
+@click.option("--email", metavar="ADDRESS", help="E-mail address to find the member by; '' takes it away.")
 @json_option
 @on_database
-def edit_command(config: Config, database: Database, card: str, as_json: bool, **changed: str | None) -> None:
+def edit_command(
+    config: Config,
+    database: Database,
+    card: str,
+    *,
+    phone: str | None,
+    email: str | None,
+    as_json: bool,
+    **changed: str | None,
+) -> None:
     """Change what is known of the member of CARD. Tills hear of it within a minute."""
     _expect_formats(config)
-    if all(value is None for value in changed.values()):
-        raise click.UsageError("nothing to change: give --first-name, --tier or --birthday")
-    with database.connection() as conn:
+    given = {**changed, "phone": phone, "email": email}
+    if all(value is None for value in given.values()):
+        raise click.UsageError("nothing to change: give --first-name, --tier, --birthday, --phone or --email")
+    with database.connection() as conn, conn.transaction():
         account = account_of(conn, database.keys.card, config.card_formats, card)
         edit(conn, account, **changed)
-    told = [name for name, value in changed.items() if value is not None]
+        set_contacts(conn, account, database.keys.card, phone=phone, email=email)
+    told = [name for name, value in given.items() if value is not None]
     emit({"account": account, "changed": told}, as_json, lambda: click.echo(f"changed {', '.join(told)} of {account}"))
 
 

@@ -17,14 +17,15 @@ from loyalty.errors import CardFormatError
 from sync.hq.database import Connection
 from sync.hq.errors import HqError, ImportRefused
 from sync.hq.inbox import lock_cards, settle_cards
-from sync.hq.profiles import MAX_PROBLEMS, check_birthday, check_segment, fit_name
+from sync.hq.profiles import MAX_PROBLEMS, check_birthday, check_segment, contact_hashes, fit_name
 from sync.hq.programmes import Programmes, newest
 
 COLUMNS = ("card_number", "first_name", "tier", "points")
 """The header of a members file, in any order."""
 
-MORE_COLUMNS = ("birthday", "segments")
-"""Columns that may be there too: month and day as 11-24, and the names of segments with spaces between them."""
+MORE_COLUMNS = ("birthday", "segments", "phone", "email")
+"""Columns that may be there too: month and day as 11-24; the names of segments with spaces between them; a phone number
+and an e-mail address, of which only keyed hashes are stored."""
 
 MAX_SEGMENTS = 50
 """Segments of one member: more is a column in the wrong place."""
@@ -62,7 +63,8 @@ def import_members(
 ) -> Imported:
     """Import a members file: one account with one card a row, opening points booked in the ledger.
 
-    Card numbers become tokens at once and are not stored. What was parked because a card was unknown is judged again.
+    Card numbers become tokens at once, phone numbers and e-mail addresses keyed hashes; none of them is stored.
+    What was parked because a card was unknown is judged again.
 
     Args:
         card_key: 32 bytes; `Database.keys.card`.
@@ -78,7 +80,8 @@ def import_members(
     with conn.transaction():
         conn.execute(
             "CREATE TEMPORARY TABLE newcomer (line bigint, token text, account_id text, first_name text, tier text, "
-            "points bigint, birthday text, segments text[], entry_id uuid) ON COMMIT DROP"
+            "points bigint, birthday text, segments text[], phone_hash text, email_hash text, entry_id uuid) "
+            "ON COMMIT DROP"
         )
         with conn.cursor().copy("COPY newcomer FROM STDIN") as copy:
             for row in _rows(lines, card_key, formats, tiers=tiers, problems=problems):
@@ -173,8 +176,10 @@ def _newcomer(
     opening = int(points or "0")
     if abs(opening) > MAX_OPENING_POINTS:
         raise ValueError(f"points: expected at most {MAX_OPENING_POINTS}, got {opening}")
+    contacts = contact_hashes(card_key, phone=row.get("phone", ""), email=row.get("email", ""))
     account = f"m{secrets.token_hex(8)}"
-    return token, account, first_name or None, tier, opening, birthday or None, sorted(set(segments)), uuid.uuid4()
+    profile = (first_name or None, tier, opening, birthday or None, sorted(set(segments)))
+    return token, account, *profile, *contacts, uuid.uuid4()
 
 
 def _shown(cell: str) -> str:
@@ -200,8 +205,8 @@ def _doubles(conn: Connection) -> list[str]:
 
 def _insert(conn: Connection, today: date) -> Imported:
     conn.execute(
-        "INSERT INTO account (account_id, first_name, tier, birthday) "
-        "SELECT account_id, first_name, tier, birthday FROM newcomer"
+        "INSERT INTO account (account_id, first_name, tier, birthday, phone_hash, email_hash) "
+        "SELECT account_id, first_name, tier, birthday, phone_hash, email_hash FROM newcomer"
     )
     conn.execute("INSERT INTO segment_member (account_id, segment) SELECT account_id, unnest(segments) FROM newcomer")
     conn.execute("INSERT INTO card (token, account_id) SELECT token, account_id FROM newcomer")

@@ -1,4 +1,4 @@
-"""What is known of members beside their points, changed on an operator's word: name, tier, birthday, PIN, segments."""
+"""What is known of members beside points, on an operator's word: name, tier, birthday, contacts, PIN, segments."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import date
 from argon2 import PasswordHasher
 
 from loyalty.cards import CardFormat, CardNumber
+from loyalty.contacts import email_hash, phone_hash
 from loyalty.errors import CardFormatError
 from sync.hq.database import Connection
 from sync.hq.errors import HqError, ImportRefused
@@ -84,6 +85,41 @@ def edit(
         if first_name is not None:
             conn.execute("UPDATE account SET first_name = %s WHERE account_id = %s", (first_name or None, account))
         tell(conn, [account])
+
+
+def set_contacts(
+    conn: Connection, account: str, card_key: bytes, *, phone: str | None = None, email: str | None = None
+) -> None:
+    """Change how a member is found, as far as given; empty takes it away. Only keyed hashes are kept.
+
+    Raises:
+        HqError: not a phone number, or not an e-mail address.
+    """
+    try:
+        hashes = contact_hashes(card_key, phone=phone or "", email=email or "")
+    except ValueError as error:
+        raise HqError(str(error)) from error
+    with conn.transaction():
+        for column, given, hashed in zip(("phone_hash", "email_hash"), (phone, email), hashes, strict=True):
+            if given is not None:
+                conn.execute(f"UPDATE account SET {column} = %s WHERE account_id = %s".encode(), (hashed, account))
+        tell(conn, [account])
+
+
+def contact_hashes(card_key: bytes, *, phone: str, email: str) -> tuple[str | None, str | None]:
+    """The keyed hashes of a phone number and of an e-mail address; None for an empty one.
+
+    Raises:
+        ValueError: which of the two is none; it is not repeated.
+    """
+    try:
+        phone_hashed = phone_hash(phone, card_key) if phone else None
+    except ValueError as error:
+        raise ValueError(f"phone: {error}") from error
+    try:
+        return phone_hashed, email_hash(email, card_key) if email else None
+    except ValueError as error:
+        raise ValueError(f"email: {error}") from error
 
 
 def set_pin(conn: Connection, account: str, pin: str | None) -> None:

@@ -22,7 +22,7 @@ PENDING = (
 _ACCOUNTS = (
     f"SELECT a.account_id, a.first_name, a.tier, coalesce(b.points, 0), nullif({COUNTERS}, '{{}}'), "
     f"coalesce({PENDING}, 0), "
-    "a.birthday, a.pin_hash, "
+    "a.birthday, a.pin_hash, a.phone_hash, a.email_hash, "
     "ARRAY(SELECT segment FROM segment_member s WHERE s.account_id = a.account_id ORDER BY segment), "
     "NOT EXISTS (SELECT FROM ledger l WHERE l.account_id = a.account_id AND l.kind IN ('sale', 'opening')) "
     "FROM account a LEFT JOIN balance b USING (account_id) "
@@ -78,7 +78,7 @@ def all_stocks(conn: Connection) -> list[StockChange]:
 
 def _accounts(conn: Connection, where: str, *values: object) -> Iterator[AccountChange]:
     for account, *state in conn.execute((_ACCOUNTS + where).encode(), values).fetchall():
-        first_name, tier, points, counters, pending, birthday, pin, segments, first = state
+        first_name, tier, points, counters, pending, birthday, pin, phone, email, segments, first = state
         yield AccountChange(
             account=account,
             first_name=first_name,
@@ -90,6 +90,8 @@ def _accounts(conn: Connection, where: str, *values: object) -> Iterator[Account
             birthday=birthday,
             segments=tuple(segments),
             pin=pin,
+            phone=phone,
+            email=email,
         )
 
 

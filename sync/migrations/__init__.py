@@ -12,6 +12,7 @@ from sync.migrations import (
     m005_epochs,
     m006_inbox,
     m007_snapshot,
+    m009_office,
 )
 
 migrations = Migrations("till")
@@ -22,3 +23,4 @@ migrations(name="m004_spending")(m004_spending.apply)
 migrations(name="m005_epochs")(m005_epochs.apply)
 migrations(name="m006_inbox")(m006_inbox.apply)
 migrations(name="m007_snapshot")(m007_snapshot.apply)
+migrations(name="m009_office")(m009_office.apply)

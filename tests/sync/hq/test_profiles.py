@@ -10,11 +10,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from click.testing import CliRunner, Result
 
+from loyalty.contacts import email_hash, phone_hash
 from pos_client.cli import main
 from sync.hq.database import Connection, Database
 from sync.hq.errors import HqError, ImportRefused
 from sync.hq.members import import_members
-from sync.hq.profiles import Segmented, account_of, edit, segments, set_pin, set_segment
+from sync.hq.profiles import Segmented, account_of, edit, segments, set_contacts, set_pin, set_segment
 from sync.wire import AccountChange, ChangesPage
 from tests.support.entries import DAY, TestTill
 from tests.sync.hq.conftest import CARDS
@@ -161,3 +162,38 @@ def test_the_commands(database_url: str, two: Callable[[str], str], till: TestTi
     assert heard[two(ANNA)].birthday == "12-25"
     assert heard[two(ANNA)].segments == ("families", "regulars", "students")
     assert (heard[two(ANNA)].pin is None, heard[two(BO)].pin) == (False, None)
+
+
+def test_phone_and_e_mail_reach_tills_as_hashes_alone(database: Database, conn: Connection, till: TestTill) -> None:
+    lines = [
+        "card_number,first_name,tier,points,phone,email",
+        f"{ANNA},Anna,gold,12,06 12345678,Anna@example.org",
+        f"{BO},Bo,basic,0,,",
+    ]
+    import_members(conn, database.keys.card, CARDS, lines, today=DAY)
+    account = account_of(conn, database.keys.card, CARDS, ANNA)
+    heard = told(till)[account]
+    assert heard.phone == phone_hash("+31612345678", database.keys.card)
+    assert heard.email == email_hash("anna@example.org", database.keys.card)
+    assert told(till)[account_of(conn, database.keys.card, CARDS, BO)].phone is None
+    kept = str(conn.execute("SELECT account::text FROM account").fetchall())
+    assert "12345678" not in kept.replace(ANNA, "")
+    assert "example.org" not in kept
+
+    set_contacts(conn, account, database.keys.card, phone="+31 6 87654321", email="")
+    heard = told(till)[account]
+    assert (heard.phone, heard.email) == (phone_hash("0687654321", database.keys.card), None)
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"), [("12,", "phone: expected a phone number"), (",anna", "email: expected an e-mail address")]
+)
+def test_a_wrong_contact_is_named(database: Database, conn: Connection, cells: str, expected: str) -> None:
+    with pytest.raises(ImportRefused, match=f"line 2: {expected}"):
+        import_members(
+            conn,
+            database.keys.card,
+            CARDS,
+            ["card_number,first_name,tier,points,phone,email", f"{ANNA},Anna,gold,12,{cells}"],
+            today=DAY,
+        )
