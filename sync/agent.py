@@ -119,7 +119,7 @@ class Agent:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._sender = Sender(store, terminal, transport, self._journal, now_ms=now_ms, steady_s=steady_s)
+        self._sender = Sender(store, terminal, transport, self._journal, now_ms, steady_s=steady_s)
         self._epochs = Epochs(store)
         self._settling = Settling(self._epochs, self._journal, transport, now_ms, asked=resumed)
         self._nights = Nights(store, terminal.terminal, night) if night else None

@@ -54,8 +54,8 @@ class Sender:
         terminal: Terminal,
         transport: Calls,
         journal: Journal,
-        *,
         now_ms: Callable[[], int],
+        *,
         steady_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store

@@ -61,11 +61,9 @@ class Office:
     def __init__(self, folder: Path, programme: Programme, members: int) -> None:
         """Start PostgreSQL in `folder`."""
         self.programme = programme
-        self.database = Database.open(None, folder)
+        self._folder = folder
+        self._start()
         try:
-            self.conn = psycopg.connect(self.database.url, autocommit=True)
-            # Nothing here outlives the run: power cuts are proven elsewhere.
-            self.conn.execute("SET synchronous_commit = off")
             # Vacuumed when the simulation says so: a run must not depend on when the database feels like it.
             self.conn.execute("ALTER SYSTEM SET autovacuum = off")
             self.conn.execute("SELECT pg_reload_conf()")
@@ -76,6 +74,17 @@ class Office:
         except BaseException:
             self.database.close()
             raise
+
+    def _start(self) -> None:
+        self.database = Database.open(None, self._folder)
+        self.conn = psycopg.connect(self.database.url, autocommit=True)
+        # Nothing here outlives the run: power cuts are proven elsewhere.
+        self.conn.execute("SET synchronous_commit = off")
+
+    def restart(self) -> None:
+        """Stop head office and its PostgreSQL, and start both again on what is on the disk."""
+        self.close()
+        self._start()
 
     def enrol(self, terminals: Sequence[Enrolled]) -> None:
         """Take on all of `terminals` at once, as their one-time codes would one by one."""

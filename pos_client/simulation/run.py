@@ -153,6 +153,8 @@ class Simulation:
             if end:
                 at(begins, partial(self._poll, whom))
                 at(end, partial(self._watch_drain, name, whom))
+        if scenario.restart:
+            at(scenario.restart_s[0], self.office.restart)
         if scenario.clones:
             at(12 * HOUR_S, self._clone)
 
