@@ -28,6 +28,7 @@ _COMMANDS = {
     "interpret": "pos_client.commands.interpret:interpret",
     "manager": "pos_client.commands.manager:manager",
     "programme": "pos_client.commands.programme:programme",
+    "receipt": "pos_client.commands.receipt:receipt",
     "report": "pos_client.commands.report:report",
     "simulate": "pos_client.commands.simulate:simulate",
     "sync": "pos_client.commands.sync:sync_group",
