@@ -369,9 +369,20 @@ class Till:
             StoreFull, StoreError: nothing was booked.
         """
         with self._lock:
+            done = self._journal.find_all(session=adjustment_id).get(EntryKind.ADJUSTMENT)
+            card = done.card if done else self.reckoning.look_up(card_text).holder.card
+            return self.adjust_card(adjustment_id, card, points, reason=reason, approver=approver)
+
+    def adjust_card(self, adjustment_id: str, card: str, points: int, *, reason: str, approver: str) -> Booked:
+        """As `adjust`, for the card with token `card`: its member was looked up before.
+
+        Raises:
+            TillError, StoreFull, StoreError: as `adjust`.
+        """
+        with self._lock:
             if done := self._journal.find_all(session=adjustment_id).get(EntryKind.ADJUSTMENT):
                 return Booked(done, self._mirror.find(done.card).balance)
-            holder = self.reckoning.look_up(card_text).holder
+            holder = self._mirror.find(card)
             entry = self._journal.append(self._drafts.adjustment(adjustment_id, holder, points, reason, approver))
             balance = self._mirror.find(entry.card).balance
             self._bus.publish(EventKind.POINTS_ADJUSTED, _booked(adjustment_id, entry.points, balance))
