@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from loyalty.basket import Basket
 from loyalty.facts import UNKNOWN, Facts
@@ -117,3 +118,8 @@ class Booked:
 
     entry: Entry
     balance: int
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What listeners hear of it."""
+        return {"session": self.entry.session, "points": self.entry.points, "balance": self.balance}

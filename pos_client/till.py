@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import time
-from typing import Any
 
 import uuid6
 
@@ -15,15 +13,18 @@ from loyalty.cards import CardFormat
 from loyalty.credentials import CredentialRefused
 from loyalty.errors import CardFormatError, RewardRefused
 from loyalty.ledger import Entry, EntryKind
-from loyalty.redemption import Choice, coupon_of, redeem
+from loyalty.redemption import Choice, coupon_of
 from loyalty.settlement import settle
+from pos_client.choices import Choices, expect_allowed, expect_offered
+from pos_client.corrections import Corrections
 from pos_client.credential_uses import CredentialUses
 from pos_client.credentials import CredentialReader
-from pos_client.drafts import Drafts, expect_credential
+from pos_client.drafts import Drafts
 from pos_client.events import EventBus, EventKind
 from pos_client.pins import Pins
 from pos_client.reckoning import Reckoning, TillError
 from pos_client.session import Booked, Presented, Quote, Session, SessionState
+from pos_client.sessions import Sessions
 from pos_client.spending import Spending
 from sync.holds import HoldDesk
 from sync.journal import Journal
@@ -31,9 +32,6 @@ from sync.leases import Leases
 from sync.mirror import Holder, Mirror
 from sync.store import Store
 from sync.terminal import Terminal, wall_ms
-
-MAX_SESSIONS = 64
-"""Sessions remembered: far more than one till has customers; past it the oldest that is not open goes first."""
 
 
 class Till:
@@ -57,7 +55,6 @@ class Till:
         self._store = store
         self._terminal = terminal
         self._bus = bus
-        self._timeout_ms = session_timeout_s * 1000
         self._on_booked = on_booked
         self._now_ms = now_ms
         self._journal = Journal(store, terminal)
@@ -78,27 +75,31 @@ class Till:
         self._drafts = Drafts(store, self._journal, self.reckoning, now_ms)
         self._pins = Pins(store, self._mirror, now_ms)
         self._lock = threading.RLock()
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._current: str | None = None
-        self._waiting: tuple[str, bool, int] | None = None  # card, rotating, when
+        self._sessions = Sessions(
+            self._journal, session_timeout_s, now_ms, lambda gone: self._spending.give_back(gone, list(gone.holds))
+        )
+        self._choices = Choices(self._sessions, self.reckoning, self._spending, self._lock)
+        self.corrections = Corrections(
+            self._journal, self._drafts, self._mirror, self.reckoning, bus=bus, lock=self._lock, on_booked=on_booked
+        )
 
     # -- what is known --------------------------------------------------------------------------------------------
 
     @property
     def current(self) -> str | None:
         """The session on the cashier's screen."""
-        return self._current
+        return self._sessions.current
 
     @property
     def waiting(self) -> Holder | None:
         """The holder of a card that was presented before any session was opened."""
-        card, _ = self._waiting_card()
+        card = self._sessions.waiting()[0]
         return self._mirror.find(card) if card else None
 
     @property
     def waiting_rotating(self) -> bool:
         """Whether the holder that waits was proven by a rotating credential."""
-        return self._waiting_card()[1]
+        return self._sessions.waiting()[1]
 
     # -- the card -------------------------------------------------------------------------------------------------
 
@@ -111,7 +112,7 @@ class Till:
         """
         with self._lock:
             try:
-                presented = self.reckoning.recognise(card_text, self._proven())
+                presented = self.reckoning.recognise(card_text, self._sessions.proven())
             except CredentialRefused as error:
                 self.refuse_card(error.code)
                 return None
@@ -122,13 +123,12 @@ class Till:
             if holder.blocked:
                 self._bus.publish(EventKind.CARD_REFUSED, {"code": "blocked"})
                 return None
-            session = self._open_current()
+            session = self._sessions.under_way()
             if session is not None:
                 self._attach(session, presented)
             else:
-                rotating = presented.rotating or self._waiting_card() == (holder.card, True)
-                self._waiting = (holder.card, rotating, self._now_ms())
-                self._current = None
+                rotating = presented.rotating or self._sessions.waiting() == (holder.card, True)
+                self._sessions.wait(holder.card, rotating=rotating)
             self._bus.publish(
                 EventKind.CARD_PRESENTED,
                 {"session": session.id if session else None, "known": holder.known, "balance": holder.balance},
@@ -138,7 +138,7 @@ class Till:
     def forget_card(self) -> None:
         """The card that was presented before a sale is not wanted after all."""
         with self._lock:
-            self._waiting = None
+            self._sessions.forget_waiting()
             self._bus.publish(EventKind.SESSION_CHANGED, {"session": None, "payable_minor": 0})
 
     def refuse_card(self, code: str) -> None:
@@ -155,16 +155,9 @@ class Till:
         """
         with self._lock:
             key = session_id or str(uuid6.uuid7())
-            session = self._recall(key)
-            if session is None:
-                self._forget_old()
-                now = self._now_ms()
-                card, rotating = self._waiting_card()
-                basket = Basket(currency=self.reckoning.programme().currency)
-                session = Session(key, now, now, basket, card=card, rotating=rotating, priced_ms=now)
-                self._sessions[key] = session
-                self._waiting = None
-            self._current = key
+            if (session := self._sessions.recall(key)) is None:
+                session = self._sessions.start(key, self.reckoning.programme().currency)
+            self._sessions.current = key
             return self._changed(session)
 
     def set_basket(self, session_id: str, basket: Basket) -> Quote:
@@ -174,7 +167,7 @@ class Till:
             TillError: `unknown_session`, `session_closed`; BasketError: another currency.
         """
         with self._lock:
-            session = self._open(session_id)
+            session = self._sessions.open(session_id)
             settle(self.reckoning.programme(), basket, "", ())
             session.basket, session.priced_ms = basket, self._now_ms()
             session.dropped_rewards = ()
@@ -187,7 +180,7 @@ class Till:
             TillError: `unknown_session`, `session_closed`, `card_blocked`; CardFormatError; CredentialRefused.
         """
         with self._lock:
-            session = self._open(session_id)
+            session = self._sessions.open(session_id)
             presented = self.reckoning.look_up(card_text, session.card if session.rotating else None)
             if presented.holder.blocked:
                 raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
@@ -202,13 +195,13 @@ class Till:
             StoreError: the try could not be counted.
         """
         with self._lock:
-            card = self._open(session_id).card
+            card = self._sessions.open(session_id).card
             if card is None:
                 raise TillError("no_card", "a PIN needs a card: ask the customer to scan it")
             account = self._mirror.find(card).account
         self._pins.check(account, pin)  # takes tens of milliseconds: no other customer waits for it
         with self._lock:
-            session = self._open(session_id)
+            session = self._sessions.open(session_id)
             if session.card == card:  # another card may have been scanned meanwhile
                 session.pin = True
             return self._changed(session)
@@ -220,7 +213,7 @@ class Till:
             TillError: `unknown_session`.
         """
         with self._lock:
-            session = self._recall(session_id)
+            session = self._sessions.recall(session_id)
             if session is None:
                 raise TillError("unknown_session", "no such session: it was closed long ago, or the till was restarted")
             return self.reckoning.quote(session)
@@ -240,19 +233,13 @@ class Till:
             TillError: `unknown_session`, `session_closed`, `no_card`.
         """
         with self._lock:
-            session = self._open(session_id)
+            session = self._sessions.open(session_id)
             quote = self.reckoning.quote(session)
             if quote.holder is None:
                 raise TillError("no_card", "a reward needs a card: ask the customer to scan it")
-            option = next((option for option in quote.rewards if option.reward.id == reward_id), None)
-            if option is None:
-                raise RewardRefused("unknown_reward", f"no reward '{reward_id}' in programme {quote.programme.id}")
-            if option.code is not None:
-                raise RewardRefused(
-                    option.code, f"reward '{reward_id}' cannot be given: {option.code.replace('_', ' ')}"
-                )
+            expect_offered(quote, reward_id)
             choice = Choice(reward=reward_id, amount_minor=amount_minor)
-            self._allowed(session, quote, choice)
+            expect_allowed(session, quote, choice)
         return self._take(session_id, choice)
 
     def use_coupon(self, session_id: str, code: str) -> Quote:
@@ -264,14 +251,14 @@ class Till:
             TillError: `unknown_session`, `session_closed`, `no_card`.
         """
         with self._lock:
-            session = self._open(session_id)
+            session = self._sessions.open(session_id)
             quote = self.reckoning.quote(session)
             if quote.holder is None:
                 raise TillError("no_card", "a coupon needs a card: ask the customer to scan it")
             choice = coupon_of(quote.programme, code)
             if self._journal.coupon_used(choice.code or ""):
                 raise RewardRefused("coupon_used", "this coupon was used at this till before")
-            self._allowed(session, quote, choice)
+            expect_allowed(session, quote, choice)
         return self._take(session_id, choice)
 
     def unredeem(self, session_id: str, reward_id: str) -> Quote:
@@ -281,9 +268,8 @@ class Till:
             TillError: `unknown_session`, `session_closed`.
         """
         with self._lock:
-            session = self._open(session_id)
-            chosen = [choice for choice in session.rewards if choice.reward == reward_id]
-            if chosen:
+            session = self._sessions.open(session_id)
+            if chosen := [choice for choice in session.rewards if choice.reward == reward_id]:
                 session.rewards.remove(chosen[-1])
             return self._changed(session)
 
@@ -297,41 +283,17 @@ class Till:
             RewardRefused: the points or the till's limits no longer allow a chosen reward.
             StoreFull, StoreError: nothing was booked.
         """
-        self._hold(session_id)
+        self._choices.hold(session_id)
         with self._lock:
             if done := self._booked_before(session_id):
                 return done
-            session = self._open(session_id)
+            session = self._sessions.open(session_id)
             quote = self.reckoning.quote(session, offer=False)
             entry = self._journal.append(self._drafts.sale(quote))
             assert quote.holder is not None
             booked = self._sale_booked(session, entry, quote.holder.balance + entry.points)
         self._on_booked()
         return booked
-
-    # -- goods that come back -------------------------------------------------------------------------------------
-
-    def return_goods(self, return_id: str, sale_session: str, lines: Mapping[str, int]) -> Booked:
-        """Take goods back from a sale that was booked at this till, with the points that it earned then.
-
-        Args:
-            return_id: chosen by the till's software; the same id again is the same return.
-            sale_session: the session of the sale, as on its receipt.
-            lines: quantity that comes back of each line, in thousandths, by the sale's line ids.
-
-        Raises:
-            TillError: `unknown_receipt` when the sale is not in this till's journal, `sale_voided`.
-            ReturnRefused: more comes back than was bought, or not of this sale.
-            StoreFull, StoreError: nothing was booked.
-        """
-        with self._lock:
-            if done := self._journal.find_all(session=return_id).get(EntryKind.RETURN):
-                return Booked(done, self._mirror.find(done.card).balance)
-            entry = self._journal.append(self._drafts.returned(return_id, sale_session, lines))
-            balance = self._mirror.find(entry.card).balance
-            self._bus.publish(EventKind.RETURN_BOOKED, _booked(return_id, entry.points, balance))
-        self._on_booked()
-        return Booked(entry, balance)
 
     def exchange(self, session_id: str, sale_session: str, lines: Mapping[str, int]) -> tuple[Booked, Booked]:
         """Take goods back and book the open sale `session_id` in one transaction: both are on the disk, or neither.
@@ -340,21 +302,22 @@ class Till:
             The return and the sale.
 
         Raises:
-            As `return_goods` and `commit`.
+            As `Corrections.return_goods` and `commit`.
         """
-        self._hold(session_id)
+        self._choices.hold(session_id)
         with self._lock:
             returned = self._journal.find_all(session=session_id).get(EntryKind.RETURN)
             if returned and (done := self._booked_before(session_id)):
                 return Booked(returned, done.balance), done
-            session = self._open(session_id)
+            session = self._sessions.open(session_id)
             back = self._drafts.returned(session_id, sale_session, lines)
             sale = self._drafts.sale(self.reckoning.quote(session, offer=False), taken_back=self._drafts.takes(back))
             returned, entry = self._journal.append_all([back, sale])
-            balance = self._mirror.find(returned.card).balance
-            self._bus.publish(EventKind.RETURN_BOOKED, _booked(session_id, returned.points, balance))
-            booked = self._sale_booked(session, entry, self._mirror.find(entry.card).balance)
+            back_booked = Booked(returned, self._mirror.find(returned.card).balance)
+            self._bus.publish(EventKind.RETURN_BOOKED, back_booked.told)
+            sold = self._sale_booked(session, entry, self._mirror.find(entry.card).balance)
         self._on_booked()
+<<<<<<< HEAD
         return Booked(returned, balance), booked
 
     def adjust(self, adjustment_id: str, card_text: str, points: int, *, reason: str, approver: str) -> Booked:
@@ -388,6 +351,9 @@ class Till:
             self._bus.publish(EventKind.POINTS_ADJUSTED, _booked(adjustment_id, entry.points, balance))
         self._on_booked()
         return Booked(entry, balance)
+=======
+        return back_booked, sold
+>>>>>>> main
 
     def void(self, session_id: str) -> Booked | None:
         """Drop an open sale (None), or reverse a booked one with an entry of its own. Voiding again changes nothing.
@@ -399,82 +365,40 @@ class Till:
             entries = self._journal.find_all(session=session_id)
             if done := entries.get(EntryKind.VOID):
                 return Booked(done, self._mirror.find(done.card).balance)
-            sale = entries.get(EntryKind.SALE)
-            session = self._sessions.get(session_id)
-            if sale is None:
+            session = self._sessions.find(session_id)
+            if (sale := entries.get(EntryKind.SALE)) is None:
                 if session is None:
                     raise TillError("unknown_session", "no such session to void")
                 session.state = SessionState.VOIDED
                 self._spending.give_back(session, list(session.holds))
-                self._leave(session)
+                self._sessions.leave(session)
                 self._bus.publish(EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": 0})
                 return None
             entry = self._journal.append(self._drafts.void(sale))
             if session is not None:
                 session.state = SessionState.VOIDED
-                self._leave(session)
-            balance = self._mirror.find(entry.card).balance
-            self._bus.publish(EventKind.SALE_VOIDED, _booked(session_id, entry.points, balance))
+                self._sessions.leave(session)
+            booked = Booked(entry, self._mirror.find(entry.card).balance)
+            self._bus.publish(EventKind.SALE_VOIDED, booked.told)
         self._on_booked()
-        return Booked(entry, balance)
+        return booked
 
     # -- within ---------------------------------------------------------------------------------------------------
 
     def _take(self, session_id: str, choice: Choice) -> Quote:
         """Put `choice` on the sale, its points held when head office can be asked."""
-        self._hold(session_id, choice)
+        self._choices.hold(session_id, choice)
         with self._lock:
-            session = self._open(session_id)
+            session = self._sessions.open(session_id)
             try:
                 quote = self.reckoning.quote(session, offer=False)
                 if quote.holder is None:
                     raise TillError("no_card", "a reward needs a card: ask the customer to scan it")
-                self._allowed(session, quote, choice)
+                expect_allowed(session, quote, choice)
                 session.rewards.append(choice)
             finally:
                 changed = self._changed(session)
             return changed
-
-    def _hold(self, session_id: str, choice: Choice | None = None) -> None:
-        """Have the points held that the sale, with `choice` on top, spends beyond what is set aside for it.
-
-        Waits for head office without the till's lock: other sales go on meanwhile.
-
-        Raises:
-            RewardRefused: head office says no.
-        """
-        with self._lock:
-            session = self._sessions.get(session_id)
-            if session is None or session.state is not SessionState.OPEN or session.card is None:
-                return
-            if not self._spending.online or not (session.rewards or choice):
-                return
-            quote = self.reckoning.quote(session, offer=False)
-            account = quote.holder.account if quote.holder else None
-            card, short = session.card, self._spending.short(session, account, _points(session, quote, choice))
-        held = self._spending.ask(card, short, session_id)
-        if held is None:
-            return
-        with self._lock:
-            session.holds.append(held)
-            if session.state is not SessionState.OPEN or session.card != card:
-                self._spending.give_back(session, [held])
-
-    def _allowed(self, session: Session, quote: Quote, choice: Choice) -> None:
-        """Check that basket, balance, limits and the way the member was recognised allow `choice`.
-
-        Raises:
-            RewardRefused: they do not.
-        """
-        assert quote.holder is not None
-        assert quote.verdict is not None
-        wanted = [*session.rewards, choice]
-        taken = redeem(quote.programme, session.basket, wanted, tier=quote.tier, facts=quote.facts)
-        spent = sum(redemption.points for redemption in taken)
-        if taken[-1].points and spent > min(quote.holder.balance, quote.verdict.limit):
-            short = "points_short" if spent > quote.holder.balance else str(quote.verdict.reason)
-            raise RewardRefused(short, f"{spent} points asked, {quote.verdict.limit} allowed now")
-        expect_credential(quote.programme.credential, quote.facts.credential, spent)
 
     def _booked_before(self, session_id: str) -> Booked | None:
         """The sale of a session when it is booked; a sale that was voided since cannot be booked again."""
@@ -488,26 +412,9 @@ class Till:
         session.state, session.entry = SessionState.BOOKED, entry
         # Those that the entry names are spent with it, and are not given back by this.
         self._spending.give_back(session, list(session.holds))
-        self._bus.publish(EventKind.SALE_BOOKED, _booked(session.id, entry.points, balance))
-        return Booked(entry, balance)
-
-    def _waiting_card(self) -> tuple[str | None, bool]:
-        """The card presented before a sale, and whether it was proven by a rotating credential.
-
-        Kept for as long as a sale may rest: then its customer has walked away.
-        """
-        if self._waiting is None or self._now_ms() - self._waiting[2] > self._timeout_ms:
-            return None, False
-        return self._waiting[0], self._waiting[1]
-
-    def _proven(self) -> str | None:
-        """The card that a rotating credential proved for the sale under way or, before one is opened, for the next."""
-        session = self._sessions.get(self._current or "")
-        if session is not None and session.state is SessionState.OPEN:
-            card, rotating = session.card, session.rotating
-        else:
-            card, rotating = self._waiting_card()
-        return card if rotating else None
+        booked = Booked(entry, balance)
+        self._bus.publish(EventKind.SALE_BOOKED, booked.told)
+        return booked
 
     def _attach(self, session: Session, presented: Presented) -> None:
         card = presented.holder.card
@@ -518,55 +425,6 @@ class Till:
         elif presented.rotating:
             session.rotating = True
 
-    def _recall(self, session_id: str) -> Session | None:
-        """A session by its id; one that was booked is read back from the journal after a restart."""
-        if session := self._sessions.get(session_id):
-            return session
-        entries = self._journal.find_all(session=session_id)
-        sale = entries.get(EntryKind.SALE)
-        if sale is None:
-            return None
-        voided = EntryKind.VOID in entries
-        return Session(
-            session_id,
-            sale.clock.wall_ms,
-            sale.clock.wall_ms,
-            sale.basket,
-            card=sale.card,
-            rewards=[Choice.of(redemption) for redemption in sale.settlement.redemptions],
-            state=SessionState.VOIDED if voided else SessionState.BOOKED,
-            entry=sale,
-        )
-
-    def _open(self, session_id: str) -> Session:
-        session = self._recall(session_id)
-        if session is None:
-            raise TillError("unknown_session", "no such session: open one first")
-        if session.state is not SessionState.OPEN:
-            raise TillError("session_closed", f"this session is {session.state}: open a new one")
-        session.touched_ms = self._now_ms()
-        self._current = session.id
-        return session
-
-    def _open_current(self) -> Session | None:
-        session = self._sessions.get(self._current or "")
-        if session is None or session.state is not SessionState.OPEN:
-            return None
-        if self._now_ms() - session.touched_ms > self._timeout_ms:
-            return None
-        session.touched_ms = self._now_ms()
-        return session
-
-    def _leave(self, session: Session) -> None:
-        if self._current == session.id:
-            self._current = None
-
-    def _forget_old(self) -> None:
-        while len(self._sessions) >= MAX_SESSIONS:
-            closed = next((key for key, held in self._sessions.items() if held.state is not SessionState.OPEN), None)
-            gone = self._sessions.pop(closed or next(iter(self._sessions)))
-            self._spending.give_back(gone, list(gone.holds))
-
     def _changed(self, session: Session) -> Quote:
         quote = self.reckoning.quote(session)
         account = quote.holder.account if quote.holder else None
@@ -575,16 +433,3 @@ class Till:
             EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": quote.settlement.payable_minor}
         )
         return quote
-
-
-def _points(session: Session, quote: Quote, choice: Choice | None) -> int:
-    """What a sale spends, with `choice` on top."""
-    if choice is None:
-        return quote.settlement.points_spent
-    wanted = [*session.rewards, choice]
-    taken = redeem(quote.programme, session.basket, wanted, tier=quote.tier, facts=quote.facts)
-    return sum(redemption.points for redemption in taken)
-
-
-def _booked(session: str, points: int, balance: int) -> dict[str, Any]:
-    return {"session": session, "points": points, "balance": balance}

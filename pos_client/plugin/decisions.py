@@ -14,7 +14,7 @@ def adjust(runtime: Runtime, body: Adjust) -> AdjustedAnswer:
         TillError: `no_manager`, `approval_wrong`, `approval_locked`, and as `Till.adjust`.
     """
     approver = _approver(runtime, body)
-    done = runtime.till.adjust(body.id, body.card, body.points, reason=body.reason, approver=approver)
+    done = runtime.till.corrections.adjust(body.id, body.card, body.points, reason=body.reason, approver=approver)
     return adjusted_answer(runtime, done)
 
 

@@ -86,4 +86,6 @@ def void(runtime: Running, session: SessionId) -> BookedAnswer:
 def return_goods(runtime: Running, body: ReturnGoods) -> BookedAnswer:
     """Take goods back from a sale booked at this till, with the points that it earned then. Again: the same return."""
     back = {line.line_id: line.quantity for line in body.lines}
-    return booked_answer(runtime, body.id, SessionState.BOOKED, runtime.till.return_goods(body.id, body.sale, back))
+    return booked_answer(
+        runtime, body.id, SessionState.BOOKED, runtime.till.corrections.return_goods(body.id, body.sale, back)
+    )

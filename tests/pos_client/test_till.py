@@ -22,7 +22,8 @@ from pos_client.events import EventKind, TillEvent
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Booked, SessionState
-from pos_client.till import MAX_SESSIONS, Till
+from pos_client.sessions import MAX_SESSIONS
+from pos_client.till import Till
 from sync.errors import StoreFull
 from sync.terminal import EARLIEST_MS, clock_problem, wall_ms
 from sync.wire import ProgrammeChange

@@ -138,7 +138,7 @@ def test_what_is_earned_here_waits_too_until_head_office_says_otherwise(make: Ma
     holder = runtime.mirror.find(runtime.till.quote("bon-1").holder.card)  # type: ignore[union-attr]
     assert (holder.balance, holder.spendable) == (365, 200)
     runtime.till.void("bon-2")
-    runtime.till.return_goods("retour", "bon-1", {"1": 1000})
+    runtime.till.corrections.return_goods("retour", "bon-1", {"1": 1000})
     holder = runtime.mirror.find(holder.card)
     assert (holder.balance, holder.spendable) == (200, 200)  # what waited went first
     tell(runtime, seq=4, points=365, pending=0)

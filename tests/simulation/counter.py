@@ -190,7 +190,7 @@ class Counter:
 
     def take_back(self, name: str, session: str, lines: dict[str, int]) -> Booked:
         """Take goods back of a sale."""
-        return self.print(self.till.return_goods(name, session, lines))
+        return self.print(self.till.corrections.return_goods(name, session, lines))
 
     def print(self, booked: Booked) -> Booked:
         """Hand over the receipt: from here on the booking is a promise."""

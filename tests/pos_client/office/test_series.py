@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from pos_client.office.series import STEP_MIN, Hour, hours, queue
@@ -23,8 +24,8 @@ def move(store: Store, seq: int, day: date, at_ms: int) -> None:
     """Pretend that entry `seq` was made at another time."""
     with store.transaction() as connection:
         connection.execute(
-            "UPDATE journal SET business_date = ?, raw = CAST(json_set(CAST(raw AS TEXT), '$.clock.wall_ms', ?) AS BLOB) "
-            "WHERE seq = ?",
+            "UPDATE journal SET business_date = ?, "
+            "raw = CAST(json_set(CAST(raw AS TEXT), '$.clock.wall_ms', ?) AS BLOB) WHERE seq = ?",
             (day.isoformat(), at_ms, seq),
         )
 
@@ -59,7 +60,7 @@ def test_the_queue_over_the_day(runtime: Runtime) -> None:
     line = queue(runtime.store, ZONE, time(4), DAY, at(11))
     assert line[0].at_ms == at(4)
     assert line[-1].at_ms == at(11)
-    assert {b.at_ms - a.at_ms for a, b in zip(line, line[1:], strict=False)} == {STEP_MIN * 60_000}
+    assert {b.at_ms - a.at_ms for a, b in pairwise(line)} == {STEP_MIN * 60_000}
     said = {datetime.fromtimestamp(point.at_ms / 1000, UTC).astimezone(ZONE): point.entries for point in line}
     assert [said[datetime(2026, 3, 17, hour, minute, tzinfo=ZONE)] for hour, minute in (
         (8, 0), (9, 0), (9, 15), (9, 30), (9, 45), (10, 0), (10, 15), (11, 0)

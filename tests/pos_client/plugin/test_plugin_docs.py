@@ -19,7 +19,7 @@ from pos_client.plugin.problems import STATUS
 from pos_client.plugin.stream import EVENTS_MISSED, MAX_LISTENERS, QUEUED_EVENTS
 from pos_client.plugin.token import read_or_create
 from pos_client.runtime import Runtime
-from pos_client.till import MAX_SESSIONS
+from pos_client.sessions import MAX_SESSIONS
 from tests.pos_client.plugin.conftest import serving
 from tests.support.till import SANNE, make_runtime
 

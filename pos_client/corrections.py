@@ -1,0 +1,87 @@
+"""What is booked beside sales: goods that come back, and points that a manager gives or takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from threading import RLock
+
+from loyalty.ledger import EntryKind
+from pos_client.drafts import Drafts
+from pos_client.events import EventBus, EventKind
+from pos_client.reckoning import Reckoning
+from pos_client.session import Booked
+from sync.journal import Draft, Journal
+from sync.mirror import Mirror
+
+
+class Corrections:
+    """Thread-safe, under the till's lock."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        drafts: Drafts,
+        mirror: Mirror,
+        reckoning: Reckoning,
+        *,
+        bus: EventBus,
+        lock: RLock,
+        on_booked: Callable[[], None],
+    ) -> None:
+        self._journal = journal
+        self._drafts = drafts
+        self._mirror = mirror
+        self._reckoning = reckoning
+        self._bus = bus
+        self._lock = lock
+        self._on_booked = on_booked
+
+    def return_goods(self, return_id: str, sale_session: str, lines: Mapping[str, int]) -> Booked:
+        """Take goods back from a sale that was booked at this till, with the points that it earned then.
+
+        Args:
+            return_id: chosen by the till's software; the same id again is the same return.
+            sale_session: the session of the sale, as on its receipt.
+            lines: quantity that comes back of each line, in thousandths, by the sale's line ids.
+
+        Raises:
+            TillError: `unknown_receipt` when the sale is not in this till's journal, `sale_voided`.
+            ReturnRefused: more comes back than was bought, or not of this sale.
+            StoreFull, StoreError: nothing was booked.
+        """
+        with self._lock:
+            if done := self._before(EntryKind.RETURN, return_id):
+                return done
+            booked = self._book(self._drafts.returned(return_id, sale_session, lines), EventKind.RETURN_BOOKED)
+        self._on_booked()
+        return booked
+
+    def adjust(self, adjustment_id: str, card_text: str, points: int, *, reason: str, approver: str) -> Booked:
+        """Give points, or take them (negative), on a manager's word; who and why go with the entry.
+
+        Args:
+            adjustment_id: the same id again is the same adjustment.
+
+        Raises:
+            TillError: `adjustment_incomplete` without points, a reason and an approver; `no_programme`.
+            CardFormatError, CredentialRefused: not a card.
+            StoreFull, StoreError: nothing was booked.
+        """
+        with self._lock:
+            if done := self._before(EntryKind.ADJUSTMENT, adjustment_id):
+                return done
+            holder = self._reckoning.look_up(card_text).holder
+            draft = self._drafts.adjustment(adjustment_id, holder, points, reason, approver)
+            booked = self._book(draft, EventKind.POINTS_ADJUSTED)
+        self._on_booked()
+        return booked
+
+    def _before(self, kind: EntryKind, its_id: str) -> Booked | None:
+        done = self._journal.find_all(session=its_id).get(kind)
+        return Booked(done, self._mirror.find(done.card).balance) if done else None
+
+    def _book(self, draft: Draft, event: EventKind) -> Booked:
+        entry = self._journal.append(draft)
+        booked = Booked(entry, self._mirror.find(entry.card).balance)
+        self._bus.publish(event, booked.told)
+        return booked
