@@ -70,7 +70,19 @@ class Corrections:
         with self._lock:
             if done := self._before(EntryKind.ADJUSTMENT, adjustment_id):
                 return done
-            holder = self._reckoning.look_up(card_text).holder
+            card = self._reckoning.look_up(card_text).holder.card
+        return self.adjust_card(adjustment_id, card, points, reason=reason, approver=approver)
+
+    def adjust_card(self, adjustment_id: str, card: str, points: int, *, reason: str, approver: str) -> Booked:
+        """As `adjust`, for the card with token `card`, whose member was looked up before.
+
+        Raises:
+            TillError, StoreFull, StoreError: as `adjust`.
+        """
+        with self._lock:
+            if done := self._before(EntryKind.ADJUSTMENT, adjustment_id):
+                return done
+            holder = self._mirror.find(card)
             draft = self._drafts.adjustment(adjustment_id, holder, points, reason, approver)
             booked = self._book(draft, EventKind.POINTS_ADJUSTED)
         self._on_booked()

@@ -317,43 +317,7 @@ class Till:
             self._bus.publish(EventKind.RETURN_BOOKED, back_booked.told)
             sold = self._sale_booked(session, entry, self._mirror.find(entry.card).balance)
         self._on_booked()
-<<<<<<< HEAD
-        return Booked(returned, balance), booked
-
-    def adjust(self, adjustment_id: str, card_text: str, points: int, *, reason: str, approver: str) -> Booked:
-        """Give points, or take them (negative), on a manager's word; who and why go with the entry.
-
-        Args:
-            adjustment_id: the same id again is the same adjustment.
-
-        Raises:
-            TillError: `adjustment_incomplete` without points, a reason and an approver; `no_programme`.
-            CardFormatError, CredentialRefused: not a card.
-            StoreFull, StoreError: nothing was booked.
-        """
-        with self._lock:
-            done = self._journal.find_all(session=adjustment_id).get(EntryKind.ADJUSTMENT)
-            card = done.card if done else self.reckoning.look_up(card_text).holder.card
-            return self.adjust_card(adjustment_id, card, points, reason=reason, approver=approver)
-
-    def adjust_card(self, adjustment_id: str, card: str, points: int, *, reason: str, approver: str) -> Booked:
-        """As `adjust`, for the card with token `card`: its member was looked up before.
-
-        Raises:
-            TillError, StoreFull, StoreError: as `adjust`.
-        """
-        with self._lock:
-            if done := self._journal.find_all(session=adjustment_id).get(EntryKind.ADJUSTMENT):
-                return Booked(done, self._mirror.find(done.card).balance)
-            holder = self._mirror.find(card)
-            entry = self._journal.append(self._drafts.adjustment(adjustment_id, holder, points, reason, approver))
-            balance = self._mirror.find(entry.card).balance
-            self._bus.publish(EventKind.POINTS_ADJUSTED, _booked(adjustment_id, entry.points, balance))
-        self._on_booked()
-        return Booked(entry, balance)
-=======
         return back_booked, sold
->>>>>>> main
 
     def void(self, session_id: str) -> Booked | None:
         """Drop an open sale (None), or reverse a booked one with an entry of its own. Voiding again changes nothing.

@@ -102,10 +102,12 @@ def _adjusting(window: Window, person: Person) -> None:
             if not points or abs(points) > MAX_ADJUSTMENT or not reason:
                 window.say(_("An adjustment needs points and a reason"), "warn")
                 return
-            till = window.runtime.till
+            corrections = window.runtime.till.corrections
             done = _("Booked: {points} points").format(points=window.words.signed(points))
             card = person.holder.card
-            if await window.do(lambda name: till.adjust_card(asked, card, points, reason=reason, approver=name), done):
+            if await window.do(
+                lambda name: corrections.adjust_card(asked, card, points, reason=reason, approver=name), done
+            ):
                 await _again(window, person)
 
         with form(send, "inline"):

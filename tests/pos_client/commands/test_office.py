@@ -43,7 +43,7 @@ def test_balance_of_nobody(runtime: Runtime, run: Command) -> None:
 
 def test_history(runtime: Runtime, run: Command) -> None:
     first = sell(runtime, SANNE.card)
-    runtime.till.adjust("a-1", SANNE.card, 50, reason="broken [cup]", approver="Wil")
+    runtime.till.corrections.adjust("a-1", SANNE.card, 50, reason="broken [cup]", approver="Wil")
     lines = json.loads(run("history", SANNE.card, "--json").stdout)
     assert [(line["kind"], line["points"], line["standing"]) for line in lines] == [
         ("adjustment", 50, "queued"),

@@ -28,8 +28,8 @@ def test_what_a_day_came_to(runtime: Runtime) -> None:
     undone = sell(runtime, JORIS.card, minor=9000)
     runtime.till.void(undone)
     back = sell(runtime, JORIS.card, minor=300)
-    runtime.till.return_goods("r-1", back, {"1": 1000})
-    runtime.till.adjust("a-1", SANNE.card, -20, reason="mistake", approver="Wil")
+    runtime.till.corrections.return_goods("r-1", back, {"1": 1000})
+    runtime.till.corrections.adjust("a-1", SANNE.card, -20, reason="mistake", approver="Wil")
     made = report(runtime)
     assert made.sales.count == 5
     assert made.members == 2

@@ -20,7 +20,7 @@ def story(runtime: Runtime, card: str, language: str = "en") -> list[Line]:
 def test_newest_first_with_explanations(runtime: Runtime) -> None:
     sold = sell(runtime, SANNE.card)
     sell(runtime, JORIS.card)
-    runtime.till.adjust("a-1", SANNE.card, 50, reason="broken cup", approver="Wil")
+    runtime.till.corrections.adjust("a-1", SANNE.card, 50, reason="broken cup", approver="Wil")
     runtime.till.void(sold)
     lines = story(runtime, SANNE.card)
     assert [line.entry.kind for line in lines] == [EntryKind.VOID, EntryKind.ADJUSTMENT, EntryKind.SALE]
