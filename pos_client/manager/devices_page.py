@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pos_client.manager.elements import button, el, table
-from pos_client.manager.words import DEVICE_STATES
+from pos_client.office.saying import DEVICE_STATES
 
 if TYPE_CHECKING:
     from pos_client.manager.page import Window

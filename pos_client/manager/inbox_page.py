@@ -11,7 +11,8 @@ from loyalty.resolution import Action
 from pos_client.i18n import mark
 from pos_client.inbox import Item, item_of
 from pos_client.manager.elements import Form, button, choice, el, facts, field, form, table
-from pos_client.manager.words import ACTIONS, KINDS, STATES, moment
+from pos_client.manager.words import ACTIONS, KINDS, moment
+from pos_client.office.saying import STATES
 from sync.inbox import Parked
 from sync.terminal import wall_ms
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_datetime
 
 from loyalty.ledger import EntryKind
 from loyalty.resolution import Action
 from pos_client.i18n import mark
-from pos_client.office.day import ProofState
 from pos_client.office.story import Standing
 from pos_client.screen.words import Words
 
@@ -26,28 +25,11 @@ STANDINGS: Mapping[Standing, str] = {
     Standing.QUEUED: mark("on its way"),
     Standing.PARKED: mark("not booked: see the inbox"),
 }
-PROOFS: Mapping[ProofState, str] = {
-    ProofState.AGREES: mark("Head office agrees"),
-    ProofState.DIFFERS: mark("Head office has other figures: call head office"),
-    ProofState.OPEN: mark("Not compared yet: that happens at night"),
-}
 ACTIONS: Mapping[str, str] = {
     Action.LINK: mark("Link to a member"),
     Action.APPROVE: mark("Book as stated"),
     Action.REVERSE: mark("Book nothing"),
     Action.REFER: mark("Hand to head office"),
-}
-STATES: Mapping[str, str] = {
-    "open": mark("waits"),
-    "referred": mark("head office decides"),
-    "linked": mark("linked and booked"),
-    "approved": mark("booked as stated"),
-    "reversed": mark("nothing booked"),
-}
-DEVICE_STATES: Mapping[str, str] = {
-    "online": mark("works"),
-    "offline": mark("not connected"),
-    "failed": mark("does not work"),
 }
 REFUSALS: Mapping[str, str] = {
     "not_found": mark("Nothing is known here by this: type a card, phone number, e-mail address or receipt"),
@@ -77,8 +59,3 @@ def moment(words: Words, zone: ZoneInfo, at_ms: int, now_ms: int) -> tuple[str, 
     elif then.year == today.year and (today - then.date()).days > 1:
         said = format_datetime(then, "EEE d MMM HH:mm", locale=words.language)
     return said, f"{then:%d-%m-%Y %H:%M:%S}"
-
-
-def day_name(words: Words, day: date) -> str:
-    """ "zaterdag 21 november 2026"."""
-    return format_date(day, "full", locale=words.language)

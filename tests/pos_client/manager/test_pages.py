@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.pos_client.manager.conftest import LOOKS, Office, enter, go, look_up
 from tests.pos_client.office.conftest import EMAIL, PHONE, sell
-from tests.support.till import JORIS, SANNE
+from tests.support.till import FATIMA, JORIS, SANNE
 
 pytestmark = pytest.mark.browser
 
@@ -152,3 +152,23 @@ def test_leaving_asks_for_the_pin_again(office: Office) -> None:
         expect(page.locator(".rail")).to_have_count(0)
     finally:
         page.context.close()
+
+
+def test_the_day_as_files_and_what_is_worth_a_look(office: Office) -> None:
+    page = office.page
+    sell(office.runtime, FATIMA.card, minor=90_000)
+    sell(office.runtime, FATIMA.card, minor=1000, reward="koffie")
+    go(page, 1)
+    for name, begins in (("PDF", b"%PDF-"), ("CSV", "\ufeffsection".encode())):
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name=name).click()
+        path = waiting.value.path()
+        assert path.read_bytes().startswith(begins)
+        assert waiting.value.suggested_filename.endswith(f".{name.lower()}")
+    page.get_by_role("button", name="See").first.click()
+    expect(page.locator("h1")).to_have_text("Points spent within minutes of earning")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    office.picture("hint", "small-dark-en", page)
+    assert serious(page) == []
+    page.get_by_role("button", name="To the member").click()
+    expect(page.locator("h1")).to_have_text("Fatima")
