@@ -151,7 +151,7 @@ def _story(window: Window, lines: list[Line], receipt: str | None) -> None:
         [
             (
                 moment(words, window.zone, line.entry.clock.wall_ms, now),
-                _(KINDS[line.entry.kind]),
+                _(KINDS.get(line.entry.kind, str(line.entry.kind))),
                 words.signed(line.entry.points),
                 partial(how, line),
                 _(STANDINGS[line.standing]),

@@ -96,6 +96,7 @@ def test_adjusting_with_a_reason(office: Office) -> None:
 def test_deciding_about_a_parked_entry(office: Office) -> None:
     page = office.page
     go(page, 2)
+    expect(page.get_by_role("button", name="Decide").first).to_be_visible()
     before = page.get_by_role("button", name="Decide").count()
     page.get_by_role("button", name="Decide").first.click()
     page.locator("select[name=action]").select_option("reverse")
@@ -165,7 +166,7 @@ def test_the_day_as_files_and_what_is_worth_a_look(office: Office) -> None:
         path = waiting.value.path()
         assert path.read_bytes().startswith(begins)
         assert waiting.value.suggested_filename.endswith(f".{name.lower()}")
-    page.get_by_role("button", name="See").first.click()
+    page.get_by_role("button", name="See").last.click()
     expect(page.locator("h1")).to_have_text("Points spent within minutes of earning")
     expect(page.locator("tbody tr")).to_have_count(2)
     office.picture("hint", "small-dark-en", page)
