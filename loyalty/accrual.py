@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from loyalty.basket import Basket, Bought
 from loyalty.compiled import Asker, Ready
-from loyalty.facts import UNKNOWN, Facts, is_empty
+from loyalty.facts import UNKNOWN, Facts, Known, is_empty
 from loyalty.goods import Goods
 from loyalty.money import apportion, divide
 from loyalty.programme import Programme
@@ -122,7 +122,7 @@ def reckon(
     tier: str,
     discounts: Mapping[str, int],
     *,
-    facts: Facts,
+    facts: Known,
     free_items: Mapping[str, int],
     gifts: Sequence[tuple[str, int]],
 ) -> tuple[Sequence[Given], Sequence[int]]:
@@ -136,11 +136,14 @@ def reckon(
     base_lines = [0] * len(basket.lines)
     for part in given:
         part.spread(base_lines)
-    given += _points_rules(programme.compiled.bonus, goods, "bonus", asker)
-    given += _multipliers(programme, goods, given[:base], base_lines, asker)
-    everything = goods.shelves[0]
-    amounts = goods.of(0)
-    given += [Given(rule, "bonus", 1, points, everything, amounts) for rule, points in gifts]
+    # Most sales meet base rules alone: the rest is asked of programmes that have it.
+    if programme.compiled.bonus:
+        given += _points_rules(programme.compiled.bonus, goods, "bonus", asker)
+    if programme.compiled.multipliers:
+        given += _multipliers(programme, goods, given[:base], base_lines, asker)
+    if gifts:
+        everything, amounts = goods.shelves[0], goods.of(0)
+        given += [Given(rule, "bonus", 1, points, everything, amounts) for rule, points in gifts]
     if _cap(programme, given, facts.earned_today) < base:
         base_lines = [0] * len(basket.lines)
         for part in given[:base]:
@@ -194,10 +197,10 @@ def _multipliers(
     asker: Asker,
 ) -> list[Given]:
     """The bonuses on the base: those that add up, or the one marked max that gives more than they do together."""
-    base_total = sum(part.points for part in base)
+    base_total = sum([part.points for part in base])
     if base_total <= 0:
         return []
-    by_itself = _by_itself(programme, goods, asker)
+    by_itself: list[_ByItself] | None = None
     every_line = range(len(base_lines))
     adding: list[Given] = []
     best: Given | None = None
@@ -210,6 +213,8 @@ def _multipliers(
         on = base_total
         if ready.shelf:
             lines = goods.shelves[ready.shelf]
+            if by_itself is None:
+                by_itself = _by_itself(programme, goods, asker)
             on = min(base_total, _base_of(goods, ready.shelf, by_itself))
             if on <= 0:
                 continue
@@ -265,11 +270,12 @@ def _base_of(goods: Goods, shelf: int, rules: Sequence[_ByItself]) -> int:
 def _cap(programme: Programme, given: Sequence[Given], earned_today: int) -> int:
     """Hold the total to the caps; the number of the first component that lost points."""
     first = len(given)
+    caps = programme.caps
     limits: list[tuple[int, CapName]] = []
-    if programme.caps.per_basket_points is not None:
-        limits.append((programme.caps.per_basket_points, "basket"))
-    if programme.caps.per_card_day_points is not None:
-        limits.append((max(0, programme.caps.per_card_day_points - earned_today), "card_day"))
+    if caps.per_basket_points is not None:
+        limits.append((caps.per_basket_points, "basket"))
+    if caps.per_card_day_points is not None:
+        limits.append((max(0, caps.per_card_day_points - earned_today), "card_day"))
     for limit, name in limits:
         excess = sum(part.points for part in given) - limit
         for number in range(len(given) - 1, -1, -1):

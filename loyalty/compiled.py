@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from loyalty.basket import BoughtLine
-from loyalty.facts import Facts
+from loyalty.facts import Known
 from loyalty.programme_members import Badge, Challenge, Counted
 from loyalty.programme_parts import Goods, Weekday, When, Who, minutes
 from loyalty.programme_rewards import Benefit, Coupon, Giving, StampCard
@@ -43,7 +43,7 @@ class Asker:
     """The member and the moment that conditions ask about."""
 
     tier: str
-    facts: Facts
+    facts: Known
     moment: Moment
 
 
@@ -145,7 +145,7 @@ class Compiled:
         self.stocks = {benefit.id: benefit.stock for benefit in self.benefits.values() if benefit.stock is not None}
         """How many there are in the chain of each benefit of which there are so many, by its id."""
 
-    def asker(self, tier: str, facts: Facts) -> Asker:
+    def asker(self, tier: str, facts: Known) -> Asker:
         """A member of `tier` with `facts`, their moment read off the shop's clock."""
         minute = facts.at_ms // 60_000
         try:

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from loyalty.basket import Bought
-from loyalty.facts import Facts, is_empty
+from loyalty.facts import Facts, Known, counted, is_empty
 from loyalty.goods import Goods
 from loyalty.money import apportion
 from loyalty.programme import Programme
@@ -49,7 +49,7 @@ class Tally:
     reached: tuple[str, ...]
 
 
-def tally(programme: Programme, basket: Bought, tier: str, redemptions: Sequence[Redemption], facts: Facts) -> Tally:
+def tally(programme: Programme, basket: Bought, tier: str, redemptions: Sequence[Redemption], facts: Known) -> Tally:
     """Count a sale: stamps earned and spent, and how much nearer it brings the member to each goal.
 
     A goal pays once in each of its periods, in the sale whose count reaches it.
@@ -71,8 +71,8 @@ def tally(programme: Programme, basket: Bought, tier: str, redemptions: Sequence
         counter = counter_of(goal.part, asker.moment.day)
         found = _progress(basket, goods, counter, goal.shelf, goal.part.counts)
         progress += found
-        now = facts.counted(counter) + sum(part.count for part in found)
-        if found and now >= goal.part.goal and not facts.counted(counter + REACHED):
+        now = counted(facts, counter) + sum(part.count for part in found)
+        if found and now >= goal.part.goal and not counted(facts, counter + REACHED):
             progress.append(Progress(counter=counter + REACHED, count=1))
             reached.append(goal.part.id)
             if isinstance(goal.part, Challenge):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
@@ -26,6 +27,36 @@ class Count(BaseModel):
 
     counter: Annotated[str, Field(min_length=1, max_length=60)]
     count: StrictInt
+
+
+class KnownCount(Protocol):
+    """A counter and how far it is, as rules read it; `Count` says what each field means."""
+
+    @property
+    def counter(self) -> str: ...
+    @property
+    def count(self) -> int: ...
+
+
+class Known(Protocol):
+    """Facts as rules read them: `Facts`, or another holder of the same that was checked as strictly."""
+
+    @property
+    def at_ms(self) -> int: ...
+    @property
+    def birthday(self) -> Sequence[Birthday]: ...
+    @property
+    def first_purchase(self) -> bool: ...
+    @property
+    def earned_today(self) -> int: ...
+    @property
+    def segments(self) -> Sequence[str]: ...
+    @property
+    def counters(self) -> Sequence[KnownCount]: ...
+    @property
+    def stock(self) -> Sequence[KnownCount]: ...
+    @property
+    def credential(self) -> Credential: ...
 
 
 class Facts(BaseModel):
@@ -51,17 +82,19 @@ class Facts(BaseModel):
     """What is left of a reward with a stock, by its id, as head office last said; unknown is enough."""
     credential: Credential = Field(default=Credential.STATIC, exclude_if=lambda value: value is Credential.STATIC)
 
-    def counted(self, counter: str) -> int:
-        """How far the member is with `counter`."""
-        return next((known.count for known in self.counters if known.counter == counter), 0)
-
-    def left(self, reward: str) -> int | None:
-        """How many of `reward` are left, or None when nobody said."""
-        return next((known.count for known in self.stock if known.counter == reward), None)
-
 
 UNKNOWN = Facts()
 """Nothing known: only rules without conditions of moment or member apply."""
+
+
+def counted(facts: Known, counter: str) -> int:
+    """How far the member is with `counter`."""
+    return next((known.count for known in facts.counters if known.counter == counter), 0)
+
+
+def stock_left(facts: Known, reward: str) -> int | None:
+    """How many of `reward` are left, or None when nobody said."""
+    return next((known.count for known in facts.stock if known.counter == reward), None)
 
 
 def birthday_windows(month: int, day: int, today: date) -> tuple[Birthday, ...]:

@@ -32,10 +32,11 @@ class Goods:
             else [line.gross_minor for line in basket.lines]
         )
         self.shelves = compiled.shelves(basket.lines)
-        self._of: dict[int, list[int]] = {}
-        self._sums: dict[int, int] = {}
-        self.total = self.sum_of(0)
+        everything = [self.amounts[line] for line in self.shelves[0]]
+        self.total = sum(everything)
         """Minor units of everything eligible."""
+        self._of = {0: everything}
+        self._sums = {0: self.total}
 
     def of(self, shelf: int) -> list[int]:
         """Minor units of each line on a shelf."""

@@ -12,7 +12,7 @@ from loyalty.basket import Basket
 from loyalty.codes import read_code
 from loyalty.compiled import Asker
 from loyalty.errors import RewardRefused
-from loyalty.facts import UNKNOWN, Facts, is_empty
+from loyalty.facts import UNKNOWN, Facts, counted, is_empty, stock_left
 from loyalty.gifts import Taken, take
 from loyalty.goods import Goods
 from loyalty.offline import Verdict
@@ -223,8 +223,8 @@ def _not_for_now(counter: _Counter, benefit: Benefit, choice: Choice, chosen: Se
     programme, asker, facts = counter.programme, counter.asker, counter.asker.facts
     times = sum(redemption.reward == benefit.id for redemption in chosen)
     condition = programme.compiled.conditions[benefit.id]
-    left = facts.left(benefit.id)
-    had = facts.counted(benefit.id + TAKEN) if benefit.limit_per_member is not None else 0
+    left = stock_left(facts, benefit.id)
+    had = counted(facts, benefit.id + TAKEN) if benefit.limit_per_member is not None else 0
     stamps = times * benefit.stamps + benefit.stamps if isinstance(benefit, StampCard) else 0
     against = (
         (counter.basket.currency != programme.currency, "currency"),
@@ -233,7 +233,7 @@ def _not_for_now(counter: _Counter, benefit: Benefit, choice: Choice, chosen: Se
         (benefit.stock is not None and left is not None and times >= left, "out_of_stock"),
         (not condition.always and not condition.for_member(asker), "not_for_member"),
         (not condition.always and not condition.at(asker.moment), "not_now"),
-        (stamps > facts.counted(benefit.id), "stamps_short"),
+        (stamps > counted(facts, benefit.id), "stamps_short"),
         (not _code_fits(benefit, choice, chosen), "coupon_needed"),
     )
     return next((code for holds, code in against if holds), None)
@@ -294,7 +294,7 @@ def options(
         stamps = benefit.stamps if isinstance(benefit, StampCard) else 0
         if code == "stamps_short":
             taken = sum(redemption.stamps for redemption in chosen if redemption.reward == benefit.id)
-            short = taken + stamps - facts.counted(benefit.id)
+            short = taken + stamps - counted(facts, benefit.id)
         worth = _value(benefit) if isinstance(found, str) else _worth(found)
         result.append(RewardOption(benefit, code is None, code, cost, worth, stamps, short))
     return tuple(result)

@@ -12,9 +12,9 @@ from sync.hq.knowledge import count
 from sync.hq.leases import Wish, grant
 from sync.hq.parked import feed_key
 from sync.hq.programmes import Programmes
+from sync.hq.received import Parking, Received
 from sync.hq.spending import settle_spending
 from sync.hq.tiering import upgrade
-from sync.hq.verdicts import Parking, Received
 
 Verdict = tuple[Received, str | None, Parking | None]
 """An entry as it came, its account, and why it is parked; without account and reason there is nothing to book."""
@@ -135,7 +135,9 @@ def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, ve
         assert received.read is not None
         moved[account] += received.read.points
     accounts = sorted(moved)
-    # Word for the tills first: it waits for nobody, and from the next statement on others wait for this transaction.
+    # What waits for nobody comes first: once the balances move, whoever books to the same accounts waits for this
+    # transaction to end.
+    programme = programmes.newest(conn)
     conn.execute("INSERT INTO feed (subject, key) SELECT 'account', unnest(%b::text[])", (accounts,))
     # In account order, so that two workers on the same accounts wait for one another instead of deadlocking; before
     # the ledger, whose positions are to be in the order of commits within an account.
@@ -150,7 +152,6 @@ def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, ve
     vesting.note(conn, programmes, booked)
     now = datetime.now(UTC)
     settle_spending(conn, booked, now)
-    programme = programmes.newest(conn)
     if programme is not None and programme.tier_policy is not None:
         upgrade(conn, programme, accounts, now.date())
     if programme is not None:

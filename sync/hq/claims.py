@@ -14,7 +14,7 @@ from datetime import date
 from enum import Enum
 
 from loyalty.counting import REACHED
-from loyalty.facts import birthday_windows
+from loyalty.facts import birthday_windows, counted
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
 from loyalty.programme_members import Credential
@@ -144,8 +144,8 @@ def _counters(entry: Stated, programme: Programme, record: Record) -> Iterator[s
             yield f"'{known.counter[:60]}' never came to {known.count}: {record.added[known.counter]} were ever counted"
     for progress in entry.settlement.counters:
         own = record.counted[progress.counter]
-        if _limits(progress.counter) and not record.unproven and facts.counted(progress.counter) < own:
-            yield f"this till gave '{progress.counter[:60]}' {own} times itself, not {facts.counted(progress.counter)}"
+        if _limits(progress.counter) and not record.unproven and counted(facts, progress.counter) < own:
+            yield f"this till gave '{progress.counter[:60]}' {own} times itself, not {counted(facts, progress.counter)}"
 
 
 def _means(entry: Stated, programme: Programme, record: Record) -> Iterator[str]:

@@ -12,7 +12,7 @@ from sync.hq.database import Connection
 from sync.hq.epochs import lock_stream
 from sync.hq.parked import feed_key
 from sync.hq.plain import MAX_NAME
-from sync.hq.verdicts import Code, Received, receive
+from sync.hq.received import Code, Received, receive
 from sync.wire import Batch, BatchAnswer, Outcome, Result
 
 CONFLICT_EPOCH = 0

@@ -18,7 +18,8 @@ from sync.hq.errors import HqError
 from sync.hq.knowledge import learn
 from sync.hq.parked import feed_key
 from sync.hq.programmes import Programmes
-from sync.hq.verdicts import Code, Parking, Received, judge, park, receive
+from sync.hq.received import Code, Parking, Received, park, receive
+from sync.hq.verdicts import judge
 
 _CARD_LOCK = 0x5350_4748
 """Advisory lock between parking an unknown card and linking one: whoever comes second sees what the first wrote."""

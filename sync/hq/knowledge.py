@@ -12,8 +12,9 @@ from sync.hq.claims import Claim, claims
 from sync.hq.database import Connection
 from sync.hq.plain import PlainSale
 from sync.hq.programmes import Programmes
+from sync.hq.received import Received
 from sync.hq.records import read_records
-from sync.hq.verdicts import Booking, Knowledge, Received, coupons_of
+from sync.hq.verdicts import Booking, Knowledge, coupons_of
 
 _COUPON_LOCK = 0x5350_4743
 """First key of the advisory locks on single-use codes."""

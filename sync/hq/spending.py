@@ -11,7 +11,7 @@ from loyalty.ledger import Entry, EntryKind
 from loyalty.spending import Authority, AuthorityKind
 from sync.hq.available import available
 from sync.hq.database import Connection
-from sync.hq.verdicts import Received
+from sync.hq.received import Received
 
 MAX_DEBTS = 1000
 """Debts listed at once: more than anybody reads; the count says how many there are."""

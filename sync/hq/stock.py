@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from loyalty.ledger import Entry
 from sync.hq.database import Connection
 from sync.hq.programmes import Programmes
-from sync.hq.verdicts import Received
+from sync.hq.received import Received
 
 
 @dataclass(frozen=True, slots=True)

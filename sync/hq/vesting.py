@@ -9,7 +9,7 @@ from uuid import UUID
 from loyalty.ledger import EntryKind
 from sync.hq.database import Connection
 from sync.hq.programmes import Programmes
-from sync.hq.verdicts import Received
+from sync.hq.received import Received
 
 CHUNK = 5000
 """Accounts released in one transaction: well under a second."""

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from loyalty.facts import UNKNOWN, Count, Facts, birthday_windows
+from loyalty.facts import UNKNOWN, Count, Facts, birthday_windows, counted, stock_left
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_what_is_not_known_takes_no_bytes() -> None:
     assert UNKNOWN.model_dump_json() == '{"at_ms":0}'
     known = Facts(at_ms=5, earned_today=3, counters=(Count(counter="c", count=2),))
     assert Facts.model_validate_json(known.model_dump_json()) == known
-    assert (known.counted("c"), known.counted("d"), known.left("c")) == (2, 0, None)
+    assert (counted(known, "c"), counted(known, "d"), stock_left(known, "c")) == (2, 0, None)

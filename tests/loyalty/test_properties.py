@@ -21,7 +21,8 @@ from loyalty.returns import Returned, quantities, spent_by_line
 from loyalty.returns import take_back as return_goods
 from loyalty.settlement import settle
 from sync.hq.claims import Record
-from sync.hq.verdicts import Booking, Knowledge, judge, receive
+from sync.hq.received import receive
+from sync.hq.verdicts import Booking, Knowledge, judge
 from tests.loyalty.build import (
     TIERS,
     WANTED,

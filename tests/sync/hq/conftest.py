@@ -41,6 +41,8 @@ def postgres() -> Iterator[str]:
         with psycopg.connect(server.url, autocommit=True) as admin:
             # Nothing here cuts the power; flushing to disk is most of the time that small databases take.
             admin.execute("ALTER SYSTEM SET fsync = off")
+            # Each line of the server's log begins with the SQLSTATE: what it refused can be read there.
+            admin.execute("ALTER SYSTEM SET log_line_prefix = '%e '")
             admin.execute("SELECT pg_reload_conf()")
             admin.execute("CREATE DATABASE hq_tests")
         Database(make_conninfo(server.url, dbname="hq_tests")).close()

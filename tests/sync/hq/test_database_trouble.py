@@ -44,6 +44,21 @@ def waits_for_a_lock(conn: Connection) -> bool:
     return row == (1,)
 
 
+class Refusals:
+    """What the server refused since this was made, by SQLSTATE, read from its log."""
+
+    def __init__(self, conn: Connection) -> None:
+        row = conn.execute("SHOW data_directory").fetchone()
+        assert row is not None
+        self._log = Path(row[0]) / "log"
+        self._start = self._log.stat().st_size
+
+    def of(self, state: str) -> int:
+        with self._log.open("rb") as log:
+            log.seek(self._start)
+            return sum(line.startswith(f"{state} ERROR:".encode()) for line in log)
+
+
 def test_the_loser_of_a_deadlock_books_after_all(till: TestTill, member: Member, database_url: str) -> None:
     """Somebody locks the second account, head office the first and waits; then they want each other's."""
     (first, one), (second, two) = sorted((member(points=1), member(points=1)), key=lambda pair: pair[1])
@@ -54,6 +69,7 @@ def test_the_loser_of_a_deadlock_books_after_all(till: TestTill, member: Member,
         psycopg.connect(database_url, autocommit=True) as watch,
         ThreadPoolExecutor() as pool,
     ):
+        refusals = Refusals(watch)
         # The other one does not look for deadlocks: head office does after a second, and is the one to give way.
         other.execute("SET deadlock_timeout = '60s'")
         other.execute("UPDATE balance SET points = points + 1000 WHERE account_id = %s", (two,))
@@ -65,6 +81,7 @@ def test_the_loser_of_a_deadlock_books_after_all(till: TestTill, member: Member,
         assert response.status_code == 200, response.text
         balances = {balance.account: balance.points for balance in BatchAnswer.decode(response.content).balances}
         assert balances == {one: 1011, two: 1011}
+        assert refusals.of("40P01") == 1
         assert watch.execute("SELECT count(*) FROM ledger WHERE kind = 'sale'").fetchone() == (2,)
 
 
@@ -79,6 +96,7 @@ def test_what_cannot_be_put_in_order_is_tried_again(till: TestTill, member: Memb
         psycopg.connect(database_url, autocommit=True) as watch,
         ThreadPoolExecutor() as pool,
     ):
+        refusals = Refusals(watch)
         other.execute("UPDATE balance SET points = points + 1000 WHERE account_id = %s", (account,))
 
         def send() -> BatchAnswer:
@@ -89,6 +107,7 @@ def test_what_cannot_be_put_in_order_is_tried_again(till: TestTill, member: Memb
         until(lambda: waits_for_a_lock(watch))
         other.commit()
         assert [balance.points for balance in sending.result(DEADLINE_S).balances] == [1011]
+        assert refusals.of("40001") >= 1
         assert watch.execute("SELECT count(*) FROM ledger WHERE kind = 'sale'").fetchone() == (1,)
 
 

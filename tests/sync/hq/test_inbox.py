@@ -20,7 +20,7 @@ from sync.hq.members import import_members
 from sync.hq.nightly import run
 from sync.hq.programmes import Programmes, publish
 from sync.hq.proofs import proof
-from sync.hq.verdicts import Code
+from sync.hq.received import Code
 from sync.wire import BatchAnswer, ChangesPage, Outcome, ParkedChange, ParkedState
 from tests.support.entries import DAY, TestTill, programme
 from tests.sync.hq.conftest import CARDS

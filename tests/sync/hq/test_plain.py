@@ -14,8 +14,9 @@ from loyalty.errors import LoyaltyError
 from loyalty.facts import Facts
 from loyalty.ledger import Entry
 from loyalty.programme import Programme
-from sync.hq.plain import PlainSale, read_plain
-from sync.hq.verdicts import receive
+from sync.hq.plain import PlainSale, read_batch, read_plain
+from sync.hq.received import receive
+from sync.wire import Batch, WireError
 from tests.loyalty.build import TIERS, goods_baskets, known_facts, rich_programmes
 from tests.support.entries import DAY, Chain
 
@@ -31,7 +32,7 @@ def same(plain: PlainSale, entry: Entry) -> None:
     """Every field of the entry is in the plain sale, with the same value."""
 
     def compare(mine: Any, whole: Any) -> None:
-        if hasattr(whole, "model_fields_set") and not isinstance(whole, Facts):
+        if hasattr(whole, "model_fields_set"):
             for name in type(whole).model_fields:
                 if hasattr(mine, name):
                     compare(getattr(mine, name), getattr(whole, name))
@@ -45,7 +46,7 @@ def same(plain: PlainSale, entry: Entry) -> None:
             assert mine == whole
 
     compare(plain, entry)
-    assert plain.known_facts == entry.known_facts
+    compare(plain.known_facts, entry.known_facts)
 
 
 @quick
@@ -137,6 +138,43 @@ def test_texts_that_readers_of_json_differ_about(old: str, new: str) -> None:
     text = sale().encode().decode()
     assert old in text
     _agrees(text.replace(old, new).encode())
+
+
+def _batches_agree(raw: bytes) -> None:
+    try:
+        wanted: object = Batch.decode(raw)
+    except WireError as error:
+        with pytest.raises(WireError) as refused:
+            read_batch(raw)
+        assert str(refused.value) == str(error)
+        return
+    found = read_batch(raw)
+    assert found == wanted
+    assert found.encode() == Batch.decode(raw).encode()
+
+
+def test_a_batch_is_read_quickly_and_the_same() -> None:
+    chain = Chain("t-1")
+    for _ in range(3):
+        chain.sale(CARD)
+    raw = chain.batch().encode()
+    assert read_batch(raw) == Batch.decode(raw)
+    for document in (b"", b"{}", b"[]", raw[:-1], raw.replace(b'"schema":1', b'"schema":2'), raw + b" "):
+        _batches_agree(document)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_a_batch_is_refused_and_worded_by_the_reader_that_counts(data: st.DataObject) -> None:
+    chain = Chain("t-1")
+    chain.sale(CARD)
+    document = json.loads(chain.batch().encode())
+    inside, step = data.draw(st.sampled_from(_places(document)))
+    if data.draw(st.booleans()):
+        inside[step] = data.draw(_VALUES)
+    else:
+        del inside[step]
+    _batches_agree(json.dumps(document, ensure_ascii=data.draw(st.booleans())).encode(errors="surrogatepass"))
 
 
 def test_a_wrong_amount_is_found_and_said_as_before() -> None:

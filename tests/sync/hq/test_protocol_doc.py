@@ -14,7 +14,7 @@ from loyalty.ledger import Entry, expect_head
 from loyalty.resolution import Resolution
 from loyalty.spending import Authority
 from sync import wire, wire_spending
-from sync.hq.verdicts import Code
+from sync.hq.received import Code
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
