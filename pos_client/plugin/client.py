@@ -24,6 +24,7 @@ from pos_client.plugin.messages import (
     DecidedAnswer,
     EventAnswer,
     InboxAnswer,
+    OrderCard,
     Problem,
     QuoteAnswer,
     StatusAnswer,
