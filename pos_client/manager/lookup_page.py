@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import uuid6
 
-from pos_client.manager.elements import Form, button, el, facts, field, form, table
-from pos_client.manager.words import KINDS, STANDINGS, moment
+from loyalty.card_orders import CardAction
+from pos_client.manager.elements import Form, button, choice, el, facts, field, form, table
+from pos_client.manager.words import CARD_ACTIONS, KINDS, STANDINGS, moment
 from pos_client.office.lookup import Kind, Lookup, Person
 from pos_client.office.story import Line, Stories
 from pos_client.plugin.messages import MAX_ADJUSTMENT
@@ -83,7 +84,10 @@ async def account(window: Window, person: Person, *, receipt: str | None = None,
     facts([*rows, (_("Cards"), shown or str(len(person.cards)))])
     if holder.blocked:
         el("p", _("This card is blocked."), "note")
-    _adjusting(window, person)
+    with el("div", "", "boxes"):
+        _adjusting(window, person)
+        if holder.known:
+            _card(window, person)
     _story(window, lines or [], receipt)
 
 
@@ -114,6 +118,38 @@ def _adjusting(window: Window, person: Person) -> None:
             field(_("Points (− to take)"), "points", inputmode="numeric", required=True, autocomplete="off")
             field(_("Reason"), "reason", "wide", required=True, maxlength=200, autocomplete="off")
             el("button", _("Book"), "primary", type="submit")
+
+
+def _card(window: Window, person: Person) -> None:
+    """Block or replace the card that was looked up; found by phone or address, the first of the member's."""
+    _ = window.words.translate
+    asked = str(uuid6.uuid7())
+    blocked = person.holder.blocked
+    wanted = [CardAction.UNBLOCK if blocked else CardAction.BLOCK, CardAction.REPLACE]
+    with el("details", "", "action-box"):
+        el("summary", _("Block or replace the card"))
+
+        async def send(sent: Form) -> None:
+            action, reason = sent.get("action", ""), sent.get("reason", "").strip()
+            new = sent.get("new_card", "").strip() or None
+            if action not in wanted or not reason or (new is None) == (action == CardAction.REPLACE):
+                window.say(_("Give a reason; a new card for a replacement, and only then"), "warn")
+                return
+            corrections, card = window.runtime.till.corrections, person.holder.card
+
+            def order(name: str) -> object:
+                return corrections.order_card(
+                    asked, card, CardAction(action), new_card_text=new, reason=reason, approver=name
+                )
+
+            if await window.do(order, _("Done here at once; other tills hear of it from head office")):
+                await _again(window, person)
+
+        with form(send, "inline"):
+            choice(_("What to do"), "action", [(each.value, _(CARD_ACTIONS[each])) for each in wanted])
+            field(_("New card, to replace it"), "new_card", autocomplete="off")
+            field(_("Reason"), "reason", "wide", required=True, maxlength=200, autocomplete="off")
+            el("button", _("Do it"), "primary", type="submit")
 
 
 async def _again(window: Window, person: Person) -> None:
@@ -151,7 +187,7 @@ def _story(window: Window, lines: list[Line], receipt: str | None) -> None:
         [
             (
                 moment(words, window.zone, line.entry.clock.wall_ms, now),
-                _(KINDS.get(line.entry.kind, str(line.entry.kind))),
+                _what(window, line),
                 words.signed(line.entry.points),
                 partial(how, line),
                 _(STANDINGS[line.standing]),
@@ -159,6 +195,13 @@ def _story(window: Window, lines: list[Line], receipt: str | None) -> None:
             for line in lines
         ],
     )
+
+
+def _what(window: Window, line: Line) -> str:
+    _ = window.words.translate
+    if line.entry.order is not None:
+        return _(CARD_ACTIONS[line.entry.order.action])
+    return _(KINDS.get(line.entry.kind, str(line.entry.kind)))
 
 
 def _name(window: Window, person: Person) -> str:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 
+from loyalty.card_orders import CardAction
 from loyalty.ledger import EntryKind
 from loyalty.resolution import Action
 from pos_client.i18n import mark
@@ -19,6 +20,11 @@ KINDS: Mapping[str, str] = {
     EntryKind.VOID: mark("Undone"),
     EntryKind.RETURN: mark("Return"),
     EntryKind.ADJUSTMENT: mark("Adjustment"),
+}
+CARD_ACTIONS: Mapping[CardAction, str] = {
+    CardAction.BLOCK: mark("Block the card"),
+    CardAction.UNBLOCK: mark("Let the card in again"),
+    CardAction.REPLACE: mark("Replace the card"),
 }
 STANDINGS: Mapping[Standing, str] = {
     Standing.CONFIRMED: mark("confirmed"),
@@ -43,6 +49,8 @@ REFUSALS: Mapping[str, str] = {
     "action_refused": mark("This cannot be done for this reason: look at the list again"),
     "parked_unknown": mark("This entry is not in the inbox any more"),
     "member_unknown": mark("This card belongs to no member that this till knows"),
+    "card_taken": mark("The new card belongs to a member already: take one that nobody has"),
+    "new_card_wanted": mark("Give a reason; a new card for a replacement, and only then"),
     "no_programme": mark("This till has to reach head office once before it can save points"),
 }
 OTHER_REFUSAL = mark("This could not be done. See the log of the till")

@@ -24,6 +24,7 @@ from pos_client.plugin.messages import (
     DecidedAnswer,
     EventAnswer,
     InboxAnswer,
+    OrderCard,
     Problem,
     QuoteAnswer,
     StatusAnswer,
@@ -166,6 +167,10 @@ class TillClient:
     def adjust(self, request: Adjust) -> AdjustedAnswer:
         """Give or take points on a manager's word."""
         return self._call(AdjustedAnswer, "POST", "/v1/adjustments", _body(request))
+
+    def order_card(self, request: OrderCard) -> AdjustedAnswer:
+        """Block a card, let it in again, or replace it, on a manager's word."""
+        return self._call(AdjustedAnswer, "POST", "/v1/cards", _body(request))
 
     def inbox(self, *, everything: bool = False) -> InboxAnswer:
         """What head office did not book in this store."""

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.pos_client.manager.conftest import LOOKS, Office, enter, go, look_up
 from tests.pos_client.office.conftest import EMAIL, PHONE, sell
-from tests.support.till import FATIMA, JORIS, SANNE
+from tests.support.till import EAN_FORMAT, FATIMA, JORIS, NOOR, SANNE, card_text
 
 pytestmark = pytest.mark.browser
 
@@ -173,3 +173,22 @@ def test_the_day_as_files_and_what_is_worth_a_look(office: Office) -> None:
     assert serious(page) == []
     page.get_by_role("button", name="To the member").click()
     expect(page.locator("h1")).to_have_text("Fatima")
+
+
+def test_blocking_and_replacing_a_card(office: Office) -> None:
+    page = office.page
+    look_up(page, NOOR.card)
+    expect(page.locator("main.page")).to_contain_text("This card is blocked.")
+    page.locator("summary").nth(1).click()
+    office.picture("block", "small-dark-en", page)
+    assert serious(page) == []
+    page.locator("select[name=action]").select_option("replace")
+    page.locator("input[name=reason]:visible").fill("lost")
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator(".status")).to_contain_text("a new card for a replacement")
+    page.locator("input[name=new_card]").fill(card_text(EAN_FORMAT, 4_444_444))
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator(".status")).to_contain_text("Done here at once")
+    expect(page.locator("tbody tr").first).to_contain_text("Replace the card")
+    look_up(page, card_text(EAN_FORMAT, 4_444_444))
+    expect(page.locator("h1")).to_have_text("Noor")
