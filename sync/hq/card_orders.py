@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from loyalty.card_orders import CardAction
 from loyalty.ledger import Entry
 from sync.hq.database import Connection
-from sync.hq.verdicts import Received
+from sync.hq.received import Received
 
 
 def carry_out(conn: Connection, booked: Iterable[tuple[Received, str]]) -> None:
