@@ -24,6 +24,7 @@ NAMES = (
     "replay",
     "scan_to_screen",
     "snapshot",
+    "till_at_work",
 )
 """Each is a module of this package with `measure() -> list[Result]`."""
 

@@ -18,9 +18,9 @@ from sync.journal import Journal
 from sync.store import Store, connect
 from tests.sync.build import KEY, draft, enrolled
 
-ROUNDS = 9
+ROUNDS = 45
 """Rounds of each, in turn, so that a slow moment of the disk falls on all; the median round counts."""
-APPENDS = 100
+APPENDS = 20
 LINES = tuple(90 + 35 * number for number in range(10))
 """A basket of ten lines, in minor units."""
 QUEUES = (10, 1_000_000)
@@ -37,13 +37,13 @@ def measure() -> list[Result]:
         raw = journal.append(draft(*LINES)).encode()
         works: dict[str, Callable[[], None]] = {
             "journal": _ours(journal),
-            "persist-queue": _persist_queue(folder, raw),
-            "litequeue, FULL": _litequeue(folder, raw),
-            "huey, fsync": _huey(folder, raw),
-            "a bare table": _bare(folder, raw),
+            "persist-queue, not encrypted": _persist_queue(folder, raw),
+            "litequeue, FULL, not encrypted": _litequeue(folder, raw),
+            "huey, fsync, not encrypted": _huey(folder, raw),
+            "a bare table, encrypted": _bare(folder, raw),
         }
         taken = {one: _rate(seconds) for one, seconds in _in_turn(works).items()}
-        ours, floor = taken.pop("journal"), taken["a bare table"]
+        ours, floor = taken.pop("journal"), taken["a bare table, encrypted"]
         results = [Result("journal append", ours, "appends/s", "higher", taken, floor), _acknowledging(journal)]
         store.close()
         return results + _queued(folder)

@@ -1,7 +1,7 @@
-"""From the last byte of a scan on a real pty to the changed text in Chromium, beside a bare NiceGUI push.
+"""From the last byte of a scan on a real pty to the changed text in Chromium, in a mirror of a million members.
 
-The floor is a bare WebSocket push: a page of three lines, without any framework. All three take turns in one run, with
-the same observer in the page and the same clock.
+Beside it a bare NiceGUI push; the floor is a bare WebSocket push: a page of three lines, without any framework. All
+three take turns in one run, with the same observer in the page and the same clock.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from fastapi.responses import HTMLResponse
 from nicegui import ui
 from playwright.sync_api import ConsoleMessage, Page
 
+from benchmarks.lookup import fill
 from benchmarks.result import Result
 from drivers.simulators.channels import VirtualSerialScanner
 from pos_client.config import LogConfig
@@ -89,6 +90,7 @@ def _run(folder: Path) -> dict[str, list[float]]:
         Member(f"acc-{number}", f"Lid {number}", ("basis", "zilver")[number % 2], 1000 + number, _card(number))
         for number in range(SCANS + WARM_UP)
     ]
+    fill(runtime.store)
     publish(runtime.mirror, member_changes(members))
     app = FastAPI()
     bare = _bare_push()

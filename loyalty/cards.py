@@ -44,6 +44,21 @@ class CardFormat(BaseModel):
             return False
         return self.check is CheckDigit.NONE or check_digit(digits[:-1], self.check) == int(digits[-1])
 
+    def number(self, serial: int) -> str:
+        """The card with this serial, from 0: prefix, serial with leading zeros, check digit.
+
+        Raises:
+            CardFormatError: the serial has more digits than the format leaves for it.
+        """
+        room = self.length - len(self.prefix) - (self.check is not CheckDigit.NONE)
+        if not 0 <= serial < 10**room:
+            raise CardFormatError(f"expected a serial from 0 to {10**room - 1} for {self.name}, got {serial}")
+        digits = str(serial).zfill(room)
+        if self.check is CheckDigit.NONE:
+            return self.prefix + digits
+        checked = self.prefix + digits if self.prefix.isdigit() else digits
+        return self.prefix + digits + str(check_digit(checked, self.check))
+
 
 def check_digit(digits: str, kind: CheckDigit) -> int:
     """The check digit that follows `digits` (GS1 General Specifications 7.9; ISO/IEC 7812-1 Annex B).
@@ -89,7 +104,9 @@ class CardNumber:
         for card_format in allowed:
             if card_format.matches(compact):
                 return cls(compact, card_format.name)
-        wanted = " or ".join(f"{f.length} characters starting {f.prefix} ({f.name})" for f in allowed) or "no format"
+        if not allowed:
+            raise CardFormatError("this shop has no card formats: name them in [[card_formats]] of the configuration")
+        wanted = " or ".join(f"{f.length} characters starting {f.prefix} ({f.name})" for f in allowed)
         # A text that does not even start like one of ours may be a payment card: nothing of it is shown.
         ours = any(compact.startswith(f.prefix) for f in allowed)
         shown = f" '{mask(compact)}'" if ours else ""

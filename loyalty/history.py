@@ -51,7 +51,7 @@ def replay(movements: Iterable[Movement], expiry_of: Callable[[int | None], Expi
 
 def _follow(history: History, movement: Movement, expiry: Expiry) -> None:
     if movement.kind == "expiry":
-        history.lots, _ = expire(history.lots, movement.day)
+        history.lots, _ = expire(history.lots, movement.day, -movement.earned)
         return
     sale = movement.of or movement.id
     if movement.earned < 0:

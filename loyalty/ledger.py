@@ -33,10 +33,16 @@ class EntryKind(StrEnum):
     RETURN = "return"  # takes back part of a sale, or all that is left of it
     ADJUSTMENT = "adjustment"  # points given or taken, or a card blocked, by a manager who says why
     RESOLUTION = "resolution"  # what a manager decides about a parked entry; adds no points itself
+    ENROLMENT = "enrolment"  # the customer with this card became a member; adds no points itself
+    ANSWER = "answer"  # what a customer answered to the shop's question after a sale; adds no points
 
 
 _ANSWERED_FOR = (EntryKind.ADJUSTMENT, EntryKind.RESOLUTION)
 """What a manager answers for by name, with a reason."""
+
+
+WORDS = frozenset({EntryKind.RESOLUTION, EntryKind.ENROLMENT, EntryKind.ANSWER})
+"""What is said and not sold: no goods, no points."""
 
 
 class Clock(BaseModel):
@@ -93,6 +99,12 @@ class Entry(BaseModel):
     """For an adjustment and a resolution: who answers for it."""
     resolves: Resolution | None = Field(default=None, exclude_if=is_empty)
     """For a resolution: which parked entry, and what is done about it."""
+    consent: Annotated[str, Field(pattern=r"^[a-z]{2}$")] | None = Field(default=None, exclude_if=is_empty)
+    """For an enrolment: the language of the terms agreed to, which are those of the entry's programme version."""
+    answer: Annotated[StrictInt, Field(ge=0, le=10)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    """For an answer: 0 (certainly not) to 10."""
     order: CardOrder | None = Field(default=None, exclude_if=is_empty)
     """For an adjustment of no points: what is done about its card."""
     authority: Annotated[tuple[Authority, ...], Field(max_length=MAX_AUTHORITIES)] = Field(
@@ -112,12 +124,14 @@ class Entry(BaseModel):
             ("reason", self.reason, _ANSWERED_FOR),
             ("approver", self.approver, _ANSWERED_FOR),
             ("resolves", self.resolves, (EntryKind.RESOLUTION,)),
+            ("consent", self.consent, (EntryKind.ENROLMENT,)),
+            ("answer", self.answer, (EntryKind.ANSWER,)),
         ):
             if (value is not None) != (self.kind in kinds):
                 where = " and ".join(kind.value for kind in kinds)
                 raise ValueError(f"expected '{name}' on every {where} and only there, got a {self.kind.value}")
-        if self.kind is EntryKind.RESOLUTION and (self.points or self.basket.lines):
-            raise ValueError("expected a resolution without points and goods of its own")
+        if self.kind in WORDS and (self.points or self.basket.lines):
+            raise ValueError(f"expected a {self.kind.value} without points and goods of its own")
         if self.order is not None and (self.kind is not EntryKind.ADJUSTMENT or self.points):
             raise ValueError("expected an order about a card on an adjustment of no points, and only there")
         spent_on = sum(part.points for part in self.authority)

@@ -76,12 +76,14 @@ def earn(have: Lots, lot: Lot) -> Lots:
 def spend(have: Lots, points: int, today: date) -> tuple[Lots, tuple[Draw, ...]]:
     """Spend points from the vested lot that expires first, then the next; what is missing becomes debt.
 
+    A lot past its day that is still here goes first: until a night lapses it, it may be set aside at a till.
+
     Raises:
         ValueError: `points` is negative.
     """
     if points < 0:
         raise ValueError(f"expected points to spend, got {points}")
-    return _draw(have, [lot for lot in have.lots if _open(lot, today)], points)
+    return _draw(have, [lot for lot in have.lots if lot.vests_on <= today], points)
 
 
 def take_back(have: Lots, lot_id: str, points: int) -> tuple[Lots, tuple[Draw, ...]]:
@@ -126,14 +128,23 @@ def give_back(have: Lots, draws: Sequence[Draw], points: int) -> tuple[Lots, tup
     return have, tuple(out)
 
 
-def expire(have: Lots, today: date) -> tuple[Lots, int]:
-    """Empty the lots whose last day is past; also how many points that takes.
+def expire(have: Lots, today: date, most: int | None = None) -> tuple[Lots, int]:
+    """Empty the lots whose last day is past, the oldest first; also how many points that takes.
+
+    Args:
+        most: points that may go; the rest is set aside at a till and lapses later. None for all.
 
     What such a lot paid of a debt stays known: if the debt's cause is voided, these points come back to the lot.
     """
-    gone = [lot for lot in have.lots if lot.expires_on is not None and lot.expires_on < today]
-    left = [replace(lot, points=0) if lot in gone else lot for lot in have.lots]
-    return _with(left, have.debt), sum(lot.points for lot in gone)
+    left = []
+    gone = 0
+    for lot in have.lots:
+        part = lot.points if lot.expires_on is not None and lot.expires_on < today else 0
+        if most is not None:
+            part = min(part, most - gone)
+        left.append(replace(lot, points=lot.points - part))
+        gone += part
+    return _with(left, have.debt), gone
 
 
 def _repay(have: Lots, points: int) -> Lots:

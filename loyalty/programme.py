@@ -21,6 +21,7 @@ from loyalty.programme_members import (
     Expiry,
     OfflineMode,
     OfflinePolicy,
+    ReceiptLook,
     Tier,
     TierPolicy,
     Wording,
@@ -72,6 +73,7 @@ class Programme(Part):
     credential: CredentialPolicy = CredentialPolicy()
     texts: Wording = Wording()
     branding: Branding = Branding()
+    receipt: ReceiptLook = ReceiptLook()
 
     @field_validator("time_zone")
     @classmethod

@@ -18,6 +18,20 @@ OWN_RULES = frozenset({"return", "adjustment"})
 """Names that entries use for points no earn rule gave."""
 
 
+MAX_SHOWN = 80
+"""Characters of a wrong value that are repeated: enough to find it by."""
+
+SHAPES = {
+    r"^[A-Z]{3}$": "a currency of three capitals, such as EUR",
+    r"^#[0-9a-fA-F]{6}$": "a colour such as #0b6b3a",
+    r"^[A-Za-z0-9._-]{1,80}\.(png|svg)$": "the name of a .png or .svg file, of letters, digits, dots and dashes",
+    r"^[a-z0-9][a-z0-9-]{0,39}$": "up to 40 small letters, digits and dashes",
+    r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$": "hours such as 09:00-17:30",
+    r"^[23456789ABCDEFGHJKMNPQRSTVWXYZ]{2,4}$": "two to four capitals (without I, L, O and U) or digits from 2",
+}
+"""What each pattern of the fields asks for, in words."""
+
+
 def contradictions(programme: Programme) -> list[str]:
     """Names that are used twice or are not known, as "path: what to change"."""
     problems = [*_tiers(programme), *_names(programme), *_tier_names(programme), *_prefixes(programme)]
@@ -100,17 +114,45 @@ def explain_problem(problem: ErrorDetails, document: Any) -> list[str]:
     path = _path(problem["loc"], document)
     where = ".".join(str(part) for part in path) or "programme"
     message = problem["msg"].removeprefix("Value error, ")
+    got = f", got {problem['input']!r}"[:MAX_SHOWN]
     match problem["type"]:
+        case "too_short" if _there(path, document):
+            return []  # what is in the list is wrong itself, and told of: without it the list seems empty
         case "extra_forbidden":
-            near = difflib.get_close_matches(str(path[-1]), _known_fields(), n=1)
-            message += f": did you mean '{near[0]}'?" if near else ": take it out, or look up its name"
+            near = _near(str(path[-1]))
+            message += f": did you mean '{near}'?" if near else ": take it out, or look up its name"
+        case "string_pattern_mismatch":
+            message = f"expected {SHAPES.get(context['pattern'], message)}{got}"
+        case "model_type" if context["class_name"] == "Texts":
+            message = f'expected both languages, as in {{ nl = "Koffie", en = "Coffee" }}{got}'
+        case "union_tag_invalid":
+            message = f"expected a kind out of {context['expected_tags']}, got '{context['tag']}'"[:300]
+        case "date_from_datetime_parsing" | "date_type":
+            message = f"expected a date such as 2026-04-01, without quotes{got}"
+        case "enum" | "literal_error":
+            message += got
         case "missing":
             message += f": add '{path[-1]}'"
         case "union_tag_not_found":
             message += ": add 'kind', which says what this is"
         case "int_type":
-            message += f": write a whole number, got {problem['input']!r}"[:120]
+            message += f": write a whole number{got}"
     return [f"{where}: {message}"]
+
+
+def _there(path: list[int | str], document: Any) -> bool:
+    """Whether the document has something in the list at `path`."""
+    place = document
+    for part in path:
+        place = place[part]
+    return bool(place)
+
+
+def _near(name: str) -> str | None:
+    """The field that somebody who wrote `name` may have meant."""
+    known = _known_fields()
+    begins = [field for field in known if len(name) > 2 and field.startswith(name)]
+    return next(iter([*begins, *difflib.get_close_matches(name, known, n=1)]), None)
 
 
 def _path(loc: tuple[int | str, ...], document: Any) -> list[int | str]:

@@ -131,6 +131,27 @@ class Wording(Part):
     welcome: LongTexts | None = None
     receipt: LongTexts | None = None
     terms: LongTexts | None = None
+    """What a customer agrees to who becomes a member at the till; without it nobody can there."""
+    question: Texts | None = None
+    """One question for the customer after a sale, answered by 0 to 10; none is asked without it."""
+
+
+ReceiptPart = Literal["lines", "rules", "balance", "expiry", "return_code"]
+
+
+class ReceiptLook(Part):
+    """What this shop's receipts say beside points and amounts; `texts.receipt` stands at their foot."""
+
+    header: LongTexts | None = None
+    """Below the shop's name: address, opening hours; a new line in the text is one on paper."""
+    show: Annotated[tuple[ReceiptPart, ...], Field(max_length=5)] = (
+        "lines",
+        "rules",
+        "balance",
+        "expiry",
+        "return_code",
+    )
+    """The goods, the points of each rule, the balance, when points lapse, the code for a return elsewhere."""
 
 
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]

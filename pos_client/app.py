@@ -11,6 +11,7 @@ from pos_client.credentials import CredentialReader, KeyUnusable
 from pos_client.devices import DeviceBoard
 from pos_client.events import EventBus, EventKind
 from pos_client.inbox import Inbox
+from pos_client.members import Members
 from pos_client.night_report import write_report
 from pos_client.runtime import Runtime
 from pos_client.till import Till
@@ -138,4 +139,5 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         board=DeviceBoard(till, bus),
         inbox=Inbox(store, journal, till.reckoning, language=config.till.language, on_booked=agent.wake),
         approvals=Approvals(store),
+        members=Members(journal, Mirror(store), till.drafts, agent.wake),
     )

@@ -29,6 +29,7 @@ _COMMANDS = {
     "interpret": "pos_client.commands.interpret:interpret",
     "manager": "pos_client.commands.manager:manager",
     "programme": "pos_client.commands.programme:programme",
+    "receipt": "pos_client.commands.receipt:receipt",
     "report": "pos_client.commands.report:report",
     "sync": "pos_client.commands.sync:sync_group",
     "till": "pos_client.commands.till:till",

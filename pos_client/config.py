@@ -69,10 +69,11 @@ KeyboardLayout = Literal["us", "nl", "be-azerty", "de", "fr", "tr"]
 
 
 class ScreenConfig(_Section):
-    """[screen]: loopback port of the cashier screen and the plug-in API; layout of readers that type into it."""
+    """[screen]: loopback port of the cashier screen and the plug-in API; what is typed into it."""
 
     port: Port = 8321
     layout: KeyboardLayout = "us"
+    manual_sales: bool = False
 
 
 class PluginConfig(_Section):
@@ -165,6 +166,8 @@ class PrinterDevice(_Section):
     port: Annotated[str, Field(min_length=1)]
     baudrate: Annotated[StrictInt, Field(ge=300, le=921_600)] = 38_400
     profile: Annotated[str, Field(min_length=1, max_length=60)] = "default"
+    columns: Literal[32, 42, 48] = 42
+    """Characters of its font A across."""
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from threading import RLock
 
 from loyalty.card_orders import CardAction, CardOrder
-from loyalty.ledger import EntryKind
+from loyalty.ledger import Entry, EntryKind
 from pos_client.drafts import Drafts
 from pos_client.events import EventBus, EventKind
 from pos_client.reckoning import Reckoning, TillError
@@ -57,6 +57,20 @@ class Corrections:
             booked = self._book(self._drafts.returned(return_id, sale_session, lines), EventKind.RETURN_BOOKED)
         self._on_booked()
         return booked
+
+    def sale_of(self, receipt: str) -> Entry:
+        """The sale of a receipt that was made here, by the code on it: its session, or the id of its entry.
+
+        Raises:
+            TillError: `unknown_receipt`, `sale_voided`.
+        """
+        found = self._journal.find(receipt)
+        entries = self._journal.find_all(session=found.session if found else receipt)
+        if (sale := entries.get(EntryKind.SALE)) is None:
+            raise TillError("unknown_receipt", "this receipt is not of this till: return the goods where bought")
+        if EntryKind.VOID in entries:
+            raise TillError("sale_voided", "this sale was voided: its points are back already")
+        return sale
 
     def adjust(self, adjustment_id: str, card_text: str, points: int, *, reason: str, approver: str) -> Booked:
         """Give points, or take them (negative), on a manager's word; who and why go with the entry.

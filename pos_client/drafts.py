@@ -155,6 +155,25 @@ class Drafts:
         draft = self._draft(decision_id, EntryKind.RESOLUTION, whose, made.basket, made.settlement)
         return replace(draft, resolves=what, reason=reason.strip(), approver=approver.strip())
 
+    def enrolment(self, session: str, card: str, language: str) -> Draft:
+        """A customer who became a member with `card` (token), and agreed to the terms in `language`.
+
+        Raises:
+            TillError: `no_terms`, `no_programme`.
+        """
+        programme = self._reckoning.programme()
+        if programme.texts.terms is None:
+            raise TillError("no_terms", "the programme has no terms to agree to: publish it with texts.terms")
+        whose = _Whose(card, None, programme.tiers[0].id, programme.id, programme.version)
+        made = nothing(programme.currency)
+        return replace(self._draft(session, EntryKind.ENROLMENT, whose, made.basket, made.settlement), consent=language)
+
+    def answer(self, sale: Entry, score: int) -> Draft:
+        """What the customer of `sale` answered, 0 to 10."""
+        made = nothing(sale.basket.currency)
+        draft = self._draft(sale.session, EntryKind.ANSWER, _whose(sale), made.basket, made.settlement)
+        return replace(draft, answer=score)
+
     def _draft(self, session: str, kind: EntryKind, whose: _Whose, basket: Basket, settlement: Settlement) -> Draft:
         clock = read_clock(self._store, self._now_ms)
         if problem := clock_problem(clock.wall_ms):

@@ -9,6 +9,7 @@ from pos_client.config import Config
 from pos_client.devices import DeviceBoard
 from pos_client.events import EventBus
 from pos_client.inbox import Inbox
+from pos_client.members import Members
 from pos_client.till import Till
 from sync.agent import Agent
 from sync.holds import HoldDesk
@@ -36,3 +37,4 @@ class Runtime:
     board: DeviceBoard
     inbox: Inbox
     approvals: Approvals
+    members: Members

@@ -72,7 +72,7 @@ class Till:
             business_day_starts=business_day_starts,
             now_ms=now_ms,
         )
-        self._drafts = Drafts(store, self._journal, self.reckoning, now_ms)
+        self.drafts = Drafts(store, self._journal, self.reckoning, now_ms)
         self._pins = Pins(store, self._mirror, now_ms)
         self._lock = threading.RLock()
         self._sessions = Sessions(
@@ -80,7 +80,7 @@ class Till:
         )
         self._choices = Choices(self._sessions, self.reckoning, self._spending, self._lock)
         self.corrections = Corrections(
-            self._journal, self._drafts, self._mirror, self.reckoning, bus=bus, lock=self._lock, on_booked=on_booked
+            self._journal, self.drafts, self._mirror, self.reckoning, bus=bus, lock=self._lock, on_booked=on_booked
         )
 
     # -- what is known --------------------------------------------------------------------------------------------
@@ -289,7 +289,7 @@ class Till:
                 return done
             session = self._sessions.open(session_id)
             quote = self.reckoning.quote(session, offer=False)
-            entry = self._journal.append(self._drafts.sale(quote))
+            entry = self._journal.append(self.drafts.sale(quote))
             assert quote.holder is not None
             booked = self._sale_booked(session, entry, quote.holder.balance + entry.points)
         self._on_booked()
@@ -310,8 +310,8 @@ class Till:
             if returned and (done := self._booked_before(session_id)):
                 return Booked(returned, done.balance), done
             session = self._sessions.open(session_id)
-            back = self._drafts.returned(session_id, sale_session, lines)
-            sale = self._drafts.sale(self.reckoning.quote(session, offer=False), taken_back=self._drafts.takes(back))
+            back = self.drafts.returned(session_id, sale_session, lines)
+            sale = self.drafts.sale(self.reckoning.quote(session, offer=False), taken_back=self.drafts.takes(back))
             returned, entry = self._journal.append_all([back, sale])
             back_booked = Booked(returned, self._mirror.find(returned.card).balance)
             self._bus.publish(EventKind.RETURN_BOOKED, back_booked.told)
@@ -338,7 +338,7 @@ class Till:
                 self._sessions.leave(session)
                 self._bus.publish(EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": 0})
                 return None
-            entry = self._journal.append(self._drafts.void(sale))
+            entry = self._journal.append(self.drafts.void(sale))
             if session is not None:
                 session.state = SessionState.VOIDED
                 self._sessions.leave(session)

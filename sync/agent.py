@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -42,6 +43,23 @@ log = structlog.get_logger("spaarpunt.sync")
 
 def _silent(_done: int, _total: int) -> None:
     """Nobody watches."""
+
+
+PROGRESS_EVERY_S = 10
+"""A queue that takes longer to send says in the log how far it is."""
+
+
+class _Told:
+    """How far a long queue is, for the log of a till that nobody watches."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last >= PROGRESS_EVERY_S:
+            self._last = now
+            log.info("sending a long queue", sent=done, of=total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +312,7 @@ class Agent:
         while not self._stop.is_set():
             self._wake.clear()
             try:
-                retry(self.run_once)
+                retry(lambda: self.run_once(_Told()))
                 if self._nights is not None and self._nights.due(self._now_ms()):
                     retry(self.nightly)
             except tenacity.RetryError:

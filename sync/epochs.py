@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from loyalty.ledger import GENESIS
 from sync.store import Store
+from sync.wire import EnrolAnswer, key_bytes
 
 MAX_NOTICES = 200
 """Notices kept: far more than a till has in a year; past it the oldest go."""
@@ -88,6 +89,28 @@ class Epochs:
             connection.execute("UPDATE terminal SET private_key = (SELECT private_key FROM next_key)")
             connection.execute("DELETE FROM next_key")
             connection.execute("UPDATE origin SET doubt = NULL")
+
+    def enrolled_again(self, answer: EnrolAnswer, key: Ed25519PrivateKey) -> None:
+        """Head office gave this till another key and epoch: close the present one, and sign with `key` from here on.
+
+        Head office may lack entries that it once acknowledged, so all that is here of earlier epochs is sent again; it
+        knows what it has.
+        """
+        with self._store.transaction() as connection:
+            begin(connection, answer.epoch)
+            connection.execute("DELETE FROM next_key")
+            connection.execute(
+                "UPDATE closed_epoch SET acked_seq = COALESCE("
+                "(SELECT seq FROM pruned WHERE pruned.epoch = closed_epoch.epoch), 0)"
+            )
+            connection.execute("DELETE FROM acked_day")  # until they are acknowledged anew nothing of them is pruned
+            connection.execute(
+                "UPDATE terminal SET store_name = ?, private_key = ?, hq_public_key = ?",
+                (answer.store_name, key.private_bytes_raw(), key_bytes(answer.hq_public_key)),
+            )
+            connection.execute("DELETE FROM enrolment")
+            connection.execute("UPDATE origin SET doubt = NULL")
+        log.warning("enrolled again", epoch=answer.epoch)
 
     def diverged(self, epoch: int) -> None:
         """Head office has other entries of an epoch that was left than this journal."""

@@ -61,6 +61,13 @@ class Draft:
     resolves: Resolution | None = None
     authority: tuple[Authority, ...] = ()
     order: CardOrder | None = None
+    consent: str | None = None
+    answer: int | None = None
+
+
+_DRAWN = tuple(place.name for place in fields(Draft))
+_INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session, kind) DO NOTHING"
+_OF_SESSION = "SELECT raw FROM journal WHERE session = ? AND kind = ?"
 
 
 class CouponUsed(RewardRefused):
@@ -128,25 +135,19 @@ class Journal:
             return [self._append(connection, draft) for draft in drafts]
 
     def _append(self, connection: Any, draft: Draft) -> Entry:
-        existing = connection.execute(
-            "SELECT raw FROM journal WHERE session = ? AND kind = ?", (draft.session, draft.kind)
-        ).fetchone()
-        if existing:
-            return Entry.decode(existing[0])
         epoch, seq, digest = connection.execute("SELECT epoch, seq, digest FROM head").fetchone()
         sign = -1 if draft.kind is EntryKind.VOID else 1
-        made = {place.name: getattr(draft, place.name) for place in fields(Draft)}
         entry = Entry(
             terminal=self._terminal.terminal,
             epoch=epoch,
             seq=seq + 1,
             points=sign * draft.settlement.points_delta,
-            **made,
+            **{name: getattr(draft, name) for name in _DRAWN},
         )
         raw = entry.encode()
         head = chain(digest, raw)
-        connection.execute(
-            "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        written = connection.execute(
+            _INSERT,
             (
                 epoch,
                 entry.seq,
@@ -164,6 +165,9 @@ class Journal:
                 entry.original,
             ),
         )
+        if not written.rowcount:
+            booked = connection.execute(_OF_SESSION, (draft.session, draft.kind)).fetchone()
+            return Entry.decode(booked[0])
         connection.execute("UPDATE head SET seq = ?, digest = ?", (entry.seq, head))
         self._use_coupons(connection, entry)
         spend(connection, entry)
@@ -193,7 +197,7 @@ class Journal:
             return
         sale: Entry | None = entry
         if entry.kind is EntryKind.VOID:
-            row = connection.execute("SELECT raw FROM journal WHERE id = ?", (entry.reverses,)).fetchone()
+            row = connection.execute(_OF_SESSION, (entry.session, EntryKind.SALE)).fetchone()
             sale = Entry.decode(row[0]) if row else None
         stocked = {known.counter for known in sale.known_facts.stock} if sale else set()
         given = Counter(
@@ -244,7 +248,7 @@ class Journal:
         return tail
 
     def _tail(self, epoch: int, start: int, most: int) -> Tail:
-        rows = self._store.rows(
+        rows = self._store.rows_beside(
             "SELECT raw, digest, seq FROM journal WHERE epoch = ? AND seq >= ? ORDER BY seq LIMIT ?",
             (epoch, start, most),
         )

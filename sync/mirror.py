@@ -167,7 +167,7 @@ class Mirror:
         counters: Counter[str] = Counter(json.loads(known[0]) if known else {})
         rows = self._store.rows(
             "SELECT raw FROM counting WHERE (account = ? OR (card = ? AND account IS NULL)) "
-            "AND (epoch, seq) > (?, ?) AND kind <> 'resolution'",
+            "AND (epoch, seq) > (?, ?) AND kind NOT IN ('resolution', 'enrolment', 'answer')",
             (holder.account, holder.card, *(known[4:] if known else (0, 0))),
         )
         for row in rows:

@@ -16,6 +16,7 @@ import sqlcipher3.dbapi2 as sqlcipher
 from filelock import FileLock, Timeout
 from sqlite_utils import Database
 
+from sync.checkpoints import LAST_RESORT_PAGES, Checkpoints
 from sync.errors import StoreDamaged, StoreError, StoreFull, StoreTaken, StoreUnusable
 from sync.health import damage
 from sync.migrations import migrations
@@ -148,7 +149,10 @@ class Store:
         self.db = Database(connection)
         self._connection = connection
         self._lock = threading.RLock()
+        self._reader: Any = None
+        self._reading = threading.Lock()
         self._till_lock: FileLock | None = None
+        self._checkpoints: Checkpoints | None = None
 
     @classmethod
     def open(cls, path: Path, key: bytes, held: FileLock | None = None) -> Store:
@@ -175,6 +179,8 @@ class Store:
             store._connection.execute("BEGIN IMMEDIATE")
             store._connection.execute("UPDATE feed SET cursor = cursor")
             store._connection.execute("ROLLBACK")
+            store._connection.execute(f"PRAGMA wal_autocheckpoint = {LAST_RESORT_PAGES}")
+            store._checkpoints = Checkpoints(lambda: connect(path, key), store._lock)
         except sqlcipher.DatabaseError as error:
             lock.release()
             raise StoreUnusable(_why(path, error)) from error
@@ -228,6 +234,8 @@ class Store:
                 try:
                     yield self._connection
                     self._connection.execute("COMMIT")
+                    if self._checkpoints is not None:
+                        self._checkpoints.committed()
                 except BaseException:
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
@@ -267,8 +275,30 @@ class Store:
                 raise StoreError(_why(self.path, error)) from error
             return result
 
+    def rows_beside(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a long read, on a connection of its own: no checkout waits for it. Sees what is committed.
+
+        Raises:
+            StoreError: the disk failed, or the file is damaged.
+        """
+        with self._reading:
+            try:
+                if self._reader is None:
+                    self._reader = connect(self.path, self.key)
+                    self._reader.execute("PRAGMA query_only = ON")
+                result: list[tuple[Any, ...]] = self._reader.execute(sql, values).fetchall()
+            except sqlcipher.DatabaseError as error:
+                raise StoreError(_why(self.path, error)) from error
+            return result
+
     def close(self) -> None:
         """Close the file; the last connection folds the write-ahead log back in."""
+        if self._checkpoints is not None:
+            self._checkpoints.stop()
+        with self._reading:
+            if self._reader is not None:
+                self._reader.close()
+                self._reader = None
         with self._lock:
             self._connection.close()
             if self._till_lock is not None:

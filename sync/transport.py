@@ -130,10 +130,16 @@ class Transport:
         """Who answers there."""
         return self._call(Hello, "GET", "/v1/hello")
 
-    def enrol(self, code: str, name: str, key: Ed25519PrivateKey) -> EnrolAnswer:
-        """Spend a one-time code; repeating it with the same key gives the same answer again."""
+    def enrol(self, code: str, name: str, key: Ed25519PrivateKey, before: tuple[str, int] | None = None) -> EnrolAnswer:
+        """Spend a one-time code; repeating it with the same key gives the same answer again.
+
+        Args:
+            before: terminal and last epoch of a till that was enrolled and whose key counts no more.
+        """
+        terminal, epoch = before or (None, None)
+        public = key_text(key.public_key().public_bytes_raw())
         body = EnrolRequest(
-            code=code, name=name, public_key=key_text(key.public_key().public_bytes_raw()), software=software()
+            code=code, name=name, public_key=public, software=software(), terminal=terminal, epoch=epoch
         )
         return self._call(EnrolAnswer, "POST", "/v1/terminals", body)
 

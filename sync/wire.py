@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 import zstandard
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError, model_validator
 
 PROTOCOL = 1
 PROTOCOL_HEADER = "Spaarpunt-Protocol"
@@ -114,6 +114,16 @@ class EnrolRequest(Message):
     name: Annotated[str, Field(min_length=1, max_length=60)]
     public_key: str
     software: Annotated[str, Field(max_length=40)]
+    terminal: Annotated[str, Field(max_length=40)] | None = Field(default=None, exclude_if=_is_empty)
+    """For a till whose key counts no more: the terminal that it goes on as."""
+    epoch: Annotated[StrictInt, Field(ge=1)] | None = Field(default=None, exclude_if=_is_empty)
+    """The last epoch that this till was in; only beside `terminal`."""
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.terminal is None) != (self.epoch is None):
+            raise ValueError("expected 'terminal' and 'epoch' together, or neither")
+        return self
 
 
 class EnrolAnswer(Message):

@@ -11,7 +11,20 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from drivers.decoding.rulers import (
+    AROUND,
+    BLURS,
+    COARSE,
+    FINE,
+    FINER,
+    QUIET,
+    Floats,
+    drawn,
+    placings,
+    sampled,
+    spread,
+    unit,
+)
 
 __all__ = ["MODULES", "Fit", "Reading", "decide", "fit_profile", "lead_of", "modules_of"]
 
@@ -25,17 +38,6 @@ MODULES = 95
 """Modules of an EAN-13 from its first bar to its last."""
 _LEFT, _RIGHT = 3, 50
 """Modules before the first digit of each half."""
-
-# Samples per module: bars as narrow as a module keep their shape, and one profile stays a few kilobytes.
-_FINE = 3
-# A digit is compared with one module more on each side, which is known: left digits end in a bar, begin with a space.
-_AROUND = 1
-# Blurs tried, as the deviation of a Gaussian in modules.
-_BLURS = (0.35, 0.6, 0.9, 1.25)
-# Samples of a profile for each pixel, so that the nearest one is near enough.
-_DENSE = 3
-# Where the bars may begin, and where they may end: this many edges each.
-_MOST_EDGES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +91,11 @@ def fit_profile(profile: Floats, first: float, last: float) -> Fit | None:
     bars to begin and end with.
     """
     module = (last - first) / MODULES
-    soft = _smooth(profile, 0.5 * module)
-    slope = np.diff(soft)
-    reach = 0.3 * (last - first)
-    quiet = 5 * module
-    begins = _edges(-slope, soft, first - reach, first + reach, quiet)
-    backwards = _edges(slope[::-1], soft[::-1], profile.size - 1 - last - reach, profile.size - 1 - last + reach, quiet)
-    ends = profile.size - 1 - backwards
-    begins, ends = (grid.ravel() for grid in np.meshgrid(begins, ends))
-    fits = (ends - begins) > 0.5 * (last - first)
-    if not fits.any():
+    begins, ends = placings(profile, first, last, module)
+    if not begins.size:
         return None
-    # A code on its head is one that begins at the other end.
-    begins, ends = np.concatenate([begins[fits], ends[fits]]), np.concatenate([ends[fits], begins[fits]])
     shape = np.array([[begin, end, 0.0, 0.0] for begin, end in zip(begins, ends, strict=True)], np.float32)
-    return _refine(profile, _best(profile, _spread(shape, _COARSE, module), _BLURS[1], 3), module)
+    return _refine(profile, _best(profile, spread(shape, COARSE, module), BLURS[1], 3), module)
 
 
 def lead_of(text: str, profile: Floats, first: float, last: float) -> float:
@@ -113,11 +105,11 @@ def lead_of(text: str, profile: Floats, first: float, last: float) -> float:
     """
     module = (last - first) / MODULES
     shapes = np.array([[first, last, 0, 0]], np.float32)
-    for around in (_COARSE, *_CROSSES):
-        shapes = _best(profile, _spread(shapes, around, module), _BLURS[1], 1)
+    for around in (COARSE, *_CROSSES):
+        shapes = _best(profile, spread(shapes, around, module), BLURS[1], 1)
     sets = [int(name == "B") for name in _PARITY[int(text[0])]]
     found = []
-    for blur in _BLURS[::2]:
+    for blur in BLURS[::2]:
         left, right, _ = _likeness(profile, shapes, blur)
         leads = []
         for place, digit in enumerate(map(int, text[1:])):
@@ -168,12 +160,6 @@ def _best_valid(first: int, places: list[Floats]) -> list[tuple[float, str]]:
     return ways[0]
 
 
-# Each row bends the ruler: begin, end in modules; lean (one side nearer), bulge (round a bottle) as parts of the width.
-_COARSE = np.array(
-    [[0, 0, lean / 20, 0] for lean in range(-6, 7)]
-    + [[0, 0, lean / 20, bulge] for lean in range(-2, 3) for bulge in (-0.15, -0.3, -0.45, -0.6)],
-    np.float32,
-)
 # Where an engine has found the bars: both ends together, lean and bulge one at a time.
 _CROSSES = tuple(
     np.array(
@@ -184,62 +170,6 @@ _CROSSES = tuple(
     )
     for end, lean, bulge in ((0.8, 0.06, 0.15), (0.6, 0.04, 0.1), (0.3, 0.02, 0.05))
 )
-_FINER = (
-    np.array(
-        [
-            [b, e, q, c]
-            for b in (-0.8, 0, 0.8)
-            for e in (-0.8, 0, 0.8)
-            for q in (-0.06, 0, 0.06)
-            for c in (-0.15, 0, 0.15)
-        ],
-        np.float32,
-    ),
-    np.array(
-        [
-            [b, e, q, c]
-            for b in (-0.4, 0, 0.4)
-            for e in (-0.4, 0, 0.4)
-            for q in (-0.03, 0, 0.03)
-            for c in (-0.07, 0, 0.07)
-        ],
-        np.float32,
-    ),
-    np.array(
-        [
-            [b, e, q, c]
-            for b in (-0.2, 0, 0.2)
-            for e in (-0.2, 0, 0.2)
-            for q in (-0.015, 0, 0.015)
-            for c in (-0.03, 0, 0.03)
-        ],
-        np.float32,
-    ),
-)
-
-
-def _smooth(profile: Floats, deviation: float) -> Floats:
-    reach = np.arange(-int(3 * deviation) - 1, int(3 * deviation) + 2)
-    kernel = np.exp(-0.5 * (reach / max(deviation, 0.3)) ** 2)
-    padded = np.pad(profile, reach.size // 2, mode="edge")
-    return np.asarray(np.convolve(padded, kernel / kernel.sum(), mode="valid"), np.float32)
-
-
-def _edges(rise: Floats, soft: Floats, low: float, high: float, quiet: float) -> Floats:
-    """Return where `rise` peaks between `low` and `high` after `quiet` pixels without bars: the quietest few."""
-    peak = (rise[1:-1] > rise[:-2]) & (rise[1:-1] >= rise[2:]) & (rise[1:-1] > 0.12 * max(float(rise.max()), 1e-3))
-    at = np.nonzero(peak)[0] + 1
-    at = at[(at >= max(low, 2)) & (at <= high)]
-    contrast = float(np.percentile(soft, 95) - np.percentile(soft, 5)) + 1e-3
-    before = [soft[max(0, int(x - quiet)) : max(1, int(x - 0.15 * quiet))] for x in at]
-    unrest = np.array([np.ptp(piece) / contrast for piece in before], np.float32)
-    return np.asarray(at[np.argsort(unrest)[:_MOST_EDGES]] + 0.5, np.float32)
-
-
-def _spread(shapes: Floats, around: Floats, module: float) -> Floats:
-    """Return every one of `shapes` (n, 4) moved by every row of `around` (m, 4)."""
-    moved = around * np.array([module, module, 1, 1], np.float32)
-    return np.asarray((shapes[:, None, :] + moved[None, :, :]).reshape(-1, 4), np.float32)
 
 
 def _best(profile: Floats, shapes: Floats, blur: float, count: int) -> Floats:
@@ -248,11 +178,11 @@ def _best(profile: Floats, shapes: Floats, blur: float, count: int) -> Floats:
 
 
 def _refine(profile: Floats, shapes: Floats, module: float) -> Fit:
-    for around in _FINER[:-1]:
-        shapes = _best(profile, _spread(shapes, around, module), _BLURS[1], 2)
-    nearest = _spread(shapes[:1], _FINER[-1], module)
+    for around in FINER[:-1]:
+        shapes = _best(profile, spread(shapes, around, module), BLURS[1], 2)
+    nearest = spread(shapes[:1], FINER[-1], module)
     options = []
-    for blur in _BLURS:
+    for blur in BLURS:
         left, right, guards = _likeness(profile, nearest, blur)
         scores = _quality(left, right, guards)
         best = int(np.argmax(scores))
@@ -268,37 +198,27 @@ def _quality(left: Floats, right: Floats, guards: Floats) -> Floats:
 
 def _likeness(profile: Floats, shapes: Floats, blur: float) -> tuple[Floats, Floats, Floats]:
     """Return likenesses of n placings: left digits (n, 6, 2, 10), right digits (n, 6, 10), guards (n, 3)."""
-    part = _samples_at() / MODULES
-    begin, end, lean, bulge = (shapes[:, place, None] for place in range(4))
-    inside = np.clip(part, 0, 1)
-    bent = part + lean * inside * (1 - inside) + bulge * inside * (1 - inside) * (1 - 2 * inside)
-    places = (begin + (end - begin) * bent) * _DENSE
-    dense = -np.interp(np.arange(profile.size * _DENSE) / _DENSE, np.arange(profile.size), profile).astype(np.float32)
-    dark = dense[np.clip(places + 0.5, 0, dense.size - 1).astype(np.int32)]
-    offset = int(_QUIET * _FINE)
+    dark = sampled(profile, shapes, MODULES)
+    offset = QUIET * FINE
     templates = _templates(blur)
-    width = (7 + 2 * _AROUND) * _FINE
+    width = (7 + 2 * AROUND) * FINE
 
     def windows(start: int) -> Floats:
-        base = offset + (start - _AROUND) * _FINE
-        index = base + 7 * _FINE * np.arange(6)[:, None] + np.arange(width)[None, :]
-        return _unit(dark[:, index])
+        base = offset + (start - AROUND) * FINE
+        index = base + 7 * FINE * np.arange(6)[:, None] + np.arange(width)[None, :]
+        return unit(dark[:, index])
 
     left = windows(_LEFT) @ templates.left.T
     right = windows(_RIGHT) @ templates.right.T
     guards = [
-        (_unit(dark[:, offset + start * _FINE : offset + end * _FINE]) @ shape)
+        (unit(dark[:, offset + start * FINE : offset + end * FINE]) @ shape)
         for start, end, shape in (
-            (-_QUIET, 4, templates.start),
+            (-QUIET, 4, templates.start),
             (44, 51, templates.middle),
-            (91, 95 + _QUIET, templates.end),
+            (91, 95 + QUIET, templates.end),
         )
     ]
     return left.reshape(len(shapes), 6, 2, 10), right, np.stack(guards, axis=1)
-
-
-_QUIET = 4
-"""Modules of quiet zone that must look quiet; the standard asks for more, printers give less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,37 +231,16 @@ class _Templates:
 
 
 @cache
-def _samples_at() -> Floats:
-    count = (MODULES + 2 * _QUIET) * _FINE
-    return np.asarray((np.arange(count) + 0.5) / _FINE - _QUIET, np.float32)
-
-
-@cache
 def _templates(blur: float) -> _Templates:
-    left = [_drawn("101" + digit + "01", 3, 7, blur) for digits in (_SET_A, _SET_B) for digit in digits]
-    right = [_drawn("010" + digit + "10", 3, 7, blur) for digit in _SET_C]
-    quiet = "0" * _QUIET
+    left = [
+        drawn("101" + digit + "01", 3 - AROUND, 7 + 2 * AROUND, blur) for digits in (_SET_A, _SET_B) for digit in digits
+    ]
+    right = [drawn("010" + digit + "10", 3 - AROUND, 7 + 2 * AROUND, blur) for digit in _SET_C]
+    quiet = "0" * QUIET
     return _Templates(
         np.stack(left),
         np.stack(right),
-        _drawn("000" + quiet + "101" + "00", 3, _QUIET + 4, blur),
-        _drawn("1" + "1" + "01010" + "1" + "1", 1, 7, blur),
-        _drawn("00" + "101" + quiet + "000", 1, _QUIET + 4, blur),
+        drawn("000" + quiet + "101" + "00", 3, QUIET + 4, blur),
+        drawn("1" + "1" + "01010" + "1" + "1", 1, 7, blur),
+        drawn("00" + "101" + quiet + "000", 1, QUIET + 4, blur),
     )
-
-
-def _drawn(bits: str, start: int, count: int, blur: float) -> Floats:
-    """Draw `count` modules of `bits` from `start`, blurred; digits get `_AROUND` modules more on each side."""
-    line = np.repeat(np.array([float(bit) for bit in "0000" + bits + "0000"]), _FINE)
-    reach = np.arange(-4 * _FINE, 4 * _FINE + 1) / _FINE
-    kernel = np.exp(-0.5 * (reach / blur) ** 2)
-    soft = np.convolve(line, kernel / kernel.sum(), mode="same")
-    around = _AROUND if count == 7 and len(bits) == 12 else 0
-    piece = soft[(4 + start - around) * _FINE : (4 + start + count + around) * _FINE]
-    return _unit(piece.astype(np.float32))
-
-
-def _unit(values: Floats) -> Floats:
-    """Return `values` with mean 0 and length 1 along the last axis: lighting and contrast fall out."""
-    centred = values - values.mean(axis=-1, keepdims=True)
-    return np.asarray(centred / (np.linalg.norm(centred, axis=-1, keepdims=True) + 1e-3), np.float32)

@@ -10,33 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drivers.decoding.ean_fit import Fit, decide, fit_profile
 from drivers.decoding.engines import LINEAR, by_pyzbar, by_zxing
+from drivers.decoding.fits import BAND_ORDER, code_128, drawn_out, ean_13, located
+from drivers.decoding.focus import in_focus
 from drivers.decoding.squares import Square, find_squares
 from drivers.decoding.stripes import Patch, find_patches
 from drivers.decoding.votes import Vote
 from drivers.events import ScanDataType
-from drivers.recognition.symbols import Box, Symbol
 
 if TYPE_CHECKING:
     from drivers.decoding.engines import Image
-    from drivers.decoding.stripes import Profile
 
 __all__ = ["tries"]
-
-# Bands in the order they are asked: from the middle, where neither text nor a finger is.
-_BAND_ORDER = (2, 3, 1, 4, 0, 5)
-# Below this likeness two bands show no EAN-13, and the other four are not asked.
-_HOPELESS = 0.62
-# What the joint reading of an EAN-13 must have, where both halves of its bands agree. On the hard set's work part right
-# ones have a quality of 0.87 and more, no shortfall, and all but one in twenty a margin above 0.25; wrong ones of that
-# quality stay below 0.2. Between the two it is one vote, which something else has to confirm.
-_FIT_QUALITY = 0.86
-_FIT_SHORTFALL = 0.02
-_FIT_MARGIN = 0.25
-_FIT_DOUBTFUL = 0.15
-# Rows that a profile is drawn out to, for an engine that reads pictures.
-_DRAWN_ROWS = 12
 
 
 def tries(gray: Image, formats: Sequence[ScanDataType]) -> Iterator[list[Vote]]:
@@ -62,15 +47,18 @@ def _bars(gray: Image, formats: Sequence[ScanDataType]) -> Iterator[list[Vote]]:
     for number, patch in enumerate(patches):
         yield _engines_on(patch, number, formats)
         yield from _bands(patch, number, formats)
+    for number, patch in enumerate(patches):
         if ScanDataType.EAN_13 in formats:
-            yield from _fits(patch, number)
+            yield from ean_13(patch, number)
+        if ScanDataType.CODE_128 in formats:
+            yield from code_128(patch, number)
 
 
 def _engines_on(patch: Patch, number: int, formats: Sequence[ScanDataType]) -> list[Vote]:
     """Let both engines read the straightened patch: two sources, as they share no code."""
     tall = np.ascontiguousarray(np.repeat(patch.upright, 2, axis=0) if len(patch.upright) < 40 else patch.upright)
-    votes = [Vote(_there(symbol, patch.box), (number, "zxing")) for symbol, _ in by_zxing(tall, formats)]
-    return votes + [Vote(_there(symbol, patch.box), (number, "pyzbar")) for symbol in by_pyzbar(tall, formats)]
+    votes = [Vote(located(symbol, patch.box), (number, "zxing")) for symbol, _ in by_zxing(tall, formats)]
+    return votes + [Vote(located(symbol, patch.box), (number, "pyzbar")) for symbol in by_pyzbar(tall, formats)]
 
 
 def _bands(patch: Patch, number: int, formats: Sequence[ScanDataType]) -> Iterator[list[Vote]]:
@@ -78,7 +66,7 @@ def _bands(patch: Patch, number: int, formats: Sequence[ScanDataType]) -> Iterat
     import cv2
 
     module = (patch.last - patch.first) / 95
-    for band in _BAND_ORDER:
+    for band in BAND_ORDER:
         profile = patch.bands[band]
         found: list[Vote] = []
         for deviation, amount in ((0.0, 0.0), (module, 1.5), (1.6 * module, 3.0)):
@@ -86,51 +74,11 @@ def _bands(patch: Patch, number: int, formats: Sequence[ScanDataType]) -> Iterat
             if amount:
                 soft = cv2.GaussianBlur(profile[None, :], (0, 0), deviation)[0]
                 line = profile + amount * (profile - soft)
-            read = by_zxing(_drawn_out(line), formats)
-            found += [Vote(_there(symbol, patch.box), (number, band)) for symbol, _ in read]
+            read = by_zxing(drawn_out(line), formats)
+            found += [Vote(located(symbol, patch.box), (number, band)) for symbol, _ in read]
             if found:
                 break
         yield found
-
-
-def _drawn_out(profile: Profile) -> Image:
-    """Return a picture of bars with the brightness of `profile`, its contrast stretched over all of 0 to 255."""
-    low, high = np.percentile(profile, (1, 99))
-    line = np.clip((profile - low) * (255 / max(float(high - low), 1.0)), 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(np.tile(np.repeat(line, 2), (_DRAWN_ROWS, 1)))
-
-
-def _fits(patch: Patch, number: int) -> Iterator[list[Vote]]:
-    """Fit an EAN-13 to the bands; it votes when odd and even bands alone say the same."""
-    fits: list[Fit] = []
-    for count, band in enumerate(_BAND_ORDER):
-        fit = fit_profile(patch.bands[band], patch.first, patch.last)
-        if fit is not None:
-            fits.append(fit)
-        if count == 1 and max((each.quality for each in fits), default=0.0) < _HOPELESS:
-            return
-        yield _agreed(fits, patch, number) if count in (1, 3, 5) else []
-
-
-def _agreed(fits: Sequence[Fit], patch: Patch, number: int) -> list[Vote]:
-    if not fits:
-        return []
-    ahead = max(fits, key=lambda fit: fit.quality).ahead
-    same_way = sorted((fit for fit in fits if fit.ahead is ahead), key=lambda fit: -fit.quality)[:4]
-    if len(same_way) < 2:
-        return []
-    joint = decide(same_way)
-    halves = decide(same_way[::2]), decide(same_way[1::2])
-    if any(half.text != joint.text for half in halves) or joint.margin < _FIT_DOUBTFUL:
-        return []
-    if joint.quality < _FIT_QUALITY or joint.shortfall > _FIT_SHORTFALL:
-        return []
-    symbol = Symbol(ScanDataType.EAN_13, "]E0", joint.text, joint.text.encode(), patch.box)
-    return [Vote(symbol, (number, "fit"), weight=2 if joint.margin >= _FIT_MARGIN else 1)]
-
-
-def _there(symbol: Symbol, box: Box) -> Symbol:
-    return Symbol(symbol.kind, symbol.aim, symbol.text, symbol.data, box)
 
 
 # Squares.
@@ -144,9 +92,23 @@ def _squares(gray: Image, formats: Sequence[ScanDataType]) -> Iterator[list[Vote
     # Small codes in a large frame, whatever the search made of them: the engine's own search, on twice the pixels.
     if gray.size <= _MOST_DOUBLED:
         yield _read(_scaled(gray, 2.0), None, formats)
-    for treatment, with_pyzbar in _TREATMENTS:
+    yield from _treated(squares, _TREATMENTS, formats)
+    for square in squares[:_MOST_REFOCUSED]:
+        for sharp in in_focus(square.upright):
+            yield _read(sharp, square, formats, with_pyzbar=True)
+    yield from _treated(squares, _LAST_TREATMENTS, formats)
+
+
+def _treated(
+    squares: Sequence[Square], treatments: Sequence[tuple[_Treatment, bool]], formats: Sequence[ScanDataType]
+) -> Iterator[list[Vote]]:
+    for treatment, with_pyzbar in treatments:
         for square in squares:
             yield _read(treatment(square.upright), square, formats, with_pyzbar)
+
+
+_MOST_REFOCUSED = 2
+"""Cut-outs that are brought into focus: it takes twenty tries each."""
 
 
 _MOST_DOUBLED = 1_000_000
@@ -159,7 +121,7 @@ def _read(
     found = [symbol for symbol, _ in by_zxing(image, formats)]
     if with_pyzbar and not found:
         found = by_pyzbar(image, formats)
-    return [Vote(_there(symbol, square.box) if square else symbol, "square") for symbol in found]
+    return [Vote(located(symbol, square.box) if square else symbol, "square") for symbol in found]
 
 
 def _scaled(image: Image, factor: float) -> Image:
@@ -226,25 +188,6 @@ def _unrolled(bend: float, upright: bool, sag: float = 0.0) -> _Treatment:
     return treat
 
 
-def _in_focus(radius: float) -> _Treatment:
-    """Undo a blur disk of `radius` pixels (Wiener): what the lens spread is gathered again, noise held down."""
-
-    def treat(image: Image) -> Image:
-        edge = 24
-        padded = np.pad(image.astype(np.float32), edge, mode="reflect")
-        reach = np.minimum(np.arange(padded.shape[0]), padded.shape[0] - np.arange(padded.shape[0]))
-        disk = np.clip(radius + 0.5 - np.hypot(reach[:, None], reach[None, :]), 0, 1)
-        spread = np.fft.rfft2(disk / disk.sum())
-        gathered = np.fft.rfft2(padded) * np.conj(spread) / (np.abs(spread) ** 2 + _NOISE_SHARE)
-        sharp = np.fft.irfft2(gathered, padded.shape)[edge:-edge, edge:-edge]
-        return np.clip(sharp, 0, 255).astype(np.uint8)
-
-    return treat
-
-
-_NOISE_SHARE = 0.004
-"""Noise power over signal power of a till's camera, which Wiener's filter wants to know; found on the hard set."""
-
 # In the order of what each adds on the hard set for its time; True where pyzbar is asked too.
 _TREATMENTS: tuple[tuple[_Treatment, bool], ...] = (
     (lambda image: image, True),
@@ -256,9 +199,8 @@ _TREATMENTS: tuple[tuple[_Treatment, bool], ...] = (
     (_softened(2.5), True),
     (_sharpened(8, 7), True),
     (_evened, False),
-    (_in_focus(9), True),
-    (_in_focus(15), True),
-    (_in_focus(6), False),
+)
+_LAST_TREATMENTS: tuple[tuple[_Treatment, bool], ...] = (
     (_unrolled(1.1, upright=False, sag=-0.05), True),
     (_unrolled(1.1, upright=True, sag=-0.05), True),
     (_unrolled(1.1, upright=False, sag=0.05), True),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,13 +24,16 @@ Profile = NDArray[np.float32]
 BANDS = 6
 """Disjoint strips of a patch: what two of them say was read twice."""
 
-# The search runs on a small copy: bars that vanish at this size would not be read either.
+# The search runs on a small copy: bars that vanish at this size would not be read either. A photograph of many
+# megapixels is searched on a larger copy too: what is a tenth of it is sharp enough to be read.
 _SEARCH_SIDE = 480
+_LARGE_SIDE = 1440
+_LARGE = 1800
 # Windows over which edges must agree, in pixels of the small copy: one for small codes, one for bars far apart.
 _WINDOWS = (9, 19)
 # How much one direction must outweigh the other (0 none, 1 all).
 _COHERENCE = 0.45
-# Patches worth the time; a shelf has more stripes than that, a card has one.
+# Patches of one search worth the time; a shelf has more stripes than that, a card has one.
 _MOST_PATCHES = 4
 # Pixels across an upright patch, quiet zones included: about five for each module of an EAN-13.
 _PATCH_WIDTH = 720
@@ -86,29 +90,38 @@ def _sampled(gray: Image, points: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def find_patches(gray: Image) -> list[Patch]:
-    """Return the areas of `gray` (h, w) that look like bars, the most likely first; at most four."""
+    """Return the areas of `gray` (h, w) that look like bars, the most likely first.
+
+    At most four; of a photograph more than 1800 pixels wide or high, at most eight.
+    """
+    sides = (_SEARCH_SIDE, _LARGE_SIDE) if max(gray.shape) > _LARGE else (_SEARCH_SIDE,)
+    patches: list[Patch] = []
+    taken: list[tuple[float, float]] = []
+    # In turn from each search: neither's weights say anything about the other's.
+    for same_rank in zip_longest(*(_search(gray, side) for side in sides)):
+        for points, angle in filter(None, same_rank):
+            patch, middle, reach = _cut(gray, points, angle)
+            if patch is None or any(np.hypot(middle[0] - x, middle[1] - y) < reach for x, y in taken):
+                continue
+            taken.append(middle)
+            patches.append(patch)
+            if len(patches) == _MOST_PATCHES * len(sides):
+                return patches
+    return patches
+
+
+def _search(gray: Image, side: int) -> list[tuple[NDArray[np.float64], float]]:
+    """Return (points (n, 2) as x and y in `gray`, angle in radians) of areas of parallel edges, the heaviest first."""
     import cv2
 
-    scale = min(1.0, _SEARCH_SIDE / max(gray.shape))
+    scale = min(1.0, side / max(gray.shape))
     small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray
     soft = cv2.GaussianBlur(small, (0, 0), 0.8).astype(np.float32)
     across = np.asarray(cv2.Scharr(soft, cv2.CV_32F, 1, 0), np.float32)
     down = np.asarray(cv2.Scharr(soft, cv2.CV_32F, 0, 1), np.float32)
-    found: list[tuple[float, NDArray[np.int32], float]] = []
-    for window in _WINDOWS:
-        found += _areas(across, down, window)
+    found = [area for window in _WINDOWS for area in _areas(across, down, window)]
     found.sort(key=lambda each: -each[0])
-    patches: list[Patch] = []
-    taken: list[tuple[float, float]] = []
-    for _, points, angle in found:
-        patch, middle, reach = _cut(gray, points / scale, angle)
-        if patch is None or any(np.hypot(middle[0] - x, middle[1] - y) < reach for x, y in taken):
-            continue
-        taken.append(middle)
-        patches.append(patch)
-        if len(patches) == _MOST_PATCHES:
-            break
-    return patches
+    return [(points / scale, angle) for _, points, angle in found]
 
 
 def _areas(across: Profile, down: Profile, window: int) -> list[tuple[float, NDArray[np.int32], float]]:
@@ -119,7 +132,7 @@ def _areas(across: Profile, down: Profile, window: int) -> list[tuple[float, NDA
     xx, yy, xy = (cv2.blur(each, size) for each in (across * across, down * down, across * down))
     energy = xx + yy
     coherence = np.sqrt((xx - yy) ** 2 + 4 * xy * xy) / (energy + 1e-3)
-    lively = energy > max(60.0**2, 0.15 * float(np.percentile(energy, 98)))
+    lively = energy > max(60.0**2, 0.15 * float(np.percentile(energy[::2, ::2], 98)))
     mask = ((coherence > _COHERENCE) & lively).astype(np.uint8)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
@@ -128,7 +141,9 @@ def _areas(across: Profile, down: Profile, window: int) -> list[tuple[float, NDA
     for number in order if count > 1 else ():
         if stats[number, cv2.CC_STAT_AREA] < 60:
             break
-        rows, columns = np.nonzero(labels == number)
+        left, top, width, height = (int(side) for side in stats[number, :4])
+        rows, columns = np.nonzero(labels[top : top + height, left : left + width] == number)
+        rows, columns = rows + top, columns + left
         angle = 0.5 * np.arctan2(2 * xy[rows, columns].sum(), (xx - yy)[rows, columns].sum())
         # Edges of one direction: a neighbour that runs another way was swept in with it.
         local = 0.5 * np.arctan2(2 * xy[rows, columns], (xx - yy)[rows, columns])

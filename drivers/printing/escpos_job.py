@@ -47,10 +47,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Barcode:
-    """A one-dimensional code, drawn by the printer, with its text below."""
+    """A one-dimensional code, drawn by the printer, with its text below. `width` is dots a module."""
 
     data: str
     symbology: Literal["EAN-13", "EAN-8", "CODE-128", "CODE-39", "CODABAR", "ITF"] = "EAN-13"
+    width: Literal[2, 3, 4, 5, 6] = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,9 @@ def _print(paper: Any, part: Part) -> None:
             paper.set(align="center")
             if part.symbology == "CODE-128":
                 # Code set B holds all of ASCII that is printed; function B is the one that knows Code 128.
-                paper.barcode("{B" + part.data, "CODE128", function_type="B")
+                paper.barcode("{B" + part.data, "CODE128", width=part.width, function_type="B")
             else:
-                paper.barcode(part.data, _BARCODES[part.symbology], function_type="A")
+                paper.barcode(part.data, _BARCODES[part.symbology], width=part.width, function_type="A")
         case QrCode():
             if part.size not in _QR_SIZES:
                 raise ValueError(f"expected a module size from 1 to 16 dots, got {part.size}")

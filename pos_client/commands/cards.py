@@ -1,4 +1,4 @@
-"""`spaarpunt cards`: draw what a member's phone shows, to try a till and its scanners with."""
+"""`spaarpunt cards`: cards to print, and what a member's phone shows, to try a till and its scanners with."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from loyalty.cards import CardNumber
 from loyalty.credentials import STEP_S, Form, issue_signed, issue_totp, member_secret, step_at
 from loyalty.errors import CardFormatError
+from pos_client.commands.cards_print import print_cards
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
 from pos_client.config import Config
 from pos_client.credentials import KeyUnusable, read_private_key, read_secret
@@ -21,7 +22,10 @@ _SCALE = 8
 
 @click.group()
 def cards() -> None:
-    """Draw cards for tests."""
+    """Draw cards: to print, and for tests."""
+
+
+cards.add_command(print_cards)
 
 
 @cards.command()

@@ -4,14 +4,42 @@ from __future__ import annotations
 
 import click
 
-from pos_client.app import build_agent, open_store
+from pos_client.app import build_agent, build_transport, open_store
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
 from pos_client.commands.progress import exchange_progress
 from pos_client.config import Config
 from sync.backups import back_up
-from sync.errors import NotEnrolled, SyncError
+from sync.epochs import Epochs
+from sync.errors import NotEnrolled, Rejected, SyncError
+from sync.mirror import Mirror
+from sync.store import Store
 from sync.terminal import enrolment_key, load_terminal, save_terminal, wall_ms
 from sync.transport import Transport
+
+KEY_PAST = ("superseded", "signature", "unknown_terminal")
+"""Refusals that say: this till's key counts no more."""
+
+
+def _refused_before(config: Config, store: Store) -> tuple[str, int] | None:
+    """Terminal and epoch of a till whose key head office refuses; None for one that was never enrolled.
+
+    Raises:
+        TransportError: head office could not say.
+    """
+    try:
+        terminal = load_terminal(store)
+    except NotEnrolled:
+        return None
+    transport = build_transport(config, terminal, Mirror(store))
+    try:
+        transport.stream()
+        fail(f"this till is enrolled already, as {terminal.terminal}")
+    except Rejected as error:
+        if error.code not in KEY_PAST:
+            raise
+        return terminal.terminal, terminal.epoch
+    finally:
+        transport.close()
 
 
 @click.command()
@@ -22,17 +50,21 @@ def enrol(config: Config, code: str, as_json: bool) -> None:
     """Enrol this till with the one-time CODE that head office gave (spaarpunt hq code).
 
     Makes the till's keys and its encrypted database, and fetches members and programme. Safe to repeat when the
-    network fails in the middle.
+    network fails in the middle. A till whose key counts no more, since a copy goes on in its place or head office was
+    restored from a backup, goes on with a new key and keeps its entries.
     """
     try:
         store = open_store(config, create=True)
-        try:
-            fail(f"this till is enrolled already, as {load_terminal(store).terminal}")
-        except NotEnrolled:
-            key = enrolment_key(store)
+        before = _refused_before(config, store)
+        key = enrolment_key(store)
         transport = Transport(str(config.till.head_office_url), key, timeout_s=config.sync.timeout_s)
-        terminal = save_terminal(store, transport.enrol(code.strip().upper(), config.till.name, key), key)
+        answer = transport.enrol(code.strip().upper(), config.till.name, key, before)
         transport.close()
+        if before is None:
+            terminal = save_terminal(store, answer, key)
+        else:
+            Epochs(store).enrolled_again(answer, key)
+            terminal = load_terminal(store)
         back_up(store.path, store.key, wall_ms())  # a damaged file must not make it forget who it is
         with exchange_progress(quiet=as_json) as tell:
             report = build_agent(config, store, terminal, lambda _: None).run_once(*tell)

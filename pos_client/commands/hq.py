@@ -148,18 +148,19 @@ def nightly_command(_: Config, database: Database, as_json: bool) -> None:
                 tasks[what] = bar.add_task(what)
             bar.update(tasks[what], completed=done, total=of)
 
+        reclaimed = leases.reclaim_due(conn, datetime.now(UTC))
         done = nightly.run(conn, database.programmes, today(), show)
         programme = database.programmes.newest(conn)
-        aside = leases.night(conn, programme.offline if programme else None, datetime.now(UTC))
+        granted = leases.grant_anew(conn, programme.offline if programme else None, datetime.now(UTC))
         dropped = compact(conn)
-    counted = {"leases_reclaimed": aside.reclaimed, "leases_granted": aside.granted, "changes_dropped": dropped}
+    counted = {"leases_reclaimed": reclaimed, "leases_granted": granted, "changes_dropped": dropped}
     emit(
         {**asdict(done), **counted},
         as_json,
         lambda: click.echo(
             f"{done.lapsed_points} points of {done.lapsed_accounts} members lapsed; "
             f"points of {done.vested_accounts} vested; {done.tiers_changed} tiers changed; "
-            f"{aside.reclaimed} leases reclaimed, {aside.granted} granted; "
+            f"{reclaimed} leases reclaimed, {granted} granted; "
             f"{dropped} changes dropped from the feed"
         ),
     )
@@ -220,7 +221,8 @@ def _show_status(found: Status) -> None:
     )
     if found.debts:
         console.print(
-            f"{found.debts} sales spent {found.debt_points} points that were not there: spaarpunt hq debts",
+            f"{found.debts} entries took {found.debt_points} points that were not there or were set aside: "
+            "spaarpunt hq debts",
             highlight=False,
         )
     if not found.agrees:

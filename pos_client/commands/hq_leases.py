@@ -55,7 +55,10 @@ def revoke_command(_: Config, database: Database, lease: str, by: str, as_json: 
 @json_option
 @on_database
 def debts_command(_: Config, database: Database, as_json: bool) -> None:
-    """List sales that spent points which were not there, the newest first: booked, and for somebody to look at."""
+    """List sales that spent points which were not there, and returns that took what was set aside, the newest first.
+
+    They are booked, and for somebody to look at.
+    """
     with database.connection() as conn:
         found = debts(conn)
     emit([asdict(row) for row in found], as_json, lambda: _show_debts(found))
@@ -74,9 +77,9 @@ def _show_leases(found: list[LeaseRow]) -> None:
 
 def _show_debts(found: list[Debt]) -> None:
     if not found:
-        click.echo("no sale spent points that were not there")
+        click.echo("nothing took points that were not there or were set aside")
         return
-    table = Table(title="Points spent that were not there")
+    table = Table(title="Points taken that were not there, or were set aside at a till")
     for heading in ("account", "terminal", "booked"):
         table.add_column(heading, no_wrap=heading != "booked")
     for heading in ("number", "points", "balance now"):

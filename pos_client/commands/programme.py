@@ -210,14 +210,16 @@ def _show_trial(trial: Trial, language: str) -> None:
             sayer.words.points(points.get(line.line_id, 0)),
         )
     table.add_section()
+    taken = sum(off.values())
     table.add_row(
         _("together"),
         "",
-        sayer.money(trial.settlement.payable_minor),
-        "",
+        sayer.money(trial.basket.gross_minor),
+        sayer.money(taken) if taken else "",
         sayer.words.points(trial.settlement.points_earned),
     )
     console.print(table, highlight=False)
+    console.print(_("to pay: {amount}").format(amount=sayer.money(trial.settlement.payable_minor)), highlight=False)
     console.print(escape(say(trial.programme, trial.settlement, language)), highlight=False, soft_wrap=True)
     if trial.affordable:
         names = ", ".join(option.reward.name.get(language) for option in trial.affordable)

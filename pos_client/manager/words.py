@@ -20,6 +20,7 @@ KINDS: Mapping[str, str] = {
     EntryKind.VOID: mark("Undone"),
     EntryKind.RETURN: mark("Return"),
     EntryKind.ADJUSTMENT: mark("Adjustment"),
+    EntryKind.ENROLMENT: mark("Became a member"),
 }
 CARD_ACTIONS: Mapping[CardAction, str] = {
     CardAction.BLOCK: mark("Block the card"),

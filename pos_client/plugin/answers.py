@@ -17,6 +17,7 @@ from pos_client.inbox import Item
 from pos_client.plugin import messages
 from pos_client.runtime import Runtime
 from pos_client.session import Booked, Quote, SessionState
+from sync.epochs import Epochs
 from sync.mirror import Holder
 from sync.terminal import skew_problem
 
@@ -93,7 +94,7 @@ def status_answer(runtime: Runtime) -> messages.StatusAnswer:
         software=f"spaarpunt/{__version__}",
         online=sync.online,
         since=at(sync.since_ms),
-        problem=sync.problem or skew_problem(runtime.mirror.contact().clock_offset_ms),
+        problem=sync.problem or skew_problem(runtime.mirror.contact().clock_offset_ms) or _newest_notice(runtime),
         queue_length=runtime.journal.head().queued,
         mirror_as_of=at(runtime.mirror.contact().as_of_ms),
         devices=tuple(
@@ -103,6 +104,12 @@ def status_answer(runtime: Runtime) -> messages.StatusAnswer:
         payment_cards_refused=runtime.board.payment_cards_refused,
         proof=messages.DayAnswer.model_validate(proof, from_attributes=True) if proof else None,
     )
+
+
+def _newest_notice(runtime: Runtime) -> str | None:
+    """What the manager must hear of and the night has not reported: a file salvaged or restored, a head office too."""
+    notices = Epochs(runtime.store).notices(unreported=True)
+    return notices[-1].text if notices else None
 
 
 def adjusted_answer(runtime: Runtime, booked: Booked) -> messages.AdjustedAnswer:

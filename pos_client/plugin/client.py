@@ -23,6 +23,7 @@ from pos_client.plugin.messages import (
     Decide,
     DecidedAnswer,
     EventAnswer,
+    ExchangedAnswer,
     InboxAnswer,
     OrderCard,
     Problem,
@@ -152,9 +153,18 @@ class TillClient:
         """What the sale comes to now."""
         return self._call(QuoteAnswer, "POST", _path(session, "quote"))
 
-    def redeem(self, session: str, reward: str) -> QuoteAnswer:
-        """Take a reward; after a fault ask for the quote first, since a repeat takes it once more."""
-        return self._call(QuoteAnswer, "POST", _path(session, "redeem"), {"reward": reward})
+    def redeem(self, session: str, reward: str, amount_minor: int | None = None) -> QuoteAnswer:
+        """Take a reward; after a fault ask for the quote first, since a repeat takes it once more.
+
+        Args:
+            amount_minor: for points as part payment, what is paid with them; one step when None.
+        """
+        body = {"reward": reward} | ({} if amount_minor is None else {"amount_minor": amount_minor})
+        return self._call(QuoteAnswer, "POST", _path(session, "redeem"), body)
+
+    def use_coupon(self, session: str, code: str) -> QuoteAnswer:
+        """Take the coupon with this single-use code; a repeat is refused and harms nothing."""
+        return self._call(QuoteAnswer, "POST", _path(session, "coupons"), {"code": code})
 
     def commit(self, session: str) -> BookedAnswer:
         """Book the sale."""
@@ -182,8 +192,13 @@ class TillClient:
 
     def return_goods(self, return_id: str, sale: str, lines: Mapping[str, int]) -> BookedAnswer:
         """Take goods back from a sale: thousandths by line id."""
-        back = [{"line_id": line, "quantity": quantity} for line, quantity in lines.items()]
-        return self._call(BookedAnswer, "POST", "/v1/returns", {"id": return_id, "sale": sale, "lines": back})
+        body = {"id": return_id, "sale": sale, "lines": _lines(lines)}
+        return self._call(BookedAnswer, "POST", "/v1/returns", body)
+
+    def exchange(self, session: str, sale: str, lines: Mapping[str, int]) -> ExchangedAnswer:
+        """Take goods back from `sale`, thousandths by line id, and book the open `session` in one."""
+        body = {"session": session, "sale": sale, "lines": _lines(lines)}
+        return self._call(ExchangedAnswer, "POST", "/v1/exchanges", body)
 
     def status(self) -> StatusAnswer:
         """How the till is doing."""
@@ -237,6 +252,10 @@ class TillClient:
 def _body(request: Approved) -> dict[str, Any]:
     """What is sent: the PIN as it is, which a model shows to nobody."""
     return {**request.model_dump(mode="json", exclude_none=True), "pin": request.pin.get_secret_value()}
+
+
+def _lines(lines: Mapping[str, int]) -> list[dict[str, str | int]]:
+    return [{"line_id": line, "quantity": quantity} for line, quantity in lines.items()]
 
 
 def _path(session: str, call: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt
 
+from loyalty.basket import MAX_MINOR
 from loyalty.card_orders import CardAction
 from loyalty.resolution import Action
 from pos_client.session import SessionState
@@ -69,10 +70,29 @@ class ReturnGoods(Asked):
     lines: Annotated[tuple[ReturnLine, ...], Field(min_length=1, max_length=500)]
 
 
+class Exchange(Asked):
+    """POST /v1/exchanges."""
+
+    session: SessionId
+    """The open session with what the customer takes instead; the same session again is the same exchange."""
+    sale: SessionId
+    """The session of the sale that goods come back from, as on its receipt."""
+    lines: Annotated[tuple[ReturnLine, ...], Field(min_length=1, max_length=500)]
+
+
 class Redeem(Asked):
     """POST /v1/sessions/{id}/redeem."""
 
     reward: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    amount_minor: Annotated[StrictInt, Field(gt=0, le=MAX_MINOR)] | None = None
+    """For points as part payment: what the customer pays with them, in minor units; one step when left out."""
+
+
+class UseCoupon(Asked):
+    """POST /v1/sessions/{id}/coupons."""
+
+    code: Annotated[str, Field(min_length=1, max_length=64)]
+    """As printed or scanned; spaces, dashes and small letters do no harm."""
 
 
 class Approved(Asked):
@@ -243,7 +263,7 @@ class EntryAnswer(Answer):
 
     id: str
     seq: int
-    kind: Literal["sale", "void", "return", "adjustment", "resolution"]
+    kind: Literal["sale", "void", "return", "adjustment", "resolution", "enrolment", "answer"]
     points: int
     business_date: date
     reverses: str | None
@@ -258,6 +278,13 @@ class BookedAnswer(Answer):
     member: Member | None
     settlement: Settlement | None
     offline: Offline
+
+
+class ExchangedAnswer(Answer):
+    """Goods that came back and the sale of others, booked in one: both are on the disk, or neither."""
+
+    returned: BookedAnswer
+    sale: BookedAnswer
 
 
 class AdjustedAnswer(Answer):

@@ -11,12 +11,15 @@ from pos_client.plugin.answers import booked_answer, quote_answer
 from pos_client.plugin.messages import (
     BookedAnswer,
     EnterPin,
+    Exchange,
+    ExchangedAnswer,
     Identify,
     OpenSession,
     QuoteAnswer,
     Redeem,
     ReturnGoods,
     SessionId,
+    UseCoupon,
 )
 from pos_client.runtime import Runtime
 from pos_client.session import SessionState
@@ -29,7 +32,7 @@ def runtime_of(request: Request) -> Runtime:
 
 Running = Annotated[Runtime, Depends(runtime_of)]
 router = APIRouter(prefix="/v1/sessions", tags=["sale"])
-returns = APIRouter(prefix="/v1/returns", tags=["sale"])
+returns = APIRouter(prefix="/v1", tags=["sale"])
 
 # Plain `def`: these wait for the disk, so each runs on a worker thread and the event loop stays free.
 
@@ -67,7 +70,13 @@ def quote(runtime: Running, session: SessionId) -> QuoteAnswer:
 @router.post("/{session}/redeem")
 def redeem(runtime: Running, session: SessionId, body: Redeem) -> QuoteAnswer:
     """Take a reward on this sale. Its points are spent when the sale is committed."""
-    return quote_answer(runtime, runtime.till.redeem(session, body.reward))
+    return quote_answer(runtime, runtime.till.redeem(session, body.reward, body.amount_minor))
+
+
+@router.post("/{session}/coupons")
+def use_coupon(runtime: Running, session: SessionId, body: UseCoupon) -> QuoteAnswer:
+    """Take the coupon with this single-use code on this sale. It is used up when the sale is committed."""
+    return quote_answer(runtime, runtime.till.use_coupon(session, body.code))
 
 
 @router.post("/{session}/commit")
@@ -82,10 +91,21 @@ def void(runtime: Running, session: SessionId) -> BookedAnswer:
     return booked_answer(runtime, session, SessionState.VOIDED, runtime.till.void(session))
 
 
-@returns.post("")
+@returns.post("/returns")
 def return_goods(runtime: Running, body: ReturnGoods) -> BookedAnswer:
     """Take goods back from a sale booked at this till, with the points that it earned then. Again: the same return."""
     back = {line.line_id: line.quantity for line in body.lines}
     return booked_answer(
         runtime, body.id, SessionState.BOOKED, runtime.till.corrections.return_goods(body.id, body.sale, back)
+    )
+
+
+@returns.post("/exchanges")
+def exchange(runtime: Running, body: Exchange) -> ExchangedAnswer:
+    """Take goods back and book the open sale in one: both are on the disk, or neither. Again: the same exchange."""
+    back = {line.line_id: line.quantity for line in body.lines}
+    returned, sold = runtime.till.exchange(body.session, body.sale, back)
+    return ExchangedAnswer(
+        returned=booked_answer(runtime, body.session, SessionState.BOOKED, returned),
+        sale=booked_answer(runtime, body.session, SessionState.BOOKED, sold),
     )

@@ -46,6 +46,9 @@ MAX_TRIALS = 20_000
 STACKED_PERCENT = 300
 """Bonuses that add up to this much without a cap are warned about: four times the points."""
 
+OFTEN = 100
+"""A limit for one member above this holds nobody: once a week takes two years to reach it."""
+
 
 @dataclass(frozen=True, slots=True)
 class PayoutWarning:
@@ -113,8 +116,8 @@ def _pays_for_itself(programme: Programme, today: date) -> Iterator[PayoutWarnin
             f"worth more than it costs to earn: {_scene(programme, case)} pays {_money(programme, paid)} and gets "
             f"{settled.points_earned} points ({rules}), worth {_money(programme, value.of(settled.points_earned))}; "
             f"after {baskets} {such} for {_money(programme, baskets * paid)} the reward gives "
-            f"{_money(programme, value.value_minor)}. Raise its cost_points, lower the points of these rules, or hold "
-            "them with caps.per_basket_points"
+            f"{_money(programme, value.value_minor)}. Raise its cost_points, lower the points of these rules, hold "
+            "them with caps.per_basket_points, or let those by visit begin at a minimum_basket_minor"
         ),
     )
 
@@ -220,6 +223,8 @@ def _full_cards(programme: Programme, today: date) -> Iterator[PayoutWarning]:
         paid = card.stamps * (CHEAP_MINOR if card.counts == "items" else max(CHEAP_MINOR, card.minimum_basket_minor))
         if isinstance(gift, AmountOffGift):
             worth: int | None = gift.discount_minor
+        elif isinstance(gift, FreeItemGift) and _same_article(card, gift):
+            worth = None  # one more of the very article that was bought: what it costs does not matter
         elif isinstance(gift, PercentOffGift | FreeItemGift):
             free = isinstance(gift, PercentOffGift) or not (gift.categories or gift.skus)
             worth = gift.max_minor if gift.max_minor is not None else paid + CHEAP_MINOR if free else None
@@ -241,12 +246,21 @@ def _full_cards(programme: Programme, today: date) -> Iterator[PayoutWarning]:
         yield _warning(programme, case, settled, code="full_card", path=f"stamp_cards.{place}", text=text)
 
 
+def _same_article(card: StampCard, gift: FreeItemGift) -> bool:
+    return (
+        card.counts == "items"
+        and not (card.categories or gift.categories)
+        and len(card.skus) == 1
+        and card.skus == gift.skus
+    )
+
+
 # -- what the warnings share ----------------------------------------------------------------------------------------
 
 
 def _endless(part: Reward | Coupon) -> bool:
-    """Whether nothing bounds how often one member can have it."""
-    return part.limit_per_member is None and part.stock is None
+    """Whether nothing that anybody would meet bounds how often one member can have it."""
+    return part.stock is None and (part.limit_per_member is None or part.limit_per_member > OFTEN)
 
 
 def _for(reward: Reward, tier: str) -> bool:

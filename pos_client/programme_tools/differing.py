@@ -146,7 +146,7 @@ def _policies(was: _Side, now: _Side) -> Iterator[Change]:
             if before == after:
                 before, after = _fields(old, new), _fields(new, old)
             yield _became(_, field, label, before, after, _POLICY_EFFECTS.get(field, _no_opinion)(old, new))
-    for field, label in (("texts", _("texts")), ("branding", _("looks"))):
+    for field, label in (("texts", _("texts")), ("branding", _("looks")), ("receipt", _("receipt"))):
         old, new = getattr(was.programme, field), getattr(now.programme, field)
         if old != new:
             fields = ", ".join(name for name in type(new).model_fields if getattr(old, name) != getattr(new, name))

@@ -42,6 +42,11 @@ class Facts:
     queued: int
     as_of_ms: int | None
     devices_away: tuple[str, ...]
+    enrolled: bool
+    """The card became a member's at this till, and head office has not said so yet."""
+    may_join: bool
+    """The card is nobody's yet, and the programme has terms to agree to."""
+    manual_sales: bool
 
 
 def read_facts(runtime: Runtime) -> Facts:
@@ -66,6 +71,8 @@ def read_facts(runtime: Runtime) -> Facts:
         nothing = Basket(currency=programme.currency)
         rewards = options(programme, nothing, (), holder.balance, verdict, tier=tier, facts=known)
     state = runtime.agent.state
+    enrolled = holder is not None and not holder.known and runtime.members.enrolled(holder.card)
+    has_terms = programme is not None and programme.texts.terms is not None
     return Facts(
         store_name=runtime.terminal.store_name,
         till_name=runtime.config.till.name,
@@ -83,6 +90,9 @@ def read_facts(runtime: Runtime) -> Facts:
         queued=runtime.journal.head().queued,
         as_of_ms=runtime.mirror.contact().as_of_ms,
         devices_away=tuple(device.name for device in runtime.board.states() if device.status != "online"),
+        enrolled=enrolled,
+        may_join=has_terms and holder is not None and not holder.known and not enrolled,
+        manual_sales=runtime.config.screen.manual_sales,
     )
 
 

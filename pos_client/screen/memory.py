@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pos_client.events import EventKind, TillEvent
+from pos_client.screen.pad import Pad
+from pos_client.screen.returning import Returning
 
 UNDO_MS = 10_000
 """How long a booking can be taken back with one key: long enough to see a mistake, over before the next customer."""
@@ -34,11 +36,17 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The screen's own state, shared by all its windows. `dismissed` is a booked session that was waved away."""
+    """The screen's own state, shared by all its windows.
+
+    `dismissed` is a booked session that was waved away, `answered` one whose customer answered the question.
+    """
 
     notice: Notice | None = None
     last: Result | None = None
     dismissed: str | None = None
+    answered: str | None = None
+    pad: Pad | None = None
+    returning: Returning | None = None
 
     def refused(self, code: str, reward: str | None = None) -> Memory:
         """With a refusal to tell."""
@@ -47,6 +55,22 @@ class Memory:
     def dismiss(self, session: str | None) -> Memory:
         """Without the message, and without the result of `session`."""
         return replace(self, notice=None, dismissed=session)
+
+    def ask(self, pad: Pad | None) -> Memory:
+        """With `pad` on the screen, or without any."""
+        return replace(self, notice=None, pad=pad)
+
+    def take_back(self, returning: Returning | None) -> Memory:
+        """With a return on the screen, or without any."""
+        return replace(self, notice=None, pad=None, returning=returning)
+
+    def close_pad(self) -> Memory:
+        """Without the pad; its message stays."""
+        return replace(self, pad=None)
+
+    def thank(self, session: str) -> Memory:
+        """With the customer of `session` thanked for an answer."""
+        return replace(self, notice=Notice("thanks"), answered=session)
 
     def undo_left_ms(self, now_ms: int) -> int:
         """Milliseconds in which the last booking can still be taken back; 0 when it cannot."""
@@ -58,18 +82,19 @@ class Memory:
 
 def after(memory: Memory, event: TillEvent, now_ms: int) -> tuple[Memory, Tone | None]:
     """The memory after `event`, and the tone to sound."""
+    tone: Tone | None = None
     match event.kind:
         case EventKind.CARD_PRESENTED:
-            return replace(memory, notice=None, dismissed=None), "high"
+            # A card is a new customer, or what the pad asked for.
+            memory, tone = replace(memory, notice=None, dismissed=None, pad=None, returning=None), "high"
         case EventKind.CARD_REFUSED:
-            return memory.refused(str(event.data["code"])), "low"
+            memory, tone = memory.refused(str(event.data["code"])), "low"
         case EventKind.SESSION_CHANGED:
-            return replace(memory, notice=None), None
-        case EventKind.SALE_BOOKED:
-            result = Result(str(event.data["session"]), int(event.data["points"]), now_ms)
-            return replace(memory, notice=None, last=result), None
-        case EventKind.SALE_VOIDED:
-            result = Result(str(event.data["session"]), int(event.data["points"]), now_ms, voided=True)
-            return replace(memory, notice=Notice("undone"), last=result), None
-        case _:
-            return memory, None
+            memory = replace(memory, notice=None)
+        case EventKind.SALE_BOOKED | EventKind.SALE_VOIDED:
+            voided = event.kind is EventKind.SALE_VOIDED
+            result = Result(str(event.data["session"]), int(event.data["points"]), now_ms, voided)
+            memory = replace(memory, notice=Notice("undone") if voided else None, last=result, pad=None)
+        case EventKind.RETURN_BOOKED:
+            memory = replace(memory, notice=Notice("returned"), returning=None)
+    return memory, tone

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from importlib.resources import files
 
@@ -11,14 +10,18 @@ from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
 from pos_client.i18n import LANGUAGES, translator
+from pos_client.screen.hand import Hand
 from pos_client.screen.memory import Tone
-from pos_client.screen.view import View
+from pos_client.screen.pad import TYPED
+from pos_client.screen.shown import View
 
 MARK = files(__package__).joinpath("mark.svg").read_text(encoding="utf-8")
 _CSS = files(__package__).joinpath("cashier.css").read_text(encoding="utf-8")
 
-KEYS = frozenset({*(f"F{number}" for number in range(2, 10)), "F12", "Escape", "Ctrl+Z"})
+KEYS = frozenset({*(f"F{number}" for number in range(2, 13)), "Escape", "Ctrl+Z", "Backspace", *TYPED})
 """What a browser may say was pressed; anything else is dropped."""
+SCORES = range(11)
+"""What a customer may answer."""
 
 
 class CashierPage(Element, component="cashier.js"):
@@ -33,20 +36,19 @@ class CashierPage(Element, component="cashier.js"):
         self,
         language: str,
         view: View,
-        on_key: Callable[[str], Awaitable[None]],
-        on_typed: Callable[[object], Awaitable[None]],
+        hand: Hand,
     ) -> None:
         super().__init__()
         ui.add_head_html(f"<style>{_CSS}</style>")
         self.language = language
         self._shown = view
-        self._on_key = on_key
+        self._hand = hand
         self.props.update(
             first=asdict(view), words=_words(language), keys=_keys(language), languages=list(LANGUAGES), mark=MARK
         )
-        self._on_typed = on_typed
         self.on("press", self._press)
         self.on("typed", self._typed)
+        self.on("answer", self._answer)
 
     def apply(self, view: View, tone: Tone | None = None) -> None:
         """Show `view` and sound `tone`; the same view again, in silence, costs nothing."""
@@ -56,10 +58,14 @@ class CashierPage(Element, component="cashier.js"):
 
     async def _press(self, event: GenericEventArguments) -> None:
         if event.args in KEYS:
-            await self._on_key(event.args)
+            await self._hand.press(event.args, self.language)
 
     async def _typed(self, event: GenericEventArguments) -> None:
-        await self._on_typed(event.args)
+        await self._hand.typed(event.args, self.language)
+
+    async def _answer(self, event: GenericEventArguments) -> None:
+        if isinstance(event.args, int) and event.args in SCORES:
+            await self._hand.answer(event.args)
 
 
 def _words(language: str) -> dict[str, str]:
@@ -69,11 +75,14 @@ def _words(language: str) -> dict[str, str]:
         "help": _("Help"),
         "language": _("Language"),
         "rewards": _("Rewards"),
-        "undo": _("Undo"),
-        "receipt": _("Receipt"),
+        "mute": _("Sound"),
+        "number": _("Number"),
+        "return": _("Return"),
+        "erase": _("Erase"),
+        "least": _("certainly not"),
+        "most": _("certainly"),
         "saves": _("Earns"),
         "redeems": _("Redeems"),
-        "to_pay": _("To pay"),
         "keys": _("Keys"),
         "any_time": _("Scan or swipe a card at any time: it goes with the receipt on the screen."),
         "close": _("Close"),
@@ -84,9 +93,12 @@ def _keys(language: str) -> list[tuple[str, str]]:
     """The keys and what they do, for the help."""
     _ = translator(language)
     return [
-        ("F2–F9", _("Give this reward")),
+        ("F2–F9", _("Give this reward; give it back")),
+        ("F10", _("Type a card's number")),
+        ("F11", _("Return: goods come back")),
         ("F12 / Enter", _("Finish: book the points")),
         ("Ctrl Z", _("Undo the booking, for ten seconds")),
         ("Esc", _("Cancel: drop the card and the receipt")),
+        ("Alt M", _("Sound on or off")),
         ("F1", _("This help")),
     ]

@@ -2,93 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 from loyalty.basket import Line
-from loyalty.redemption import RewardOption
+from pos_client.screen.brand import brand
 from pos_client.screen.facts import Facts
 from pos_client.screen.memory import Memory, Notice
-from pos_client.screen.words import NOTICES, OTHER_NOTICE, Mood, Words
+from pos_client.screen.panels import pad_view, return_view
+from pos_client.screen.rows import MAX_ROWS, reward_rows, why_not
+from pos_client.screen.shown import MAX_LINES, Action, LineRow, Message, Offer, View
+from pos_client.screen.words import NOTICES, OTHER_NOTICE, Words
 from pos_client.session import Quote, SessionState
 from sync.mirror import Holder
-
-MAX_REWARDS = 8
-"""Rewards on the screen: the keys F2 to F9. The till's own software can give the rest."""
-MAX_LINES = 8
-"""Basket lines that fit beside the totals at 1024×600; the newest are shown."""
-
-Phase = Literal["idle", "card", "booked"]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One sentence with its mood; the mood picks icon and colour."""
-
-    mood: Mood
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class RewardRow:
-    """One reward: its key, and why it cannot be had (`note`) when its state is "off"."""
-
-    reward: str
-    key: str
-    name: str
-    cost: str
-    note: str
-    state: Literal["ready", "chosen", "off"]
-
-
-@dataclass(frozen=True, slots=True)
-class LineRow:
-    """One line of the receipt; "reward" lines are taken off, "more" stands for lines that do not fit."""
-
-    text: str
-    amount: str
-    kind: Literal["item", "reward", "more"] = "item"
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """The primary action, always in the same place."""
-
-    text: str
-    state: Literal["ready", "off", "done"]
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """The whole screen in words. Empty strings are not shown."""
-
-    language: str
-    phase: Phase
-    online: bool
-    badge: str
-    place: str
-    devices: str
-    clock: str
-    shop: str
-    hint: str
-    last: str
-    name: str
-    tier: str
-    balance: str
-    unit: str
-    as_of: str
-    rewards: tuple[RewardRow, ...]
-    more_rewards: str
-    total: str
-    lines: tuple[LineRow, ...]
-    earns: str
-    earns_detail: str
-    spends: str
-    to_pay: str
-    action: Action
-    undo: bool
-    message: Message | None
-    announce: str
 
 
 def build_view(facts: Facts, memory: Memory, language: str) -> View:
@@ -101,49 +24,90 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
     spent = quote.settlement.points_spent if quote else 0
     programme = facts.programme
     message = _message(words, facts, memory, quote, booked)
-    rewards = _rewards(words, facts, quote, spent) if holder and programme and not booked else ()
-    return View(
+    rows = reward_rows(words, facts, quote) if holder and programme and not booked else ()
+    fit = MAX_ROWS - 1 if facts.may_join else MAX_ROWS  # joining has the last key
+    view = View(
         language=language,
         phase="booked" if booked else "card" if holder else "idle",
         online=facts.online,
         badge=_badge(words, facts),
         place=f"{facts.store_name} · {facts.till_name}",
-        devices=_("Not connected: {devices}").format(devices=", ".join(facts.devices_away))
-        if facts.devices_away
-        else "",
+        devices=_("Not ready: {devices}").format(devices=", ".join(facts.devices_away)) if facts.devices_away else "",
         clock=words.time(facts.now_ms),
         shop=facts.store_name,
         hint=_("Scan or swipe the card"),
+        allowed=_allowed(words, facts),
         last=_last(words, memory),
-        name=(holder.first_name or "" if facts.show_first_name else "") if holder and holder.known else _("New card"),
+        name=_name(words, facts, holder) if holder else "",
         tier=programme.tier(holder.tier or "").name.get(language) if holder and holder.known and programme else "",
         balance=words.points(holder.balance) if holder else "",
         unit=_("point") if holder and holder.balance == 1 else _("points"),
         as_of=_as_of(words, facts),
-        rewards=rewards[:MAX_REWARDS],
-        more_rewards=_more_rewards(words, facts, len(rewards)),
+        rows=rows[:fit],
+        more=_more(words, facts, len(rows), fit),
+        heading=_("Receipt"),
         total=words.money(quote.basket.gross_minor, quote.basket.currency) if quote else "",
         lines=_lines(words, quote) if quote else (),
         earns=words.signed(quote.settlement.points_earned) if quote else "",
         earns_detail=_earns_detail(words, quote) if quote else "",
         spends=words.signed(-spent) if spent else "",
         to_pay=words.money(quote.settlement.payable_minor, quote.basket.currency) if quote else "",
-        action=_action(words, quote, booked),
-        # Beside another message than the booking's own, "undo" would seem to undo that one.
-        undo=booked and quote is not None and not memory.notice and _can_undo(memory, quote.session, facts.now_ms),
+        to_pay_label=_("To pay"),
+        action=_action(words, facts, quote, booked),
         message=message,
+        offer=_offer(words, facts, memory, quote, booked),
+        question=_question(words, facts, memory, quote, booked),
+        pad=None,
+        brand=brand(programme.branding.colour) if programme and programme.branding.colour else None,
         announce=_announce(words, facts, holder, message),
     )
+    if memory.returning is not None:
+        view = return_view(words, facts, view, memory.returning)
+    return pad_view(words, facts, view, memory.pad, memory) if memory.pad is not None else view
 
 
-def _more_rewards(words: Words, facts: Facts, rewards: int) -> str:
+def _name(words: Words, facts: Facts, holder: Holder) -> str:
+    _ = words.translate
+    if holder.known:
+        return holder.first_name or "" if facts.show_first_name else ""
+    return _("New member") if facts.enrolled else _("New card")
+
+
+def _question(words: Words, facts: Facts, memory: Memory, quote: Quote | None, booked: bool) -> str:
+    """The shop's one question, while the customer who was booked has not answered it."""
+    if not booked or quote is None or quote.holder is None or facts.programme is None:
+        return ""
+    asked = facts.programme.texts.question
+    known = quote.holder.known or facts.enrolled
+    return asked.get(words.language) if asked and known and memory.answered != quote.session else ""
+
+
+def _offer(words: Words, facts: Facts, memory: Memory, quote: Quote | None, booked: bool) -> Offer | None:
+    _ = words.translate
+    if memory.notice is not None and memory.notice.code != "thanks":
+        return None  # beside another message than the booking's own, "undo" would seem to undo that one
+    if booked and quote is not None and _can_undo(memory, quote.session, facts.now_ms):
+        return Offer("Ctrl+Z", "Ctrl Z", _("Undo"))
+    if facts.may_join and not booked:
+        return Offer("F9", "F9", _("Become a member"))
+    return None
+
+
+def _allowed(words: Words, facts: Facts) -> str:
+    """What still goes on without a line, for the idle screen."""
+    if facts.online or facts.programme is None:
+        return ""
+    return words.offline_policy(facts.programme.offline)
+
+
+def _more(words: Words, facts: Facts, rewards: int, fit: int) -> str:
     """Under the rewards: on whose word they are given when not on head office's, and those that do not fit."""
     _ = words.translate
     parts = []
     if rewards and facts.verdict is not None and facts.holder is not None and facts.holder.known:
         parts.append(words.alone(facts.verdict))
-    if rewards > MAX_REWARDS:
-        parts.append(_("{count} more rewards at the till").format(count=rewards - MAX_REWARDS))
+    if rewards > fit:
+        parts.append(_("{count} more rewards at the till").format(count=rewards - fit))
     return " · ".join(part for part in parts if part)
 
 
@@ -198,41 +162,6 @@ def _as_of(words: Words, facts: Facts) -> str:
     return f"{confirmed} · {here}" if here else confirmed
 
 
-def _rewards(words: Words, facts: Facts, quote: Quote | None, spent: int) -> tuple[RewardRow, ...]:
-    assert facts.programme is not None
-    assert facts.holder is not None
-    chosen = [redemption.reward for redemption in quote.settlement.redemptions] if quote else []
-    return tuple(
-        _reward(words, facts, option, key=f"F{number}", taken=chosen.count(option.reward.id), spent=spent)
-        for number, option in enumerate(facts.rewards, start=2)
-    )
-
-
-def _reward(words: Words, facts: Facts, option: RewardOption, *, key: str, taken: int, spent: int) -> RewardRow:
-    _ = words.translate
-    reward = option.reward
-    state: Literal["ready", "chosen", "off"] = "ready" if option.available else "chosen" if taken else "off"
-    note = ""
-    if taken:
-        note = _("Chosen") if taken == 1 else _("Chosen {count} times").format(count=taken)
-        if state == "chosen":
-            note += " · " + _("press again to undo")
-    elif option.code is not None:
-        note = _why_not(words, facts, option, option.code)
-    cost = words.points(option.cost_points) if option.cost_points else ""
-    if option.cost_stamps:
-        cost = _("{count} stamps").format(count=words.points(option.cost_stamps))
-    return RewardRow(reward.id, key, reward.name.get(words.language), cost, note, state)
-
-
-def _why_not(words: Words, facts: Facts, option: RewardOption, code: str) -> str:
-    assert facts.programme is not None
-    assert facts.holder is not None
-    # A card that is not known here has no points either, but more of them would not help.
-    told = code if facts.holder.known else "card_unknown"
-    return words.why_not(told, option, facts.programme)
-
-
 def _lines(words: Words, quote: Quote) -> tuple[LineRow, ...]:
     _ = words.translate
     currency = quote.basket.currency
@@ -267,8 +196,10 @@ def _earns_detail(words: Words, quote: Quote) -> str:
     )
 
 
-def _action(words: Words, quote: Quote | None, booked: bool) -> Action:
+def _action(words: Words, facts: Facts, quote: Quote | None, booked: bool) -> Action:
     _ = words.translate
+    if quote is None and facts.manual_sales:
+        return Action(_("Type the amount"), "ready" if facts.programme else "off")
     if booked and quote is not None:
         return Action(_("Booked {points}").format(points=words.signed(quote.settlement.points_delta)), "done")
     ready = quote is not None and quote.holder is not None
@@ -293,6 +224,8 @@ def _standing(words: Words, facts: Facts, quote: Quote | None) -> Message | None
         reward = facts.programme.reward(quote.dropped_rewards[-1])
         name = reward.name.get(words.language) if reward else quote.dropped_rewards[-1]
         return Message("warn", _("{reward} was taken off: the receipt became too small").format(reward=name))
+    if facts.holder is not None and facts.enrolled and (quote or not facts.quote):
+        return Message("ok", _("Member from now on: head office hears of it by itself"))
     if facts.holder is not None and not facts.holder.known and (quote or not facts.quote):
         return Message("info", _("Card not known yet: points are saved and added later"))
     if facts.programme is None:
@@ -305,7 +238,7 @@ def _standing(words: Words, facts: Facts, quote: Quote | None) -> Message | None
 def _notice(words: Words, facts: Facts, notice: Notice, quote: Quote | None) -> Message:
     option = next((option for option in facts.rewards if option.reward.id == notice.reward), None)
     if option is not None and facts.programme is not None and facts.holder is not None:
-        why = _why_not(words, facts, option, notice.code)
+        why = why_not(words, facts, option, notice.code)
         return Message("warn", f"{option.reward.name.get(words.language)}: {why}")
     return _say(words, notice.code)
 

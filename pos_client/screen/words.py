@@ -13,7 +13,7 @@ from babel.numbers import format_currency, format_decimal, get_currency_precisio
 
 from loyalty.offline import Mode, Reason, Verdict
 from loyalty.programme import Programme
-from loyalty.programme_members import Credential
+from loyalty.programme_members import Credential, OfflineMode, OfflinePolicy
 from loyalty.redemption import RewardOption
 from pos_client.i18n import Translator, mark, translator
 
@@ -38,6 +38,15 @@ NOTICES: dict[str, tuple[Mood, str]] = {
     "credential_wrong_code": ("stop", mark("This code is not right: please show the newest one")),
     "credential_replayed": ("warn", mark("This code has been used: please wait for the next one")),
     "undone": ("info", mark("Undone: the booking has been reversed")),
+    "returned": ("ok", mark("Return booked: the points are back as they were")),
+    "unknown_receipt": ("warn", mark("This receipt is not of this till: return it where it was bought")),
+    "sale_voided": ("warn", mark("This sale was undone before: there is nothing to return")),
+    "nothing_left": ("warn", mark("Everything of this receipt came back before")),
+    "not_a_card": ("warn", mark("This is no number of our cards: please check it")),
+    "pin_wrong": ("warn", mark("Wrong PIN: please try again")),
+    "pin_locked": ("stop", mark("Too many wrong PINs: saving goes on, spending is locked for a while")),
+    "pin_unknown": ("warn", mark("This member has no PIN yet: please use the app")),
+    "thanks": ("ok", mark("Thank you for your answer")),
     "no_card": ("warn", mark("Scan or swipe the card first")),
     "no_programme": ("warn", mark("This till has to reach head office once before it can save points")),
     "unknown_session": ("warn", mark("This sale is no longer known: please start it again")),
@@ -137,6 +146,22 @@ class Words:
         if then.date() == today - timedelta(days=1):
             return _("yesterday {time}").format(time=self.time(at_ms))
         return format_date(then.date(), "medium", locale=self._locale)
+
+    def grouped(self, text: str) -> str:
+        """A card's number in groups of four, to be read beside the card."""
+        return " ".join(text[start : start + 4] for start in range(0, len(text), 4))
+
+    def offline_policy(self, policy: OfflinePolicy) -> str:
+        """What goes on at a till alone, in one sentence."""
+        _ = self.translate
+        match policy.redeem:
+            case OfflineMode.NEVER:
+                return _("Saving goes on. Redeeming waits for the line")
+            case OfflineMode.CAPPED:
+                text = _("Saving goes on. Redeeming up to {points} points a day per card")
+                return text.format(points=self.points(policy.per_card_day_points))
+            case OfflineMode.LEASE:
+                return _("Saving goes on. Redeeming with points set aside at this till")
 
     def _local(self, at_ms: int) -> datetime:
         return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._zone)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from loyalty.ledger import GENESIS
 from sync.hq.database import Connection, Keys
-from sync.hq.epochs import SUPERSEDED, close_stream
+from sync.hq.epochs import SUPERSEDED, close_stream, enrol_again
 from sync.hq.errors import HqError, Refused
 from sync.wire import EnrolAnswer, EnrolRequest, WireError, key_bytes, key_text
 
@@ -76,11 +76,12 @@ def enrol(conn: Connection, keys: Keys, request: EnrolRequest, now: datetime) ->
     """Spend a code on the key in `request`, whose signature the caller has checked.
 
     A new key becomes a new terminal in epoch 1. A key known here, with a fresh code, starts its next epoch (a restored
-    till). The same request again, because its answer was lost, gets the same answer.
+    till); so does a new key for a terminal that the request names, whose key of now is retired. The same request again,
+    because its answer was lost, gets the same answer.
 
     Raises:
-        Refused: 403 `code_unknown`, `code_expired`, `code_used`, `revoked`, `superseded`; 400 `malformed` for a key
-            that is none.
+        Refused: 403 `code_unknown`, `code_expired`, `code_used`, `revoked`, `superseded`, `other_store`;
+            400 `malformed` for a key that is none.
     """
     try:
         public_key = key_bytes(request.public_key)
@@ -100,7 +101,11 @@ def enrol(conn: Connection, keys: Keys, request: EnrolRequest, now: datetime) ->
         if spent_key is None:
             if expires_at <= now:
                 raise Refused(403, "code_expired", "this code is no longer valid: ask head office for a new one")
-            terminal, epoch = _book_terminal(conn, store, request, public_key, now)
+            if request.terminal is None or request.epoch is None:
+                terminal, epoch = _book_terminal(conn, store, request, public_key, now)
+            else:
+                terminal = request.terminal
+                epoch = enrol_again(conn, terminal, store, request.epoch, fresh=public_key, now=now)
             conn.execute(
                 "UPDATE enrolment_code SET spent_key = %s, terminal_id = %s, epoch = %s WHERE code_hash = %s",
                 (public_key, terminal, epoch, _hash(request.code)),

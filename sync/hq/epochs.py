@@ -16,6 +16,9 @@ SUPERSEDED = (
     "this till's key was replaced when it, or a copy of it, was restored: stop the copy, or enrol it with a new code"
 )
 
+MAX_EPOCHS_LOST = 100
+"""Epochs that a till may be ahead of a restored head office: a till begins a few in its life."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:
@@ -103,23 +106,71 @@ def open_epoch(
         if request.epoch <= stream.epoch:
             detail = f"expected an epoch after {stream.epoch}, got {request.epoch}"
             raise Refused(409, "epoch_taken", detail, wanted_seq=stream.epoch + 1)
-        used = conn.execute(
-            "SELECT 1 FROM terminal WHERE public_key = %s UNION SELECT 1 FROM key_retired WHERE public_key = %s",
-            (fresh, fresh),
-        ).fetchone()
-        if used is not None:
-            raise Refused(400, "malformed", "public_key: expected a new key, got one that was used before")
-        close_stream(conn, terminal)
-        conn.execute(
-            "INSERT INTO key_retired (terminal_id, public_key, epoch, retired_at) VALUES (%s, %s, %s, %s)",
-            (terminal, signed_with, stream.epoch, now),
-        )
-        conn.execute(
-            "UPDATE stream SET epoch = %s, durable_to = 0, head_digest = %s WHERE terminal_id = %s",
-            (request.epoch, GENESIS, terminal),
-        )
-        conn.execute("UPDATE terminal SET public_key = %s WHERE terminal_id = %s", (fresh, terminal))
+        _replace_key(conn, terminal, stream.epoch, row[0], fresh=fresh, now=now)
+        _begin(conn, terminal, request.epoch)
         return _opened(conn, terminal, request.epoch, now)
+
+
+def enrol_again(conn: Connection, terminal: str, store: str, last: int, *, fresh: bytes, now: datetime) -> int:
+    """Give a terminal, whose till signs with a key that counts no more, the key `fresh` and its next epoch.
+
+    A copy that went on in its place is superseded by this. Epochs that head office lost, since it was restored from a
+    backup, are known again, empty: what the till has of them is booked when it comes. Within the transaction that
+    spends the code.
+
+    Args:
+        store: that the code was given out for.
+        last: the last epoch that the till was in.
+
+    Returns:
+        The epoch that is open now.
+
+    Raises:
+        Refused: 403 `other_store`: not a terminal of that store; 403 `revoked`; 400 `malformed` for a key that was
+            used before, or an epoch that cannot be.
+    """
+    row = conn.execute(
+        "SELECT public_key, revoked_at FROM terminal WHERE terminal_id = %s AND store_id = %s FOR UPDATE",
+        (terminal, store),
+    ).fetchone()
+    if row is None:
+        detail = "this code is of another store than this till, or the till is not known here: ask for one of its store"
+        raise Refused(403, "other_store", detail)
+    if row[1] is not None:
+        raise Refused(403, "revoked", "this terminal was revoked: enrol the till in an empty data folder")
+    stream = lock_stream(conn, terminal)
+    assert stream is not None
+    if last > stream.epoch + MAX_EPOCHS_LOST:
+        detail = f"epoch: expected at most {MAX_EPOCHS_LOST} after {stream.epoch}, got {last}"
+        raise Refused(400, "malformed", detail)
+    _replace_key(conn, terminal, stream.epoch, row[0], fresh=fresh, now=now)
+    for lost in range(stream.epoch, last):
+        _begin(conn, terminal, lost + 1)
+    following = max(stream.epoch, last) + 1
+    _begin(conn, terminal, following)
+    return following
+
+
+def _replace_key(conn: Connection, terminal: str, epoch: int, key: bytes, *, fresh: bytes, now: datetime) -> None:
+    used = conn.execute(
+        "SELECT 1 FROM terminal WHERE public_key = %s UNION SELECT 1 FROM key_retired WHERE public_key = %s",
+        (fresh, fresh),
+    ).fetchone()
+    if used is not None:
+        raise Refused(400, "malformed", "public_key: expected a new key, got one that was used before")
+    conn.execute(
+        "INSERT INTO key_retired (terminal_id, public_key, epoch, retired_at) VALUES (%s, %s, %s, %s)",
+        (terminal, key, epoch, now),
+    )
+    conn.execute("UPDATE terminal SET public_key = %s WHERE terminal_id = %s", (fresh, terminal))
+
+
+def _begin(conn: Connection, terminal: str, epoch: int) -> None:
+    close_stream(conn, terminal)
+    conn.execute(
+        "UPDATE stream SET epoch = %s, durable_to = 0, head_digest = %s WHERE terminal_id = %s",
+        (epoch, GENESIS, terminal),
+    )
 
 
 def _opened(conn: Connection, terminal: str, epoch: int, now: datetime) -> EpochAnswer:

@@ -21,6 +21,7 @@ from sync.hq.database import Connection
 from sync.hq.epochs import Stream, advance, lock_stream
 from sync.hq.errors import Refused
 from sync.hq.inbox import Word, resolve, still_unknown
+from sync.hq.joining import join
 from sync.hq.knowledge import learn
 from sync.hq.programmes import Programmes
 from sync.hq.received import Code, Parking, Received, leave_unread, receive
@@ -142,6 +143,8 @@ def _book(
         if unread:
             judged: list[Verdict] = [(received, None, received.fault) for received in part]
         elif resolution is None:
+            if part[0].joins:
+                moved.update(join(conn, programmes, part[0]))
             judged = _judged(conn, programmes, part, sure_ids=sure_ids)
         else:
             parking, accounts = _resolved(conn, programmes, batch, part[0], resolution)
@@ -160,8 +163,10 @@ def _book(
 
 
 def _parts(fresh: Sequence[Received]) -> Iterator[Sequence[Received]]:
-    """The entries in runs, a resolution alone in its own: what follows it must know what it did."""
-    for alone, run in itertools.groupby(fresh, key=lambda received: received.seq if received.resolution else 0):
+    """The entries in runs, a resolution or enrolment alone in its own: what follows it must know what it did."""
+    for alone, run in itertools.groupby(
+        fresh, key=lambda received: received.seq if received.resolution or received.joins else 0
+    ):
         del alone
         yield list(run)
 

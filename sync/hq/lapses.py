@@ -5,11 +5,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from loyalty.history import Movement, replay
 from loyalty.lots import expire
 from loyalty.programme_members import Expiry
+from sync.hq.available import available
 from sync.hq.database import Connection
 from sync.hq.programmes import Programmes
 
@@ -20,7 +21,8 @@ OPEN_FOR = timedelta(hours=1)
 """Longer than any transaction that books: what was booked in one that ended after the last night began is looked at."""
 
 # Which lots lapse: as `loyalty.lots.lot_of` reckons their day, over the whole ledger at once. Months are added as
-# there: a day that a month does not have becomes its last.
+# there: a day that a month does not have becomes its last. Where points were set aside until after the night before,
+# lots of any day may have waited for them.
 _CANDIDATES = """
     SELECT account_id, count(*) OVER () FROM (
         SELECT DISTINCT account_id FROM (
@@ -32,8 +34,10 @@ _CANDIDATES = """
             CROSS JOIN LATERAL (SELECT (l.business_date + make_interval(months => r.months))::date AS later) d
             WHERE l.points_earned > 0 OR l.points_spent < 0
         ) lots
-        WHERE (points_earned > 0 AND last < %(today)s AND (last >= %(from)s OR booked_at >= %(since)s))
-            OR (points_spent < 0 AND booked_at >= %(since)s)
+        WHERE (points_spent < 0 AND booked_at >= %(since)s)
+            OR (points_earned > 0 AND last < %(today)s AND (last >= %(from)s OR booked_at >= %(since)s
+                OR EXISTS (SELECT FROM lease a WHERE a.account_id = lots.account_id AND a.ended_at >= %(since)s)
+                OR EXISTS (SELECT FROM hold h WHERE h.account_id = lots.account_id AND h.expires_at >= %(since)s)))
     ) found ORDER BY account_id"""
 
 
@@ -51,7 +55,8 @@ def lapse(
     """Lapse what expired before `today`; how many accounts, and points. Safe to run again.
 
     Points brought along lapse by the newest programme, all others by the version that they were earned under; by none
-    while that version cannot be read here: what lapsed cannot be brought back.
+    while that version cannot be read here: what lapsed cannot be brought back. Points that are set aside, in a lease or
+    for a sale under way, stay: a till may spend them without asking. They lapse in the night after that is over.
 
     Args:
         conn: a pooled connection, outside any transaction.
@@ -81,7 +86,9 @@ def lapse(
                 conn.execute(
                     "SELECT 1 FROM balance WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE", (chunk,)
                 )
-                gone = _gone(conn, chunk, lambda version: expiries.get(version or 0, Expiry()), today)
+                past = _past(conn, chunk, lambda version: expiries.get(version or 0, Expiry()), today)
+                free = available(conn, list(past), datetime.now(UTC))
+                gone = {account: most for account, whole in past.items() if (most := min(whole, free[account])) > 0}
                 _book(conn, gone, today)
             accounts, points, done = accounts + len(gone), points + sum(gone.values()), done + len(rows)
             progress(done, rows[0][1])
@@ -98,7 +105,7 @@ def _expiries(conn: Connection, programmes: Programmes) -> dict[int, Expiry]:
     return found
 
 
-def _gone(
+def _past(
     conn: Connection, accounts: Sequence[str], expiry_of: Callable[[int | None], Expiry], today: date
 ) -> dict[str, int]:
     """By account, the points that are past their day."""

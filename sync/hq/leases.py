@@ -43,14 +43,6 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
-    """What a night did to leases."""
-
-    reclaimed: int = 0
-    granted: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class LeaseRow:
     """A live lease. Times in UTC; `closed` when the till has said that it spends no more from it."""
 
@@ -139,29 +131,39 @@ def close(conn: Connection, terminal: str, message: ClosedLeases) -> LeasesClose
     return LeasesClosed(closed=done.rowcount)
 
 
-def night(conn: Connection, policy: OfflinePolicy | None, now: datetime) -> Night:
-    """Reclaim what is due, forget holds long over, and set points aside anew where members shop, most recent first.
+def reclaim_due(conn: Connection, now: datetime) -> int:
+    """Reclaim what is due and forget holds long over; returns how many leases. Before points lapse: these may.
 
     A lease is reclaimed when its lifetime and grace are over and its terminal's stream has passed it: everything up to
     the number at which the till closed it is here, or the terminal is in a later epoch, in which it dropped its leases.
 
     Args:
         conn: a pooled connection, outside any transaction.
-        policy: of the programme in force; None grants nothing.
     """
     conn.execute("DELETE FROM hold WHERE expires_at < %s", (now - HOLD_KEPT,))
-    reclaimed = granted = 0
+    reclaimed = 0
     while accounts := _due(conn, now):
         with conn.transaction():
             lock_accounts(conn, accounts)
             reclaimed += _reclaim(conn, accounts, now)
+    return reclaimed
+
+
+def grant_anew(conn: Connection, policy: OfflinePolicy | None, now: datetime) -> int:
+    """Set points aside anew where members shop, most recent first; returns how many leases. After points lapsed.
+
+    Args:
+        conn: a pooled connection, outside any transaction.
+        policy: of the programme in force; None grants nothing.
+    """
+    granted = 0
     if policy is not None and policy.redeem is OfflineMode.LEASE:
         after = ""
         while accounts := _shoppers(conn, after):
             with conn.transaction():
                 granted += grant(conn, policy, _recent(conn, accounts, policy.lease_tills, now), now)
             after = accounts[-1]
-    return Night(reclaimed, granted)
+    return granted
 
 
 def revoke(conn: Connection, lease: str, by: str, now: datetime) -> LeaseRow:

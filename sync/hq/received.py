@@ -81,6 +81,11 @@ class Received:
         """The decision in a sound resolution; it is carried out, where other entries are judged."""
         return self.read.resolves if isinstance(self.read, Entry) and self.fault is None else None
 
+    @property
+    def joins(self) -> bool:
+        """Whether it makes the card's holder a member: that is done when it arrives, before it is judged."""
+        return isinstance(self.read, Entry) and self.fault is None and self.read.kind is EntryKind.ENROLMENT
+
 
 def receive(seq: int, raw: bytes, digest: bytes, *, terminal: str, epoch: int, today: date) -> Received:
     """Read one entry that came as number `seq` of `terminal` in `epoch`.

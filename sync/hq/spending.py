@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -19,7 +19,7 @@ MAX_DEBTS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """A sale that spent points which were not there. `balance` is the account's now. Times in UTC."""
+    """An entry that took points which were not there, or were set aside. `balance` is the account's now. UTC."""
 
     account: str
     entry: str
@@ -71,8 +71,11 @@ class _SetAside:
         return 0
 
 
-def settle_spending(conn: Connection, booked: Iterable[tuple[Received, str]], now: datetime) -> None:
+def settle_spending(conn: Connection, booked: Sequence[tuple[Received, str]], now: datetime) -> None:
     """Draw what these sales spent from holds and leases. Within the transaction that booked them, in its order.
+
+    What takes points back (a return, a void, an adjustment) is flagged as debt as far as it takes what is set aside: a
+    till may spend that without asking.
 
     What a sale spent beyond what was set aside for it is booked all the same; as far as the account's points do not
     reach once holds and leases of others are counted, it is flagged as debt.
@@ -84,7 +87,17 @@ def settle_spending(conn: Connection, booked: Iterable[tuple[Received, str]], no
         if isinstance(received.read, Entry) and received.entry_id is not None
         if received.read.kind is EntryKind.SALE and received.read.settlement.points_spent > 0
     ]
+    takers: dict[str, list[tuple[UUID, int]]] = {}
+    for received, account in booked:
+        if (
+            isinstance(received.read, Entry)
+            and received.entry_id is not None
+            and received.read.kind is not EntryKind.SALE
+            and received.read.points < 0
+        ):
+            takers.setdefault(account, []).append((received.entry_id, -received.read.points))
     if not sales:
+        _flag_takers(conn, takers, now)
         return
     named = {(account, _id(part), part.kind) for entry, _, account in sales for part in entry.authority}
     aside = _fetch(conn, [(account, name, kind) for account, name, kind in named if name.int], now)
@@ -95,10 +108,11 @@ def settle_spending(conn: Connection, booked: Iterable[tuple[Received, str]], no
             unbacked.setdefault(account, []).append((entry_id, entry.settlement.points_spent - backed))
     _write(conn, aside)
     _flag(conn, unbacked, now)
+    _flag_takers(conn, takers, now)
 
 
 def debts(conn: Connection) -> list[Debt]:
-    """Sales that spent points which were not there, and were not taken back since; the newest first."""
+    """Entries that took points which were not there, and were not taken back since; the newest first."""
     rows = conn.execute(
         "SELECT l.account_id, l.entry_id::text, l.terminal_id, l.seq, l.debt, coalesce(b.points, 0), l.booked_at "
         f"FROM ledger l LEFT JOIN balance b USING (account_id) WHERE {_STANDS} ORDER BY l.booked_at DESC LIMIT %s",
@@ -108,7 +122,7 @@ def debts(conn: Connection) -> list[Debt]:
 
 
 def debt_totals(conn: Connection) -> tuple[int, int]:
-    """How many such sales there are, and their points together."""
+    """How many such entries there are, and their points together."""
     row = conn.execute(f"SELECT count(*), coalesce(sum(l.debt), 0)::bigint FROM ledger l WHERE {_STANDS}").fetchone()
     assert row is not None
     return row[0], row[1]
@@ -170,10 +184,32 @@ def _flag(conn: Connection, unbacked: dict[str, list[tuple[UUID, int]]], now: da
     """Flag what was not there, on the last sales first: those before them found it."""
     flags = []
     for account, left in available(conn, list(unbacked), now).items() if unbacked else ():
-        short = max(0, -left)
-        for entry_id, points in reversed(unbacked[account]):
-            if debt := min(short, points):
-                flags.append((debt, account, entry_id))
-                short -= debt
+        flags += _last_first(account, unbacked[account], max(0, -left))
+    _put(conn, flags)
+
+
+def _flag_takers(conn: Connection, takers: dict[str, list[tuple[UUID, int]]], now: datetime) -> None:
+    """Flag what was taken back of points that are set aside. A balance below zero by itself is no debt of this kind."""
+    flags = []
+    left = available(conn, list(takers), now) if takers else {}
+    if not any(points < 0 for points in left.values()):
+        return
+    for account, balance in conn.execute(
+        "SELECT account_id, points FROM balance WHERE account_id = ANY(%s)", (list(takers),)
+    ):
+        flags += _last_first(account, takers[account], min(max(0, -left[account]), balance - left[account]))
+    _put(conn, flags)
+
+
+def _last_first(account: str, entries: Sequence[tuple[UUID, int]], short: int) -> list[tuple[int, str, UUID]]:
+    flags = []
+    for entry_id, points in reversed(entries):
+        if debt := min(short, points):
+            flags.append((debt, account, entry_id))
+            short -= debt
+    return flags
+
+
+def _put(conn: Connection, flags: Sequence[tuple[int, str, UUID]]) -> None:
     with conn.cursor() as cursor:
         cursor.executemany("UPDATE ledger SET debt = %s WHERE account_id = %s AND entry_id = %s", flags)

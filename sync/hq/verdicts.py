@@ -107,8 +107,8 @@ def _judge(received: Received, entry: Entry | PlainSale, account: str, known: Kn
             return _judge_void(received, account, known)
         case EntryKind.RETURN:
             return _judge_return(received, entry, account, known)
-        case EntryKind.ADJUSTMENT:
-            return None  # a manager answers for it, by name: there is nothing to compute it from
+        case EntryKind.ADJUSTMENT | EntryKind.ENROLMENT | EntryKind.ANSWER:
+            return None  # a manager's word, by name, or the customer's own: there is nothing to compute it from
         case EntryKind.RESOLUTION:
             return park(Code.RESOLUTION_REFUSED, "a decision is carried out when it arrives, and not judged again")
 

@@ -13,6 +13,7 @@ from sync.migrations import (
     m006_inbox,
     m007_snapshot,
     m009_office,
+    m011_fewer_indexes,
 )
 
 migrations = Migrations("till")
@@ -24,3 +25,4 @@ migrations(name="m005_epochs")(m005_epochs.apply)
 migrations(name="m006_inbox")(m006_inbox.apply)
 migrations(name="m007_snapshot")(m007_snapshot.apply)
 migrations(name="m009_office")(m009_office.apply)
+migrations(name="m011_fewer_indexes")(m011_fewer_indexes.apply)

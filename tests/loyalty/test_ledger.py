@@ -152,7 +152,12 @@ DECISION = {"terminal": "t-1", "epoch": 1, "seq": 7, "digest": "0" * 64, "action
         ({"epoch": 0}, "greater than or equal to 1"),
         ({"seq": 1.0}, "valid integer"),
         ({"schema_version": 2}, "Input should be 1"),
-        ({"kind": "gift"}, "'sale', 'void', 'return', 'adjustment' or 'resolution'"),
+        ({"kind": "enrolment"}, "expected 'consent' on every enrolment and only there"),
+        ({"consent": "nl"}, "expected 'consent' on every enrolment and only there"),
+        ({"kind": "enrolment", "consent": "nl"}, "without points and goods"),
+        ({"answer": 0}, "expected 'answer' on every answer and only there"),
+        ({"kind": "answer", "answer": 11}, "less than or equal to 10"),
+        ({"kind": "gift"}, "'adjustment', 'resolution', 'enrolment' or 'answer'"),
         ({"mood": "good"}, "not permitted"),
     ],
 )

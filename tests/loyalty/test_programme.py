@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from loyalty.errors import ProgrammeError
 from loyalty.money import Rounding
 from loyalty.offline import OfflineMode
 from loyalty.programme import Multiplier, PerAmount, Programme
+from loyalty.programme_checks import SHAPES
 from tests.loyalty.build import TEXT, amount_off, document, multiplier, per_amount, programme
 
 SAMPLES = Path(__file__).parents[2] / "pos_client" / "samples"
@@ -66,17 +68,17 @@ def test_defaults() -> None:
     [
         ("format", 2, "format", "Input should be 1"),
         ("format", ..., "format", "Field required"),
-        ("id", "Has Spaces", "id", "match pattern"),
+        ("id", "Has Spaces", "id", "expected up to 40 small letters, digits and dashes, got 'Has Spaces'"),
         ("version", 0, "version", "greater than 0"),
         ("version", "1", "version", "valid integer"),
         ("name.nl", "", "name.nl", "at least 1"),
         ("name.fr", "nom", "name.fr", "not permitted"),
         ("name.en", ..., "name.en", "Field required"),
-        ("currency", "euro", "currency", "match pattern"),
+        ("currency", "euro", "currency", "expected a currency of three capitals, such as EUR, got 'euro'"),
         ("tiers", [], "tiers", "at least 1"),
-        ("tiers.1.name", "silver", "tiers.1.name", "dictionary or instance of Texts"),
+        ("tiers.1.name", "silver", "tiers.1.name", 'expected both languages, as in { nl = "Koffie", en = "Coffee" }'),
         ("earn", [], "earn", "at least 1"),
-        ("earn.0.kind", "per_moon", "earn.0", "'per_amount'"),
+        ("earn.0.kind", "per_moon", "earn.0", "expected a kind out of 'per_amount', 'per_item'"),
         ("earn.0.kind", ..., "earn.0", "discriminator"),
         ("earn.0.per_minor", 0, "earn.0.per_minor", "greater than 0"),
         ("earn.0.per_minor", 99.5, "earn.0.per_minor", "valid integer"),
@@ -88,7 +90,11 @@ def test_defaults() -> None:
         ("rewards.0.cost_points", 0, "rewards.0.cost_points", "greater than 0"),
         ("rewards.0.discount_minor", 10**9 + 1, "rewards.0.discount_minor", "less than or equal"),
         ("rewards.0.limit_per_basket", 21, "rewards.0.limit_per_basket", "less than or equal to 20"),
-        ("offline.redeem", "always", "offline.redeem", "'never', 'capped' or 'lease'"),
+        ("offline.redeem", "always", "offline.redeem", "'never', 'capped' or 'lease', got 'always'"),
+        ("earn.0.valid_from", "morgen", "earn.0.valid_from", "expected a date such as 2026-04-01, without quotes"),
+        ("earn.0.hours", ["9:00-12:00"], "earn.0.hours.0", "expected hours such as 09:00-17:30, got '9:00-12:00'"),
+        ("earn.0.category", "bread", "earn.0.category", "did you mean 'categories'?"),
+        ("earn.0.cap", 5, "earn.0.cap", "did you mean 'cap_points'?"),
         ("offline.per_card_day_points", -1, "offline.per_card_day_points", "greater than or equal to 0"),
         ("offline.mirror_max_age_s", 0, "offline.mirror_max_age_s", "greater than 0"),
         ("colour", "red", "colour", "not permitted"),
@@ -107,6 +113,21 @@ def test_each_problem_names_its_path(path: str, value: Any, where: str, text: st
 def test_a_time_zone_is_one_of_iana(zone: str) -> None:
     with pytest.raises(ProgrammeError, match=r"time_zone: .*expected an IANA time zone such as 'Europe/Amsterdam'"):
         Programme.from_document(broken("time_zone", zone))
+
+
+def test_a_list_whose_only_part_is_wrong_is_not_called_empty() -> None:
+    wrong = broken("tiers", [{"id": "basic", "name": {"nl": "Basis"}}])
+    for group in ("earn", "rewards"):
+        for part in wrong[group]:
+            part.pop("tiers", None)
+    with pytest.raises(ProgrammeError) as caught:
+        Programme.from_document(wrong)
+    assert caught.value.problems == ["tiers.0.name.en: Field required: add 'en'"]
+
+
+def test_every_pattern_is_put_in_words() -> None:
+    patterns = set(re.findall(r'"pattern": ("[^"]+")', json.dumps(Programme.model_json_schema())))
+    assert {json.loads(pattern) for pattern in patterns} == set(SHAPES)
 
 
 def test_every_problem_is_named_at_once() -> None:

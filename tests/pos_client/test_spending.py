@@ -27,7 +27,7 @@ from sync.errors import TransportError
 from sync.holds import HoldDesk
 from sync.hq.available import available
 from sync.hq.database import Connection, Database
-from sync.hq.leases import live, night, revoke
+from sync.hq.leases import live, reclaim_due, revoke
 from sync.hq.members import import_members
 from sync.hq.programmes import publish
 from sync.hq.spending import debt_totals
@@ -421,13 +421,13 @@ def test_a_lease_ends_by_the_later_clock_and_is_closed_then(
     assert leases.of(account, now - 10**9)  # a clock set back changes nothing: head office said a later time
     assert leases.of(account, now + 86_390_000)
     assert leases.of(account, now + 86_410_000) == []
-    assert night(conn, None, datetime.now(UTC) + timedelta(days=3)).reclaimed == 0  # the till has not said a word
+    assert reclaim_due(conn, datetime.now(UTC) + timedelta(days=3)) == 0  # the till has not said a word
     (closed,) = leases.close_due(now + 86_410_000)
     assert (closed.epoch, closed.seq) == (1, 1)
     assert leases.of(account, now) == []  # closed is closed, whatever the clock says next
     shop.sync()
     assert shop.runtime.store.rows("SELECT * FROM lease") == []
-    assert night(conn, None, datetime.now(UTC) + timedelta(days=3)).reclaimed == 1
+    assert reclaim_due(conn, datetime.now(UTC) + timedelta(days=3)) == 1
     assert free(conn, account) == 101
 
 

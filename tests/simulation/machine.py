@@ -277,7 +277,9 @@ class Chain(RuleBasedStateMachine):
         with self.office.books() as conn:
             if conn.execute("SELECT 1 FROM hold WHERE state IN ('active', 'captured') LIMIT 1").fetchone():
                 days = 0
-            leases.night(conn, RULES[self.policy].offline, datetime.now(UTC) + timedelta(days=days))
+            at = datetime.now(UTC) + timedelta(days=days)
+            leases.reclaim_due(conn, at)
+            leases.grant_anew(conn, RULES[self.policy].offline, at)
             (live,) = conn.execute("SELECT count(*) FROM lease WHERE state = 'active'").fetchone() or (0,)
         self.tally.note("leases live", live)
         self.office_moved = True

@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync.agent import Agent
 from sync.epochs import Doubt, Epochs
 from sync.errors import Rejected, Unreachable
-from sync.hq.database import Connection
+from sync.hq.database import Connection, Database
+from sync.hq.enrolment import new_code
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.store import Store
-from sync.terminal import load_terminal
+from sync.terminal import enrolment_key, load_terminal
 from sync.transport import Transport
 from tests.sync.build import KEY, draft
+from tests.sync.hq.conftest import code
 from tests.sync.test_agent import Shop, entries_at_hq, hq_points, shop
 
 __all__ = ["shop"]
@@ -232,3 +236,93 @@ def test_what_head_office_lost_and_the_till_has_no_more_starts_a_new_epoch(shop:
     assert "entries_lost" in [notice.code for notice in Epochs(shop.store).notices()]
     shop.sell(1000)
     assert shop.agent.run_once().booked == 1
+
+
+@contextmanager
+def running_again(shop: Shop) -> Iterator[Agent]:
+    """The shop's till after a new start, with the key that it has now."""
+    terminal = load_terminal(shop.store)
+    transport = Transport(shop.proxy.url, terminal.private_key, terminal.terminal, timeout_s=5)
+    yield Agent(shop.store, terminal, transport, poll_s=3600)
+    transport.close()
+
+
+def enrol_again(till: Copy, database: Database) -> None:
+    """What `spaarpunt enrol CODE` does on a till whose key counts no more."""
+    terminal, key = load_terminal(till.store), enrolment_key(till.store)
+    door = Transport(till.shop.proxy.url, key, timeout_s=5)
+    once = code(database)
+    answer = door.enrol(once, "kassa 1", key, (terminal.terminal, terminal.epoch))
+    assert door.enrol(once, "kassa 1", key, (terminal.terminal, terminal.epoch)).epoch == answer.epoch
+    door.close()
+    assert answer.terminal == terminal.terminal
+    till.epochs.enrolled_again(answer, key)
+
+
+def test_a_superseded_till_enrols_again_and_keeps_its_entries(
+    shop: Shop, conn: Connection, database: Database, tmp_path: Path
+) -> None:
+    shop.sell(1000)
+    shop.agent.run_once()
+    path = tmp_path / "copy.db"
+    with copied(shop, path) as copy:
+        copy.epochs.begin(2)
+        copy.agent.run_once()  # the copy goes on with the key that counts from here on
+        shop.sell(2000)
+        with pytest.raises(Rejected, match="replaced"):
+            shop.agent.run_once()
+        own = Copy(shop.store, shop.journal, Epochs(shop.store), shop.agent, shop)
+        assert own.epochs.doubt() is Doubt.SUPERSEDED
+        enrol_again(own, database)
+        with pytest.raises(Rejected, match="replaced"):
+            copy.agent.run_once()
+    with running_again(shop) as agent:
+        agent.run_once()
+        shop.sell(3000)
+        agent.run_once()
+    assert own.epochs.doubt() is None
+    assert (shop.journal.head().epoch, shop.journal.head().queued) == (3, 0)
+    assert (hq_points(conn, shop.account), entries_at_hq(conn), parked(conn)) == (100 + 10 + 20 + 30, 3, [])
+
+
+def test_a_till_enrols_again_at_a_head_office_restored_to_before_its_epoch(
+    shop: Shop, conn: Connection, database: Database, tmp_path: Path
+) -> None:
+    before = conn.execute("SELECT public_key FROM terminal").fetchone()
+    assert before is not None
+    shop.sell(1000)
+    shop.agent.run_once()
+    Epochs(shop.store).doubted(Doubt.COPIED)
+    Epochs(shop.store).begin(2)
+    shop.agent.run_once()
+    shop.sell(2000)
+    shop.agent.run_once()
+    assert (shop.journal.head().epoch, shop.journal.head().queued) == (2, 0)
+    restore_head_office(conn, 0)  # and to before the epoch and its key
+    conn.execute("DELETE FROM stream_closed")
+    conn.execute("DELETE FROM key_retired")
+    conn.execute("UPDATE stream SET epoch = 1")
+    conn.execute("UPDATE terminal SET public_key = %s", (before[0],))
+    shop.sell(3000)
+    with pytest.raises(Rejected, match="signature"):
+        shop.agent.run_once()
+    enrol_again(Copy(shop.store, shop.journal, Epochs(shop.store), shop.agent, shop), database)
+    with running_again(shop) as agent:
+        agent.run_once()
+    assert (shop.journal.head().epoch, shop.journal.head().queued) == (3, 0)
+    assert (hq_points(conn, shop.account), entries_at_hq(conn), parked(conn)) == (100 + 10 + 20 + 30, 3, [])
+
+
+def test_a_terminal_is_taken_over_with_a_code_of_its_own_store_only(shop: Shop, database: Database) -> None:
+    key = Ed25519PrivateKey.generate()
+    door = Transport(shop.proxy.url, key, timeout_s=5)
+    with database.connection() as conn:
+        other = new_code(conn, "s02", "Marktplein", datetime.now(UTC))[0]
+    terminal = load_terminal(shop.store).terminal
+    with pytest.raises(Rejected, match="another store") as refused:
+        door.enrol(other, "kassa 1", key, (terminal, 1))
+    assert refused.value.code == "other_store"
+    with pytest.raises(Rejected, match="at most 100"):
+        door.enrol(code(database), "kassa 1", key, (terminal, 1000))
+    door.close()
+    shop.agent.run_once()  # its own key counts as before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,9 +18,10 @@ import pytest
 import sqlcipher3.dbapi2 as sqlcipher
 
 from loyalty.ledger import EntryKind
+from sync.checkpoints import COMMITS
 from sync.errors import StoreError, StoreFull, StoreTaken, StoreUnusable
 from sync.store import Store, connect, read_key
-from tests.sync.build import KEY, account, card, draft, enrolled, hear
+from tests.sync.build import KEY, account, card, draft, enrolled, hear, journal_of
 from tests.sync.children import NOBODY, ROOT, command, run
 
 ONE_CLEAR_LINE = re.compile(r"^[^\n]{20,400}$")
@@ -400,3 +403,55 @@ def test_the_user_without_rights_is_really_without() -> None:
     if os.geteuid() == 0:
         code = "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534); print(os.geteuid())"
         assert run(code).strip() == str(NOBODY)
+
+
+# -- the log and long reads -------------------------------------------------------------------------------------------
+
+
+def test_the_log_is_folded_into_the_file_beside_the_sales(tmp_path: Path) -> None:
+    store, journal = enrolled(tmp_path / "till.db")
+    before = store.path.stat().st_size
+    for _ in range(COMMITS):
+        journal.append(draft())
+    deadline = time.monotonic() + 30
+    while store.path.stat().st_size == before:
+        assert time.monotonic() < deadline, "nothing was folded into the file"
+        time.sleep(0.01)
+    store.close()
+    assert not store.path.with_name("till.db-wal").exists()
+    with contextlib.closing(Store.open(store.path, KEY)) as again:
+        assert journal_of(again).head().seq == COMMITS
+
+
+def test_a_long_read_sees_what_is_committed_and_holds_up_no_sale(store: Store) -> None:
+    """The read is under way, inside another thread's sale, and sees only what was there before it."""
+    journal = journal_of(store)
+    journal.append(draft())
+    with store.transaction() as connection:
+        connection.execute("UPDATE head SET acked_seq = 1")
+        seen: list[list[tuple[int]]] = []
+        reader = threading.Thread(target=lambda: seen.append(store.rows_beside("SELECT acked_seq FROM head")))
+        reader.start()
+        reader.join(30)
+        assert seen == [[(0,)]]
+    assert store.rows_beside("SELECT acked_seq FROM head") == [(1,)]
+    with pytest.raises(StoreError):
+        store.rows_beside("DELETE FROM journal")
+
+
+@pytest.mark.parametrize(
+    "look_up",
+    [
+        "SELECT raw FROM journal WHERE session = 's' AND kind = 'sale'",
+        "SELECT raw FROM journal WHERE id = 'x'",
+        "SELECT sum(earned) FROM journal WHERE card = 'c' AND business_date = '2026-03-31'",
+        "SELECT sum(points) FROM journal WHERE account = 'a' AND (epoch, seq) > (1, 5)",
+        "SELECT sum(points) FROM own_word WHERE business_date = '2026-03-31' AND card = 'c'",
+        "SELECT raw FROM journal WHERE epoch = 1 AND seq >= 5 ORDER BY seq LIMIT 500",
+        "SELECT raw FROM journal WHERE spent <> 0 AND (epoch, seq) > (1, 5)",
+        "SELECT DISTINCT epoch, business_date FROM journal ORDER BY 1, 2",
+    ],
+)
+def test_no_look_up_reads_the_whole_journal(store: Store, look_up: str) -> None:
+    plan = [row[3] for row in store.rows(f"EXPLAIN QUERY PLAN {look_up}")]
+    assert all("INDEX" in step for step in plan), plan

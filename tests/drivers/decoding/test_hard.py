@@ -5,14 +5,19 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import zxingcpp
+from barcode.charsets.code128 import CODES
 from barcode.ean import EAN13
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from drivers.decoding import code128_fit
 from drivers.decoding.confirm import is_printed
+from drivers.decoding.decode import decode
 from drivers.decoding.ean_fit import decide, fit_profile, lead_of, modules_of
 from drivers.decoding.engines import Corners, by_zxing
+from drivers.decoding.focus import in_focus, smear_of
 from drivers.decoding.squares import find_squares
 from drivers.decoding.stripes import BANDS, find_patches
 from drivers.decoding.votes import Ballot, Vote
@@ -24,6 +29,11 @@ Floats = NDArray[np.float32]
 NUMBERS = st.integers(0, 10**12 - 1).map(lambda number: str(EAN13(f"{number:012d}").get_fullcode()))
 PIXELS = 5
 QUIET = 12
+
+
+def modules_128(text: str) -> str:
+    line = np.asarray(zxingcpp.create_barcode(text, zxingcpp.BarcodeFormat.Code128).to_image(scale=1))[0]
+    return "".join("0" if level else "1" for level in line).strip("0")
 
 
 def profile_of(text: str, blur: float = 0.3) -> tuple[Floats, float, float]:
@@ -52,6 +62,73 @@ def test_a_blurred_number_is_read_either_way_round(text: str, blur: float, left:
     assert decide([fit]).text == text
 
 
+@given(st.text("ABCXYZ0123456789-", min_size=4, max_size=14))
+def test_code_128_modules_are_those_of_another_writer(text: str) -> None:
+    theirs = modules_128(text)
+    values = [CODES.index(theirs[place : place + 11]) for place in range(0, len(theirs) - 13, 11)]
+    assert "".join(map(str, code128_fit.modules_of(values))) == theirs
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.text("ABCXYZ0123456789-", min_size=4, max_size=14),
+    st.floats(0.2, 0.8),
+    st.integers(-10, 10),
+    st.integers(-10, 10),
+    st.booleans(),
+)
+def test_a_blurred_code_128_is_read_whatever_its_length(
+    text: str, blur: float, left: int, right: int, turned: bool
+) -> None:
+    modules = modules_128(text)
+    line = np.pad(np.array([int(bit) for bit in modules], np.float32), QUIET)
+    sharp = np.repeat(230.0 - 200.0 * line, PIXELS).astype(np.float32)
+    profile = np.asarray(cv2.GaussianBlur(sharp[None, :], (0, 0), blur * PIXELS)[0], np.float32)
+    if turned:
+        profile = profile[::-1].copy()
+    fit = code128_fit.fit_profile(profile, QUIET * PIXELS + left, (QUIET + len(modules)) * PIXELS + right)
+    assert fit is not None
+    assert fit.ahead is not turned
+    reading = code128_fit.decide([fit])
+    assert reading is not None
+    assert "".join(map(str, code128_fit.modules_of(reading.values))) == modules
+
+
+@pytest.mark.parametrize("number", [0, 55, 113, 208])
+def test_a_code_128_too_soft_for_both_engines_is_read(number: int) -> None:
+    each = sample("work", "CODE-128", number)
+    kinds = (ScanDataType.CODE_128,)
+    assert by_zxing(each.image, kinds) == []
+    assert [(symbol.text, symbol.aim) for symbol in decode(each.image, kinds, 5.0)] == [(each.text, "]C0")]
+
+
+@pytest.mark.parametrize("number", [59, 100, 39, 146, 218])
+def test_a_qr_code_shaken_or_out_of_focus_is_read_once_it_is_brought_into_focus(number: int) -> None:
+    each = sample("work", "QR", number)
+    kinds = (ScanDataType.QR,)
+    assert by_zxing(each.image, kinds) == []
+    assert [symbol.text for symbol in decode(each.image, kinds, 10.0)] == [each.text]
+    cut_out = find_squares(each.image)[0].upright
+    sharp = {symbol.text for image in in_focus(cut_out) for symbol, _ in by_zxing(image, kinds)}
+    assert sharp == {each.text}
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 179), st.integers(9, 31))
+def test_the_way_a_hand_moved_is_seen(degrees: int, length: int) -> None:
+    modules = np.random.default_rng(3).integers(0, 2, (42, 42)).astype(np.uint8)
+    picture = np.kron(modules * 200 + 20, np.ones((10, 10), np.uint8)).astype(np.uint8)
+    assert smear_of(picture)[1] < 0.1
+    size = 2 * (length // 2) + 3
+    way = np.zeros((size, size), np.float32)
+    for step in np.linspace(-length / 2, length / 2, 8 * size):
+        across, down = step * np.cos(np.deg2rad(degrees)), step * np.sin(np.deg2rad(degrees))
+        way[round(float(down)) + size // 2, round(float(across)) + size // 2] += 1
+    direction, share = smear_of(np.asarray(cv2.filter2D(picture, -1, way / way.sum()), np.uint8))
+    assert share > 0.2
+    assert abs((np.rad2deg(direction) - degrees + 90) % 180 - 90) < 12
+
+
 @settings(max_examples=15, deadline=None)
 @given(NUMBERS, st.integers(0, 11), st.integers(1, 9))
 def test_a_number_with_another_digit_does_not_look_like_what_is_printed(text: str, place: int, change: int) -> None:
@@ -65,6 +142,7 @@ def test_a_number_with_another_digit_does_not_look_like_what_is_printed(text: st
 @pytest.mark.parametrize("profile", [np.full(600, 200, np.float32), np.zeros(600, np.float32)])
 def test_no_bars_no_fit(profile: Floats) -> None:
     assert fit_profile(profile, 60, 540) is None
+    assert code128_fit.fit_profile(profile, 60, 540) is None
 
 
 def test_an_ean_is_confirmed_and_a_ghost_is_not() -> None:

@@ -55,6 +55,25 @@ def test_a_limited_reward_is_no_endless_one() -> None:
     assert warnings(programme(rewards=[reward]), TODAY) == ()
 
 
+def test_a_limit_that_nobody_meets_holds_nothing() -> None:
+    def about(limit: int) -> int:
+        reward = part("amount_off", "many", cost_points=1, discount_minor=15_000, limit_per_member=limit)
+        return len(warnings(programme(rewards=[reward]), TODAY))
+
+    assert (about(100), about(101)) == (0, 1)
+
+
+def test_a_free_one_of_the_very_article_is_worth_one_of_so_many() -> None:
+    """Six fondues bring one free: whatever a fondue costs, the card costs six times that."""
+
+    def about(*skus: str, counts: str = "items") -> int:
+        gift = {"kind": "free_item", "skus": ["FONDUE"], "max_minor": 1200}
+        card = part(None, "card", skus=list(skus), counts=counts, stamps=6, gives=gift)
+        return len(warnings(programme(stamp_cards=[card]), TODAY))
+
+    assert (about("FONDUE"), about("FONDUE", "OLIVES"), about("FONDUE", counts="visits")) == (0, 1, 1)
+
+
 def test_visits_that_pay_for_themselves() -> None:
     warning = found(earn=[part("per_visit", "visit", points=200)])
     assert warning.code == "pays_for_itself"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
 
@@ -19,13 +20,15 @@ from pos_client.runtime import Runtime
 from pos_client.screen import cashier
 from sync.agent import SyncState
 from sync.terminal import wall_ms
-from sync.wire import ProgrammeChange
+from sync.wire import AccountChange, ProgrammeChange
 from tests.support.browser import chromium, serving
-from tests.support.till import MEMBERS, PROGRAMME, make_runtime, member_changes, publish
+from tests.support.till import MEMBERS, PROGRAMME, SANNE, make_runtime, member_changes, publish
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES = ROOT / "build" / "screenshots"
 README_PICTURE = ROOT / "docs" / "images" / "cashier.png"
+DOCUMENTED = {"amount", "booked", "consent", "offline-yesterday", "pin", "programme", "question", "return"}
+"""States whose pictures stand in docs/cashier.md."""
 
 LOOKS = {
     "small-light-nl": ((1024, 600), "light", "nl"),
@@ -41,6 +44,32 @@ BREAD = Basket(
         Line(line_id="2", sku="taart-1", text="Appeltaart", quantity=1000, gross_minor=1440),
     )
 )
+
+
+NARROW = "\u202f"
+
+TERMS = {
+    "nl": "U spaart 1 punt per euro. We bewaren uw aankopen bij deze kaart, alleen voor de punten. Stoppen kan altijd.",
+    "en": "You earn 1 point per euro. We keep your purchases with this card, for the points alone. Stop at any time.",
+}
+QUESTION = {"nl": "Zou u ons aanraden bij een vriend?", "en": "Would you recommend us to a friend?"}
+OFFERS = [
+    {
+        "id": "verjaardag",
+        "name": {"nl": "€ 2 verwenkorting", "en": "€2 treat"},
+        "tiers": ["zilver"],
+        "gives": {"kind": "amount_off", "discount_minor": 200},
+    }
+]
+STAMPS = [
+    {
+        "id": "broodkaart",
+        "name": {"nl": "10e brood gratis", "en": "10th bread free"},
+        "skus": ["brood-3"],
+        "stamps": 10,
+        "gives": {"kind": "free_item", "skus": ["brood-3"]},
+    }
+]
 
 
 @dataclass
@@ -83,6 +112,9 @@ class Counter:
                 window.keyboard.press("F1")
         publish(self.runtime.mirror, member_changes(MEMBERS), includes_seq=self._seq())
         self.runtime.journal.acknowledge(1, self._seq())
+        if self.page.locator(".till").get_attribute("data-pad") != "none":
+            self.page.keyboard.press("Escape")
+        expect(self.page.locator(".till")).to_have_attribute("data-pad", "none")
         if self.page.locator(".till").get_attribute("data-phase") != "idle":
             self.page.keyboard.press("Escape")
         expect(self.page.locator(".till")).to_have_attribute("data-phase", "idle")
@@ -96,6 +128,8 @@ class Counter:
     def picture(self, state: str) -> None:
         """Take a picture of `state` in every look, and see that nothing scrolls in any."""
         PICTURES.mkdir(parents=True, exist_ok=True)
+        if state in DOCUMENTED and os.environ.get("SPAARPUNT_UPDATE_SCREENSHOTS") == "1":
+            self.page.screenshot(path=README_PICTURE.with_name(f"cashier-{state}.png"), animations="disabled")
         for look, window in self.windows.items():
             window.screenshot(path=PICTURES / f"{state}-{look}.png", animations="disabled")
             assert fits(window), f"{state} does not fit in {look}"
@@ -127,25 +161,67 @@ def open_window(browser: Browser, url: str, size: tuple[int, int], scheme: Any, 
     return page
 
 
+def in_all(counter: Counter, selector: str, dutch: str, english: str) -> None:
+    """Every window shows its language's text."""
+    for look, window in counter.windows.items():
+        expect(window.locator(selector)).to_have_text(dutch if look.endswith("nl") else english)
+
+
+def phase(counter: Counter, wanted: str) -> None:
+    for window in counter.windows.values():
+        expect(window.locator(".till")).to_have_attribute("data-phase", wanted)
+
+
+def height(page: Page, selector: str) -> float:
+    box = page.locator(selector).bounding_box()
+    assert box is not None
+    return box["height"]
+
+
+def pad(counter: Counter, kind: str) -> None:
+    for window in counter.windows.values():
+        expect(window.locator(".till")).to_have_attribute("data-pad", kind)
+
+
+def pinned(account: str, tier: str, points: int) -> AccountChange:
+    hashed = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash("2580")
+    return AccountChange(account=account, first_name=account[4:].title(), tier=tier, points=points, pin=hashed)
+
+
+def pins(counter: Counter) -> None:
+    """Sanne has a PIN."""
+    publish(
+        counter.runtime.mirror,
+        [pinned(SANNE.account, SANNE.tier, SANNE.points)],
+        includes_seq=counter.runtime.journal.head().seq,
+    )
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
 
 
-@pytest.fixture(scope="module")
-def the_counter(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
-    runtime = make_runtime(tmp_path_factory.mktemp("till"))
+@pytest.fixture(scope="session")
+def one_till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
+    """The till and its server; they stay up while files of other folders run in between."""
+    runtime = make_runtime(tmp_path_factory.mktemp("till"), screen={"manual_sales": True})
     app = FastAPI()
     cashier.mount(app, runtime)
     with serving(app) as url:
-        counter = Counter(runtime, url)
-        for look, (size, scheme, language) in LOOKS.items():
-            counter.windows[look] = open_window(browser, url, size, scheme, language)
-        yield counter
-        for window in counter.windows.values():
-            window.context.close()
+        yield Counter(runtime, url)
     runtime.store.close()
+
+
+@pytest.fixture(scope="module")
+def the_counter(browser: Browser, one_till: Counter) -> Iterator[Counter]:
+    for look, (size, scheme, language) in LOOKS.items():
+        one_till.windows[look] = open_window(browser, one_till.url, size, scheme, language)
+    yield one_till
+    for window in one_till.windows.values():
+        window.context.close()
+    one_till.windows.clear()
 
 
 @pytest.fixture
@@ -158,3 +234,18 @@ def counter(the_counter: Counter) -> Counter:
 def readme_picture() -> Path | None:
     """Where the README's picture goes, when it is asked for."""
     return README_PICTURE if os.environ.get("SPAARPUNT_UPDATE_SCREENSHOTS") == "1" else None
+
+
+@pytest.fixture
+def shop(counter: Counter) -> Iterator[Counter]:
+    """The counter with everything a programme can put on the screen."""
+    counter.publish_programme(
+        texts={"terms": TERMS, "question": QUESTION},
+        coupons=OFFERS,
+        stamp_cards=STAMPS,
+        branding={"colour": "#c8102e"},
+        credential={"spend": ["rotating", "pin"]},
+    )
+    counter.go_online()  # the screen hears of a programme with the next event
+    yield counter
+    counter.publish_programme(rewards=PROGRAMME["rewards"])

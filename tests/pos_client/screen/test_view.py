@@ -12,7 +12,8 @@ from loyalty.basket import Basket, Line
 from pos_client.runtime import Runtime
 from pos_client.screen.facts import Facts, read_facts
 from pos_client.screen.memory import Memory, Notice, Result
-from pos_client.screen.view import MAX_LINES, LineRow, Message, View, build_view
+from pos_client.screen.shown import MAX_LINES, LineRow, Message, Offer, View
+from pos_client.screen.view import build_view
 from pos_client.screen.words import NOTICES, OTHER_NOTICE
 from tests.support.till import FATIMA, JORIS, SANNE, UNKNOWN_CARD, make_runtime
 
@@ -47,7 +48,7 @@ def sale(runtime: Runtime, card: str | None = SANNE.card, basket: Basket = BREAD
 def test_nobody_there(runtime: Runtime) -> None:
     seen = view(runtime)
     assert (seen.phase, seen.hint, seen.place) == ("idle", "Scan of swipe de kaart", "Bakkerij De Molen · kassa 2")
-    assert (seen.lines, seen.to_pay, seen.rewards, seen.message, seen.announce) == ((), "", (), None, "")
+    assert (seen.lines, seen.to_pay, seen.rows, seen.message, seen.announce) == ((), "", (), None, "")
     assert (seen.action.text, seen.action.state) == ("Afronden", "off")
 
 
@@ -58,7 +59,7 @@ def test_a_member_and_a_basket(runtime: Runtime) -> None:
     assert seen.lines == (LineRow("3 × Meergranen", "€\xa09,00"), LineRow("0,347 × kaas", "€\xa014,40"))
     assert (seen.total, seen.to_pay) == ("€\xa023,40", "€\xa023,40")
     assert (seen.earns, seen.earns_detail, seen.spends) == (f"+{N}34", "23 + 11 zilver", "")
-    assert [(row.key, row.name, row.state, row.note) for row in seen.rewards] == [
+    assert [(row.key, row.name, row.state, row.note) for row in seen.rows] == [
         ("F2", "Koffie gratis", "ready", ""),
         ("F3", "€ 5 korting", "ready", ""),
     ]
@@ -96,7 +97,7 @@ def test_a_chosen_reward(runtime: Runtime) -> None:
     session = sale(runtime)
     runtime.till.redeem(session, "koffie")
     seen = view(runtime)
-    assert [(row.state, row.note) for row in seen.rewards] == [
+    assert [(row.state, row.note) for row in seen.rows] == [
         ("chosen", "Gekozen · nog een keer is terugdraaien"),
         ("off", "max. 500 per dag per kaart"),
     ]
@@ -110,7 +111,7 @@ def test_every_reason_is_a_sentence(runtime: Runtime) -> None:
     notes = {}
     for code in ("limit_per_basket", "till_cap", "mirror_old", "policy_never", "card_blocked", "odd"):
         option = replace(facts.rewards[1], available=False, code=code)
-        notes[code] = build_view(replace(facts, rewards=(option,)), Memory(), "nl").rewards[0].note
+        notes[code] = build_view(replace(facts, rewards=(option,)), Memory(), "nl").rows[0].note
     assert notes == {
         "limit_per_basket": "max. 1 per bon",
         "till_cap": "max. 5.000 per dag op deze kassa",
@@ -125,7 +126,7 @@ def test_an_unknown_card(runtime: Runtime) -> None:
     sale(runtime, UNKNOWN_CARD)
     seen = view(runtime)
     assert (seen.name, seen.tier, seen.balance) == ("Nieuwe kaart", "", "0")
-    assert [row.note for row in seen.rewards] == ["kaart nog niet bekend", "kaart nog niet bekend"]
+    assert [row.note for row in seen.rows] == ["kaart nog niet bekend", "kaart nog niet bekend"]
     assert seen.message is not None
     assert seen.message.mood == "info"
     assert seen.action.state == "ready"
@@ -144,11 +145,11 @@ def test_booked(runtime: Runtime) -> None:
     now = read_facts(runtime).now_ms
     seen = view(runtime, Memory(last=Result(session, 34, now)))
     assert (seen.phase, seen.action.state, seen.action.text) == ("booked", "done", f"Geboekt +{N}34")
-    assert seen.undo
-    assert seen.rewards == ()
+    assert seen.offer == Offer("Ctrl+Z", "Ctrl Z", "Ongedaan maken")
+    assert seen.rows == ()
     assert seen.message == Message("ok", f"Geboekt +{N}34 · wordt later verstuurd")
-    assert not view(runtime, Memory(last=Result(session, 34, now - 10_001))).undo
-    assert not view(runtime, Memory(last=Result("another sale", 34, now))).undo
+    assert view(runtime, Memory(last=Result(session, 34, now - 10_001))).offer is None
+    assert view(runtime, Memory(last=Result("another sale", 34, now))).offer is None
     assert view(runtime, Memory(dismissed=session)).phase == "idle"
 
 
@@ -208,7 +209,7 @@ def test_a_till_that_never_reached_head_office(tmp_path: Path) -> None:
 def test_a_wrong_clock_and_a_lost_scanner(runtime: Runtime) -> None:
     facts = replace(read_facts(runtime), clock_wrong=True, devices_away=("scanner", "camera"))
     seen = build_view(facts, Memory(), "nl")
-    assert seen.devices == "Niet verbonden: scanner, camera"
+    assert seen.devices == "Niet gereed: scanner, camera"
     assert seen.message is not None
     assert seen.message.text.startswith("De klok van deze kassa staat verkeerd")
 

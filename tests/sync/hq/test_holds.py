@@ -16,7 +16,7 @@ from loyalty.spending import Authority, AuthorityKind
 from sync.hq.available import available
 from sync.hq.database import Connection
 from sync.hq.holds import CAPTURE_KEEPS, capture, place
-from sync.hq.leases import HOLD_KEPT, night
+from sync.hq.leases import HOLD_KEPT, reclaim_due
 from sync.hq.spending import debt_totals, debts
 from sync.wire import BatchAnswer, Outcome, Problem
 from sync.wire_spending import HoldAnswer, HoldRequest, HoldState
@@ -275,7 +275,7 @@ def test_holds_long_over_are_forgotten(till: TestTill, member: Member, conn: Con
     card, _ = member(points=100)
     hold = held(till, card, 60)
     now = datetime.now(UTC)
-    night(conn, None, now + HOLD_KEPT)
+    reclaim_due(conn, now + HOLD_KEPT)
     assert state(taken(till, hold.id)) is HoldState.CAPTURED
-    night(conn, None, now + HOLD_KEPT + CAPTURE_KEEPS + timedelta(hours=1))
+    reclaim_due(conn, now + HOLD_KEPT + CAPTURE_KEEPS + timedelta(hours=1))
     assert code(taken(till, hold.id)) == (404, "unknown_hold")

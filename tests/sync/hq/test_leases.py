@@ -22,7 +22,7 @@ from sync.hq.available import available
 from sync.hq.database import Connection, Database
 from sync.hq.errors import HqError, Refused
 from sync.hq.holds import capture, place, release
-from sync.hq.leases import LeaseRow, Wish, grant, live, night, revoke
+from sync.hq.leases import LeaseRow, Wish, grant, grant_anew, live, reclaim_due, revoke
 from sync.hq.programmes import publish
 from sync.hq.spending import debt_totals
 from sync.wire import ChangesPage, LeaseChange, Problem
@@ -153,7 +153,7 @@ def test_time_alone_reclaims_nothing(till: TestTill, member: Member, conn: Conne
     (lease,) = by_account(conn, account)
     if told:
         assert close(till, 2, lease.lease).status_code == 200  # one entry more than head office has
-    assert night(conn, POLICY, now() + 50 * PASSED).reclaimed == 0
+    assert reclaim_due(conn, now() + 50 * PASSED) == 0
     assert by_account(conn, account)[0].lease == lease.lease
 
 
@@ -165,12 +165,12 @@ def test_a_lease_is_reclaimed_when_its_time_is_over_and_the_stream_has_passed_it
     sell(till, card, account, 100)
     (lease,) = by_account(conn, account)
     assert LeasesClosed.decode(close(till, 2, lease.lease).content).closed == 1
-    assert night(conn, None, now() + PASSED).reclaimed == 0
+    assert reclaim_due(conn, now() + PASSED) == 0
     authority = (Authority(kind=AuthorityKind.LEASE, id=lease.lease, points=50),)
     sell(till, card, account, 500, rewards=("five-off",), authority=authority)  # entry 2 was still under way
-    assert night(conn, None, now() + PASSED - timedelta(minutes=1)).reclaimed == 0
-    assert night(conn, None, now() + PASSED).reclaimed == 1
-    assert night(conn, None, now() + PASSED).reclaimed == 0
+    assert reclaim_due(conn, now() + PASSED - timedelta(minutes=1)) == 0
+    assert reclaim_due(conn, now() + PASSED) == 1
+    assert reclaim_due(conn, now() + PASSED) == 0
     assert free(conn, account) == 50  # the point earned meanwhile is in a lease of its own: the first was closed
     assert "gone" in {change.state for change in heard(till)}
     assert debt_totals(conn) == (0, 0)
@@ -187,8 +187,8 @@ def test_a_terminal_in_its_next_epoch_has_dropped_its_leases(
     assert till.chain.epoch == 2
     assert Problem.decode(close(till, 0, lease.lease).content).code == "stream_conflict"
     assert LeasesClosed.decode(close(till, 0, lease.lease, epoch=2).content).closed == 0
-    assert night(conn, None, now()).reclaimed == 0
-    assert night(conn, None, now() + PASSED).reclaimed == 1
+    assert reclaim_due(conn, now()) == 0
+    assert reclaim_due(conn, now() + PASSED) == 1
 
 
 @pytest.mark.usefixtures("leasing")
@@ -231,17 +231,17 @@ def test_the_night_sets_points_aside_at_the_tills_a_member_was_last_at(
         till.chain.sale(card, (100,), account=account)
         assert till.send(till.chain.batch(len(till.chain.raws))).status_code == 200
     publish(conn, rules())
-    assert night(conn, POLICY, now()).granted == 2
+    assert grant_anew(conn, POLICY, now()) == 2
     found = {lease.terminal: lease.points for lease in by_account(conn, account)}
     assert found == {tills[0].terminal: 100, tills[2].terminal: 100}
-    assert night(conn, POLICY, now()).granted == 0
+    assert grant_anew(conn, POLICY, now()) == 0
 
 
 def test_without_the_policy_nothing_is_set_aside(till: TestTill, member: Member, conn: Connection) -> None:
     card, account = member(points=100)
     till.chain.sale(card, (1000,), account=account)
     assert till.send().status_code == 200
-    assert night(conn, OfflinePolicy(), now()).granted == 0
+    assert grant_anew(conn, OfflinePolicy(), now()) == 0
     assert live(conn) == []
 
 
@@ -289,7 +289,7 @@ def test_what_is_set_aside_never_exceeds_the_balance(
                     conn.execute("UPDATE lease SET closed_seq = 0 WHERE lease_id::text = %s", (mine[0].lease,))
         match step:
             case "night":
-                night(conn, None, at)
+                reclaim_due(conn, at)
             case "hold":
                 request = HoldRequest(
                     id=str(uuid.uuid4()), card=card, points=amount, session="bon", expires_s=1 + 1799 * number

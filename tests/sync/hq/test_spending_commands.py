@@ -51,7 +51,7 @@ def test_leases_listed_and_revoked(run: Run, till: TestTill, member: Member, con
 
 
 def test_debts_listed(run: Run, till: TestTill, member: Member) -> None:
-    assert "no sale spent points" in run("debts").output
+    assert "nothing took points" in run("debts").output
     card, account = member(points=20)
     till.chain.sale(card, (500,), account=account, rewards=("five-off",))
     assert till.send().status_code == 200
@@ -60,7 +60,7 @@ def test_debts_listed(run: Run, till: TestTill, member: Member) -> None:
     assert account in run("debts").output
     shown = json.loads(run("status", "--json").stdout)
     assert (shown["debts"], shown["debt_points"], shown["agrees"]) == (1, 30, True)
-    assert "1 sales spent 30 points that were not there" in run("status").output
+    assert "1 entries took 30 points that were not there or were set aside" in run("status").output
 
 
 @click.group()

@@ -15,9 +15,13 @@ from pos_client.cli import main
 from sync.hq import vesting
 from sync.hq.database import Connection, Database
 from sync.hq.programmes import publish
+from sync.hq.snapshot import begin, parts
 from sync.hq.stock import Stock, stocks
-from sync.wire import AccountChange, BatchAnswer, ChangesPage, StockChange
+from sync.snapshot import Snapshots
+from sync.store import Store
+from sync.wire import AccountChange, BatchAnswer, ChangesPage, SnapshotPart, StockChange
 from tests.support.entries import PROGRAMME_TOML, TestTill
+from tests.sync.build import hear
 
 Member = Callable[..., tuple[str, str]]
 
@@ -93,6 +97,21 @@ def test_a_void_brings_a_reward_back(database: Database, conn: Connection, till:
     till.chain.sale(token, account=account, rewards=["five-off"], rules=RULES)  # has no stock
     sent(till)
     assert stocks(conn, database.programmes) == (Stock("mug", 2, 0),)
+
+
+def test_a_snapshot_brings_what_was_given_to_a_till(
+    database: Database, conn: Connection, till: TestTill, member: Member, store: Store
+) -> None:
+    """From head office's tables over the bytes of the wire into a till's file; what is no longer counted goes."""
+    token, account = member(points=100)
+    till.chain.sale(token, account=account, rewards=["mug", "mug"], rules=RULES, facts=TWO_LEFT)
+    sent(till)
+    mirror = hear(store, StockChange(reward="an-old-one", given=5), StockChange(reward="mug", given=1))
+    taking = Snapshots(store)
+    for part in parts(database, till.terminal, begin(conn, "", "", "")):
+        taking.apply(SnapshotPart.decode(part.encode()), 1)
+    assert taking.place() is None
+    assert (mirror.given("mug"), mirror.given("an-old-one")) == (2, 0)
 
 
 def test_what_was_earned_waits_until_its_day(conn: Connection, till: TestTill, member: Member) -> None:

@@ -1,0 +1,1 @@
+"""Receipts: what they say, and how they look on paper, as text, on a page and as a picture."""
