@@ -119,21 +119,34 @@ class Till:
             except CardFormatError:
                 self._bus.publish(EventKind.LABEL_SCANNED, {"text": card_text, "type": scan_type})
                 return None
-            holder = presented.holder
-            if holder.blocked:
-                self._bus.publish(EventKind.CARD_REFUSED, {"code": "blocked"})
-                return None
-            session = self._sessions.under_way()
-            if session is not None:
-                self._attach(session, presented)
-            else:
-                rotating = presented.rotating or self._sessions.waiting() == (holder.card, True)
-                self._sessions.wait(holder.card, rotating=rotating)
-            self._bus.publish(
-                EventKind.CARD_PRESENTED,
-                {"session": session.id if session else None, "known": holder.known, "balance": holder.balance},
-            )
-            return holder
+            return self._present(presented)
+
+    def present_member(self, card: str) -> Holder | None:
+        """A member was found by what they said, their phone number say: as if their card (token) was scanned.
+
+        Returns:
+            The holder, or None when the card is blocked.
+        """
+        with self._lock:
+            return self._present(Presented(self._mirror.find(card)))
+
+    def _present(self, presented: Presented) -> Holder | None:
+        """Give a card to the sale under way, or keep it for the next; None for a blocked one."""
+        holder = presented.holder
+        if holder.blocked:
+            self._bus.publish(EventKind.CARD_REFUSED, {"code": "blocked"})
+            return None
+        session = self._sessions.under_way()
+        if session is not None:
+            self._attach(session, presented)
+        else:
+            rotating = presented.rotating or self._sessions.waiting() == (holder.card, True)
+            self._sessions.wait(holder.card, rotating=rotating)
+        self._bus.publish(
+            EventKind.CARD_PRESENTED,
+            {"session": session.id if session else None, "known": holder.known, "balance": holder.balance},
+        )
+        return holder
 
     def forget_card(self) -> None:
         """The card that was presented before a sale is not wanted after all."""

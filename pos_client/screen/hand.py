@@ -10,8 +10,9 @@ import structlog
 import uuid6
 
 from loyalty.basket import Basket, Line
-from loyalty.errors import BasketError, CardFormatError, RewardRefused
+from loyalty.errors import BasketError, RewardRefused
 from loyalty.returns import quantities
+from pos_client.office.lookup import Lookup
 from pos_client.reckoning import TillError, card_patterns
 from pos_client.runtime import Runtime
 from pos_client.screen.facts import Facts, read_facts
@@ -45,6 +46,7 @@ class Hand:
         self._till = runtime.till
         self._changed = changed
         self._patterns = card_patterns(runtime.config.card_formats)
+        self._lookup = Lookup(runtime.store, runtime.terminal.card_key, runtime.config.card_formats)
         self._busy = False
         self._taken_at = 0.0
         self.memory = Memory()
@@ -193,16 +195,15 @@ class Hand:
         self._till.set_basket(session, Basket(currency=currency, lines=(line,)))
 
     def _key_in(self, number: str) -> None:
-        """A card whose number was typed. The guard looks first, as for a scan.
+        """A card's or a phone's number was typed. The guard looks first, as for a scan.
 
         Raises:
-            TillError: `not_a_card`, `payment_card`.
+            TillError: `not_found`, `payment_card`, `nobody`, `several`.
         """
-        try:
-            self._till.reckoning.look_up(number)
-        except CardFormatError as error:
-            raise TillError("not_a_card", str(error)) from error
-        self._till.present_card(number, "UNKNOWN")
+        people = self._lookup.find(number).people
+        if len(people) != 1:
+            raise TillError("several" if people else "nobody", f"expected one member, found {len(people)}")
+        self._till.present_member(people[0].holder.card)
 
     async def _check_pin(self, session: str, pad: Pad) -> None:
         """Check the PIN and give the reward that it was asked for; what was typed goes either way."""

@@ -94,7 +94,7 @@ def _keys(language: str) -> list[tuple[str, str]]:
     _ = translator(language)
     return [
         ("F2–F9", _("Give this reward; give it back")),
-        ("F10", _("Type a card's number")),
+        ("F10", _("Type the number of a card or phone")),
         ("F11", _("Return: goods come back")),
         ("F12 / Enter", _("Finish: book the points")),
         ("Ctrl Z", _("Undo the booking, for ten seconds")),

@@ -16,7 +16,7 @@ from pos_client.screen.words import Words
 
 _SAYS = {
     "amount": mark("Type the amount, then present the card"),
-    "number": mark("Type the number below the bars"),
+    "number": mark("Type the number below the bars, or a phone number"),
     "pin": mark("The customer types the PIN"),
     "receipt": mark("Scan the receipt, or take the last one"),
     "consent": mark("Read this with the customer"),
@@ -80,7 +80,7 @@ def pad_view(words: Words, facts: Facts, view: View, pad: Pad, memory: Memory) -
             shown = PadView(pad.kind, _("Amount of the sale"), words.money(pad.amount_minor, currency), "", True)
             action = Action(_("To the receipt"), ready)
         case "number":
-            shown = PadView(pad.kind, _("Number of the card"), words.grouped(pad.typed), "", True)
+            shown = PadView(pad.kind, _("Number of the card or phone"), words.grouped(pad.typed), "", True)
             action = Action(_("Look up"), ready)
         case "pin":
             shown = PadView(pad.kind, _("PIN of the member"), "●" * len(pad.typed), "", True)

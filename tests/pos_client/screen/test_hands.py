@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from playwright.sync_api import expect
 
 from loyalty.ledger import EntryKind
 from tests.pos_client.screen.conftest import BREAD, Counter, height, in_all, open_window, phase
-from tests.support.till import FATIMA, SANNE
+from tests.support.till import FATIMA, JORIS, SANNE
 
 pytestmark = pytest.mark.browser
 
@@ -205,3 +207,29 @@ def test_contrast(counter: Counter) -> None:
             assert len(ratios) > 20
             assert min(ratios) >= 4.5
             assert min(window.evaluate(CONTRAST, ".balance, .action, .action span")) >= 7
+
+
+def test_a_scan_during_a_commit_costs_nobody_a_point(counter: Counter) -> None:
+    """Whoever is first: one booking, to the card that the sale had then; the other card waits for the next sale."""
+    till = counter.runtime.till
+    for number in range(10):
+        counter.scan(SANNE.card)
+        session = counter.sell()
+        before = counter.runtime.journal.head().seq
+        late = threading.Thread(target=counter.scan, args=(JORIS.card,))
+        late.start()
+        if number % 2:
+            counter.page.wait_for_timeout(1)
+        till.commit(session)
+        late.join()
+        assert counter.runtime.journal.head().seq == before + 1
+        entry = counter.runtime.journal.find_all(session=session)[EntryKind.SALE]
+        waiting = till.waiting
+        if entry.account == SANNE.account:
+            assert waiting is not None
+            assert waiting.account == JORIS.account
+        else:
+            assert (entry.account, waiting) == (JORIS.account, None)
+        till.forget_card()
+    counter.page.keyboard.press("Escape")
+    phase(counter, "idle")

@@ -7,8 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Locator, expect
 
+from loyalty.contacts import phone_hash
 from loyalty.ledger import Entry, EntryKind
 from pos_client.pins import MAX_WRONG
+from sync.wire import AccountChange
 from tests.pos_client.screen.conftest import (
     BREAD,
     NARROW,
@@ -23,7 +25,7 @@ from tests.pos_client.screen.conftest import (
     pins,
 )
 from tests.pos_client.screen.test_readers import type_as_a_reader
-from tests.support.till import EAN_FORMAT, JORIS, SANNE, UNKNOWN_CARD, card_text, publish
+from tests.support.till import CARD_KEY, EAN_FORMAT, JORIS, SANNE, UNKNOWN_CARD, card_text, publish
 
 pytestmark = pytest.mark.browser
 
@@ -111,6 +113,28 @@ def test_a_bank_card_number_is_refused_by_hand_too(counter: Counter) -> None:
         counter.page.locator(".digits button", has_text=digit).click()
     counter.page.locator(".action").click()
     expect(counter.page.locator(".message .text")).to_contain_text("bankpas")
+
+
+def test_a_phone_number_finds_its_member_and_nobody_is_said_to_be_nobody(counter: Counter) -> None:
+    hashed = phone_hash("06-12345678", CARD_KEY)
+    change = AccountChange(account=JORIS.account, first_name="Joris", tier=JORIS.tier, points=180, phone=hashed)
+    publish(counter.runtime.mirror, [change], includes_seq=counter.runtime.journal.head().seq)
+    counter.page.keyboard.press("F10")
+    pad(counter, "number")
+    for digit in "0612345679":
+        counter.page.locator(".digits button", has_text=digit).click()
+    counter.page.locator(".action").click()
+    in_all(
+        counter,
+        ".message .text",
+        "Niemand heeft dit telefoonnummer: scan de kaart",
+        "No member has this phone number: please scan the card",
+    )
+    counter.page.keyboard.press("Backspace")
+    counter.page.locator(".digits button", has_text="8").click()
+    counter.page.locator(".action").click()
+    phase(counter, "card")
+    in_all(counter, ".first-name", "Joris", "Joris")
 
 
 def test_a_scan_answers_an_open_pad(counter: Counter) -> None:

@@ -147,11 +147,20 @@ def test_a_port_that_is_taken(run: Callable[..., Result], till: TestTill) -> Non
 
 def test_the_night_says_what_it_did(run: Callable[..., Result], database: Database) -> None:
     assert run("nightly").stdout == (
-        "0 points of 0 members lapsed; points of 0 vested; 0 tiers changed; 0 changes dropped from the feed\n"
+        "0 points of 0 members lapsed; points of 0 vested; 0 tiers changed; "
+        "0 leases reclaimed, 0 granted; 0 changes dropped from the feed\n"
     )
     done = json.loads(run("nightly", "--json").stdout)
     assert done.pop("changes_dropped") == 0
-    counted = dict.fromkeys(("lapsed_accounts", "lapsed_points", "tiers_changed", "vested_accounts"), 0)
+    names = (
+        "lapsed_accounts",
+        "lapsed_points",
+        "tiers_changed",
+        "vested_accounts",
+        "leases_granted",
+        "leases_reclaimed",
+    )
+    counted = dict.fromkeys(names, 0)
     assert done == {**counted, "unreadable": None}
 
 
