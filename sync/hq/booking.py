@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sync.hq import stock, vesting
+from sync.hq import card_orders, stock, vesting
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
 from sync.hq.leases import Wish, grant
@@ -155,6 +155,7 @@ def post(
         (accounts, [moved[account] for account in accounts]),
     )
     _copy(conn, "ledger", _LEDGER, (_row(received, account, terminal, epoch) for received, account in booked))
+    card_orders.carry_out(conn, booked)
     count(conn, booked)
     stock.count(conn, programmes, booked)
     vesting.note(conn, programmes, booked)
