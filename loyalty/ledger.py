@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, model_validator
 
 from loyalty.basket import Basket
+from loyalty.card_orders import CardOrder
 from loyalty.errors import BasketError, ChainBroken, LoyaltyError
 from loyalty.facts import Facts, is_empty
 from loyalty.resolution import Resolution
@@ -30,7 +31,7 @@ class EntryKind(StrEnum):
     SALE = "sale"
     VOID = "void"  # reverses a whole sale, once
     RETURN = "return"  # takes back part of a sale, or all that is left of it
-    ADJUSTMENT = "adjustment"  # points given or taken by a manager, who says why
+    ADJUSTMENT = "adjustment"  # points given or taken, or a card blocked, by a manager who says why
     RESOLUTION = "resolution"  # what a manager decides about a parked entry; adds no points itself
     ENROLMENT = "enrolment"  # the customer with this card became a member; adds no points itself
     ANSWER = "answer"  # what a customer answered to the shop's question after a sale; adds no points
@@ -104,6 +105,8 @@ class Entry(BaseModel):
         default=None, exclude_if=lambda value: value is None
     )
     """For an answer: 0 (certainly not) to 10."""
+    order: CardOrder | None = Field(default=None, exclude_if=is_empty)
+    """For an adjustment of no points: what is done about its card."""
     authority: Annotated[tuple[Authority, ...], Field(max_length=MAX_AUTHORITIES)] = Field(
         default=(), exclude_if=is_empty
     )
@@ -129,6 +132,8 @@ class Entry(BaseModel):
                 raise ValueError(f"expected '{name}' on every {where} and only there, got a {self.kind.value}")
         if self.kind in WORDS and (self.points or self.basket.lines):
             raise ValueError(f"expected a {self.kind.value} without points and goods of its own")
+        if self.order is not None and (self.kind is not EntryKind.ADJUSTMENT or self.points):
+            raise ValueError("expected an order about a card on an adjustment of no points, and only there")
         spent_on = sum(part.points for part in self.authority)
         if self.authority and (self.kind is not EntryKind.SALE or spent_on != self.settlement.points_spent):
             raise ValueError(f"expected authority over the {self.settlement.points_spent} points of a sale")

@@ -15,6 +15,7 @@ from pos_client.logs import set_up_logs
 _COMMANDS = {
     "adjust": "pos_client.commands.adjust:adjust",
     "balance": "pos_client.commands.balance:balance",
+    "block": "pos_client.commands.block:block",
     "cards": "pos_client.commands.cards:cards",
     "config": "pos_client.commands.config:config_group",
     "decode": "pos_client.commands.decode:decode_command",
@@ -30,6 +31,7 @@ _COMMANDS = {
     "programme": "pos_client.commands.programme:programme",
     "receipt": "pos_client.commands.receipt:receipt",
     "report": "pos_client.commands.report:report",
+    "simulate": "pos_client.commands.simulate:simulate",
     "sync": "pos_client.commands.sync:sync_group",
     "till": "pos_client.commands.till:till",
 }

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from threading import RLock
 
+from loyalty.card_orders import CardAction, CardOrder
 from loyalty.ledger import Entry, EntryKind
 from pos_client.drafts import Drafts
 from pos_client.events import EventBus, EventKind
 from pos_client.reckoning import Reckoning, TillError
 from pos_client.session import Booked
+from sync.card_orders import CardTaken
 from sync.journal import Draft, Journal
 from sync.mirror import Mirror
 
@@ -84,9 +86,62 @@ class Corrections:
         with self._lock:
             if done := self._before(EntryKind.ADJUSTMENT, adjustment_id):
                 return done
-            holder = self._reckoning.look_up(card_text).holder
+            card = self._reckoning.look_up(card_text).holder.card
+        return self.adjust_card(adjustment_id, card, points, reason=reason, approver=approver)
+
+    def adjust_card(self, adjustment_id: str, card: str, points: int, *, reason: str, approver: str) -> Booked:
+        """As `adjust`, for the card with token `card`, whose member was looked up before.
+
+        Raises:
+            TillError, StoreFull, StoreError: as `adjust`.
+        """
+        with self._lock:
+            if done := self._before(EntryKind.ADJUSTMENT, adjustment_id):
+                return done
+            holder = self._mirror.find(card)
             draft = self._drafts.adjustment(adjustment_id, holder, points, reason, approver)
             booked = self._book(draft, EventKind.POINTS_ADJUSTED)
+        self._on_booked()
+        return booked
+
+    def order_card(
+        self,
+        order_id: str,
+        card: str,
+        action: CardAction,
+        *,
+        new_card_text: str | None = None,
+        reason: str,
+        approver: str,
+    ) -> Booked:
+        """Block the card with token `card`, let it in again, or give its member another in its place.
+
+        It counts at this till at once, and everywhere when head office has heard of it.
+
+        Args:
+            order_id: the same id again is the same order.
+            new_card_text: for a replacement, and only then: the new card's number.
+
+        Raises:
+            TillError: `adjustment_incomplete`, `member_unknown`, `card_taken`: the new card is somebody's already;
+                `new_card_wanted`: none was given for a replacement, or one for something else.
+            CardFormatError, CredentialRefused: the new card is none.
+            StoreFull, StoreError: nothing was booked.
+        """
+        with self._lock:
+            if done := self._before(EntryKind.ADJUSTMENT, order_id):
+                return done
+            if (new_card_text is not None) != (action is CardAction.REPLACE):
+                raise TillError("new_card_wanted", "expected a new card for a replacement, and only for one")
+            new = self._reckoning.look_up(new_card_text).holder if new_card_text is not None else None
+            if new is not None and (new.known or new.card == card):
+                raise TillError("card_taken", "the new card belongs to a member already: take one that nobody has")
+            order = CardOrder(action=action, new_card=new.card if new else None)
+            draft = self._drafts.card_order(order_id, self._mirror.find(card), order, reason, approver)
+            try:
+                booked = self._book(draft, EventKind.POINTS_ADJUSTED)
+            except CardTaken as error:
+                raise TillError("card_taken", str(error)) from error
         self._on_booked()
         return booked
 

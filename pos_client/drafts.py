@@ -10,6 +10,7 @@ import structlog
 import uuid6
 
 from loyalty.basket import Basket
+from loyalty.card_orders import CardOrder
 from loyalty.errors import RewardRefused
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme_members import Credential, CredentialPolicy
@@ -124,6 +125,23 @@ class Drafts:
         whose = _Whose(holder.card, holder.account, tier, programme.id, programme.version)
         draft = self._draft(adjustment_id, EntryKind.ADJUSTMENT, whose, made.basket, made.settlement)
         return replace(draft, reason=reason.strip(), approver=approver.strip())
+
+    def card_order(self, order_id: str, holder: Holder, order: CardOrder, reason: str, approver: str) -> Draft:
+        """What a manager orders about the card of `holder`.
+
+        Raises:
+            TillError: `adjustment_incomplete` without a reason and an approver, `member_unknown`; `no_programme`.
+        """
+        if not reason.strip() or not approver.strip():
+            raise TillError("adjustment_incomplete", "blocking a card needs a reason and who approves it")
+        if holder.account is None:
+            raise TillError("member_unknown", "this card belongs to no member that this till knows")
+        programme = self._reckoning.programme()
+        made = nothing(programme.currency)
+        tier = programme.tier(holder.tier or "").id
+        whose = _Whose(holder.card, holder.account, tier, programme.id, programme.version)
+        draft = self._draft(order_id, EntryKind.ADJUSTMENT, whose, made.basket, made.settlement)
+        return replace(draft, order=order, reason=reason.strip(), approver=approver.strip())
 
     def resolution(self, decision_id: str, what: Resolution, card: str, reason: str, approver: str) -> Draft:
         """What a manager decides about a parked entry; `card` is that entry's, as a token.

@@ -17,6 +17,7 @@ from pos_client.app import StartError, build_runtime, open_store
 from pos_client.config import Config
 from pos_client.device_settings import build_devices
 from pos_client.devices import DeviceBoard
+from pos_client.manager import mounting
 from pos_client.plugin.api import create_api, end_streams
 from pos_client.plugin.token import TokenError, read_or_create
 from pos_client.runtime import Runtime
@@ -38,8 +39,9 @@ def build_supervisor(config: Config, board: DeviceBoard) -> Supervisor:
 
 
 def create_app(runtime: Runtime, token: str) -> FastAPI:
-    """The loopback web application: the API under /v1 and the cashier screen at /."""
+    """The loopback web application: the API under /v1, the manager's pages at /manager, the cashier screen at /."""
     app = create_api(runtime, token)
+    mounting.mount(runtime)
     cashier.mount(app, runtime)
     return app
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ import structlog
 import tenacity
 
 from sync.backups import Backup, back_up
+from sync.calls import Calls
 from sync.epochs import Epochs, Notice
 from sync.errors import OtherVersion, Rejected, ServerFault, StoreError, SyncError, TransportError
 from sync.holds import tell_head_office
@@ -26,7 +28,6 @@ from sync.settling import Settling
 from sync.snapshot import Snapshots
 from sync.store import Store
 from sync.terminal import Terminal, wall_ms
-from sync.transport import Transport
 
 FEED = "till"
 MAX_BACKOFF_S = 300
@@ -105,14 +106,23 @@ class Agent:
         self,
         store: Store,
         terminal: Terminal,
-        transport: Transport,
+        transport: Calls,
         *,
         poll_s: int,
         on_state: Callable[[SyncState], None] = lambda _: None,
         now_ms: Callable[[], int] = wall_ms,
         night: Window | None = None,
         on_night: Callable[[NightReport], None] = lambda _: None,
+        steady_s: Callable[[], float] = time.monotonic,
+        resumed: bool = False,
     ) -> None:
+        """Sync nothing yet.
+
+        Args:
+            now_ms: this till's clock, Unix ms UTC.
+            steady_s: seconds that only go forward, from anywhere: what answers are timed by.
+            resumed: an agent on this journal asked head office where it stands, and nobody else wrote since.
+        """
         self._store = store
         self._transport = transport
         self._journal = Journal(store, terminal)
@@ -126,9 +136,9 @@ class Agent:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._sender = Sender(store, terminal, transport, self._journal, now_ms)
+        self._sender = Sender(store, terminal, transport, self._journal, now_ms, steady_s=steady_s)
         self._epochs = Epochs(store)
-        self._settling = Settling(self._epochs, self._journal, transport, now_ms)
+        self._settling = Settling(self._epochs, self._journal, transport, now_ms, asked=resumed)
         self._nights = Nights(store, terminal.terminal, night) if night else None
         self._on_night = on_night
         self.state = SyncState(online=False, since_ms=now_ms())
@@ -331,13 +341,19 @@ class Agent:
         self._on_state(self.state)
 
 
-_full_jitter = tenacity.wait_random_exponential(multiplier=1, max=MAX_BACKOFF_S)
-
-
 def _delay(attempt: tenacity.RetryCallState) -> float:
-    """Seconds before the next try: exponential with full jitter, at least what head office asked for."""
-    error = attempt.outcome.exception() if attempt.outcome else None
+    return pause_s(attempt.attempt_number, attempt.outcome.exception() if attempt.outcome else None, random.uniform)
+
+
+def pause_s(tries: int, error: BaseException | None, uniform: Callable[[float, float], float]) -> float:
+    """Seconds before the next try: exponential with full jitter, at least what head office asked for.
+
+    Args:
+        tries: how often it failed in a row, from 1.
+        uniform: a number by chance between two.
+    """
     if isinstance(error, (Rejected, OtherVersion)):
         return MAX_BACKOFF_S  # it will not mend by itself; the state already says what to do
     wanted = error.retry_after_s if isinstance(error, ServerFault) else None
-    return max(_full_jitter(attempt), wanted or 0)
+    longest = min(MAX_BACKOFF_S, 2 ** min(tries - 1, 16))
+    return max(uniform(0, longest), wanted or 0)

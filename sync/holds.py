@@ -12,6 +12,7 @@ import structlog
 
 from loyalty.errors import RewardRefused
 from loyalty.spending import AuthorityKind, SetAside
+from sync.calls import Calls
 from sync.errors import Rejected, TransportError
 from sync.leases import Leases
 from sync.store import Store
@@ -143,7 +144,7 @@ class HoldDesk:
             connection.execute("DELETE FROM hold WHERE hold = ?", (hold,))
 
 
-def tell_head_office(store: Store, transport: Transport, now_ms: int) -> None:
+def tell_head_office(store: Store, transport: Calls, now_ms: int) -> None:
     """Give back the holds that are free, and tell which leases are closed. A part of the agent's round.
 
     Raises:

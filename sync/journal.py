@@ -9,12 +9,14 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from loyalty.basket import Basket
+from loyalty.card_orders import CardOrder
 from loyalty.errors import RewardRefused
 from loyalty.facts import Facts
 from loyalty.ledger import GENESIS, Clock, Entry, EntryKind, chain
 from loyalty.resolution import Resolution
 from loyalty.settlement import Settlement
 from loyalty.spending import Authority
+from sync.card_orders import carry_out
 from sync.errors import StoreError
 from sync.inbox import note_decision
 from sync.leases import spend
@@ -58,6 +60,7 @@ class Draft:
     approver: str | None = None
     resolves: Resolution | None = None
     authority: tuple[Authority, ...] = ()
+    order: CardOrder | None = None
     consent: str | None = None
     answer: int | None = None
 
@@ -115,6 +118,7 @@ class Journal:
 
         Raises:
             CouponUsed: a single-use code of the sale was used here before; nothing was written.
+            CardTaken: an order that gives a member somebody else's card; nothing was written.
             DecidedBefore: a resolution of an entry that waits for nobody here any more; nothing was written.
             StoreFull, StoreError: nothing was written.
         """
@@ -167,6 +171,7 @@ class Journal:
         connection.execute("UPDATE head SET seq = ?, digest = ?", (entry.seq, head))
         self._use_coupons(connection, entry)
         spend(connection, entry)
+        carry_out(connection, entry)
         if entry.resolves is not None:
             note_decision(connection, entry, head)
         self._give(connection, entry)

@@ -11,6 +11,7 @@ from typing import Any
 from loyalty.errors import ProgrammeError
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
+from sync.card_orders import keep as keep_orders
 from sync.errors import OtherVersion
 from sync.inbox import take_over
 from sync.leases import doubt_leases, keep_lease
@@ -249,6 +250,8 @@ class Mirror:
                         row = stock_row(change, page.epoch, page.includes_seq)
                         connection.execute(PUT_STOCK + _UNLESS_OLDER, row)
                         forget_given(connection, change, page.epoch, page.includes_seq)
+            if any(isinstance(change, CardChange) for change in page.changes):
+                keep_orders(connection, page.epoch, page.includes_seq)
             # Every page is word from head office: a till that sells nothing must not look out of touch.
             connection.execute(
                 "UPDATE feed SET cursor = ?, last_contact_ms = ?, clock_offset_ms = ?",

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import structlog
 
+from sync.calls import Calls
 from sync.epochs import Epochs
 from sync.errors import Rejected, ServerFault, Unreachable
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.store import Store
 from sync.terminal import Terminal, boot_id, read_clock
-from sync.transport import Transport
 from sync.wire import MAX_BATCH_ENTRIES, Batch, BatchAnswer, ClockReading, Outcome, fit_batch
 
 FIRST_BATCH = 125
@@ -53,7 +53,14 @@ class Sender:
     """The way of a till's entries to head office. For one thread at a time."""
 
     def __init__(
-        self, store: Store, terminal: Terminal, transport: Transport, journal: Journal, now_ms: Callable[[], int]
+        self,
+        store: Store,
+        terminal: Terminal,
+        transport: Calls,
+        journal: Journal,
+        now_ms: Callable[[], int],
+        *,
+        steady_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._terminal = terminal
@@ -62,6 +69,7 @@ class Sender:
         self._mirror = Mirror(store)
         self._epochs = Epochs(store)
         self._now_ms = now_ms
+        self._steady_s = steady_s
         self._most = MAX_BATCH_ENTRIES
         self._size = FIRST_BATCH
         self._under_way: Batch | None = None
@@ -78,7 +86,7 @@ class Sender:
         batch = self._under_way = self._under_way or self._make()
         if batch is None:
             return None
-        started = time.monotonic()
+        started = self._steady_s()
         try:
             answer = self._transport.send(batch)
         except ServerFault as error:
@@ -94,7 +102,7 @@ class Sender:
                 self._smaller(batch)
                 return Sent()
             raise
-        self._fit_to(time.monotonic() - started)
+        self._fit_to(self._steady_s() - started)
         self._parked_in_a_row = 0
         return self._take(batch, answer)
 

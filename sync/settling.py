@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import structlog
 
+from sync.calls import Calls
 from sync.epochs import Declared, Doubt, Epochs
 from sync.errors import Rejected, TransportError
 from sync.journal import Journal
 from sync.terminal import wall_ms
-from sync.transport import Transport
 
 log = structlog.get_logger("spaarpunt.sync")
 
@@ -19,13 +19,19 @@ class Settling:
     """Where the journal stands, between one till and head office. For one thread at a time."""
 
     def __init__(
-        self, epochs: Epochs, journal: Journal, transport: Transport, now_ms: Callable[[], int] = wall_ms
+        self,
+        epochs: Epochs,
+        journal: Journal,
+        transport: Calls,
+        now_ms: Callable[[], int] = wall_ms,
+        *,
+        asked: bool = False,
     ) -> None:
         self._epochs = epochs
         self._journal = journal
         self._transport = transport
         self._now_ms = now_ms
-        self._asked = False
+        self._asked = asked
 
     def settle(self) -> None:
         """Ask once after the start, and whenever this journal is in doubt, how far head office has it.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sync.card_orders import keep as keep_orders
 from sync.errors import ServerFault
 from sync.inbox import take_over_all
 from sync.leases import replace_leases
@@ -118,6 +119,8 @@ class Snapshots:
                 replace_leases(connection, part)
             else:
                 _replace(connection, _KEPT[part.section], part)
+                if part.section is Section.CARDS:
+                    keep_orders(connection, part.epoch, part.includes_seq)
             connection.execute(
                 "UPDATE feed SET last_contact_ms = ?, clock_offset_ms = ?", (now_ms, part.as_of_ms - now_ms)
             )

@@ -63,7 +63,7 @@ class Stories:
         cards = [token for token, _ in person.cards]
         marks = ", ".join("?" * len(cards))
         rows = self._store.rows(
-            f"{_LINES} WHERE j.kind <> 'resolution' AND (j.account = ? OR j.card IN ({marks})) "
+            f"{_LINES} WHERE j.kind NOT IN ('resolution', 'answer') AND (j.account = ? OR j.card IN ({marks})) "
             "ORDER BY j.epoch DESC, j.seq DESC LIMIT ?",
             (holder.account, *cards, most),
         )

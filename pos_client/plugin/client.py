@@ -25,6 +25,7 @@ from pos_client.plugin.messages import (
     EventAnswer,
     ExchangedAnswer,
     InboxAnswer,
+    OrderCard,
     Problem,
     QuoteAnswer,
     StatusAnswer,
@@ -176,6 +177,10 @@ class TillClient:
     def adjust(self, request: Adjust) -> AdjustedAnswer:
         """Give or take points on a manager's word."""
         return self._call(AdjustedAnswer, "POST", "/v1/adjustments", _body(request))
+
+    def order_card(self, request: OrderCard) -> AdjustedAnswer:
+        """Block a card, let it in again, or replace it, on a manager's word."""
+        return self._call(AdjustedAnswer, "POST", "/v1/cards", _body(request))
 
     def inbox(self, *, everything: bool = False) -> InboxAnswer:
         """What head office did not book in this store."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pos_client.plugin.answers import adjusted_answer, decided_answer
-from pos_client.plugin.messages import Adjust, AdjustedAnswer, Approved, Decide, DecidedAnswer
+from pos_client.plugin.messages import Adjust, AdjustedAnswer, Approved, Decide, DecidedAnswer, OrderCard
 from pos_client.runtime import Runtime
 
 
@@ -15,6 +15,20 @@ def adjust(runtime: Runtime, body: Adjust) -> AdjustedAnswer:
     """
     approver = _approver(runtime, body)
     done = runtime.till.corrections.adjust(body.id, body.card, body.points, reason=body.reason, approver=approver)
+    return adjusted_answer(runtime, done)
+
+
+def order_card(runtime: Runtime, body: OrderCard) -> AdjustedAnswer:
+    """Block a member's card, let it in again, or replace it.
+
+    Raises:
+        TillError: `no_manager`, `approval_wrong`, `approval_locked`, and as `Corrections.order_card`.
+    """
+    approver = _approver(runtime, body)
+    card = runtime.till.reckoning.look_up(body.card).holder.card
+    done = runtime.till.corrections.order_card(
+        body.id, card, body.action, new_card_text=body.new_card, reason=body.reason, approver=approver
+    )
     return adjusted_answer(runtime, done)
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 
 from pos_client.plugin import decisions
 from pos_client.plugin.answers import parked_answer
-from pos_client.plugin.messages import Adjust, AdjustedAnswer, Decide, DecidedAnswer, InboxAnswer
+from pos_client.plugin.messages import Adjust, AdjustedAnswer, Decide, DecidedAnswer, InboxAnswer, OrderCard
 from pos_client.plugin.sales import Running
 
 router = APIRouter(prefix="/v1", tags=["manager"])
@@ -20,6 +20,12 @@ Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 def adjust(runtime: Running, body: Adjust) -> AdjustedAnswer:
     """Give points to a member, or take them (negative). Asking again with the same id changes nothing."""
     return decisions.adjust(runtime, body)
+
+
+@router.post("/cards")
+def order_card(runtime: Running, body: OrderCard) -> AdjustedAnswer:
+    """Block a member's card, let it in again, or replace it. Asking again with the same id changes nothing."""
+    return decisions.order_card(runtime, body)
 
 
 @router.get("/inbox")

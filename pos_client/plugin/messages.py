@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt
 
 from loyalty.basket import MAX_MINOR
+from loyalty.card_orders import CardAction
 from loyalty.resolution import Action
 from pos_client.session import SessionState
 from sync.agent import NightReport, SyncReport
@@ -109,6 +110,15 @@ class Adjust(Approved):
 
     card: Annotated[str, Field(min_length=1, max_length=256, repr=False)]
     points: Annotated[int, Field(strict=True, ge=-MAX_ADJUSTMENT, le=MAX_ADJUSTMENT)]
+
+
+class OrderCard(Approved):
+    """POST /v1/cards."""
+
+    card: Annotated[str, Field(min_length=1, max_length=256, repr=False)]
+    action: CardAction
+    new_card: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(default=None, repr=False)
+    """For a replacement: the card that takes its place."""
 
 
 class Decide(Approved):

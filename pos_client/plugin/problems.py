@@ -70,6 +70,8 @@ STATUS: Mapping[str, int] = {
     "approval_wrong": 403,
     "approval_locked": 429,
     "adjustment_incomplete": 422,
+    "card_taken": 409,
+    "new_card_wanted": 422,
     "parked_unknown": 404,
     "decided_before": 409,
     "action_refused": 409,

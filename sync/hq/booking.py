@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
-from sync.hq import stock, vesting
+from sync.hq import card_orders, stock, vesting
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
 from sync.hq.leases import Wish, grant
@@ -125,7 +125,15 @@ def _copy(conn: Connection, table: str, columns: Columns, rows: Iterable[Sequenc
             copy.write_row(row)
 
 
-def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, verdicts: Sequence[Verdict]) -> None:
+def post(
+    conn: Connection,
+    programmes: Programmes,
+    terminal: str,
+    epoch: int,
+    verdicts: Sequence[Verdict],
+    *,
+    now: datetime,
+) -> None:
     """Book what is not parked, under the numbers of `terminal` and `epoch`. Within the caller's transaction."""
     booked = [(received, account) for received, account, parking in verdicts if account and parking is None]
     if not booked:
@@ -147,10 +155,10 @@ def post(conn: Connection, programmes: Programmes, terminal: str, epoch: int, ve
         (accounts, [moved[account] for account in accounts]),
     )
     _copy(conn, "ledger", _LEDGER, (_row(received, account, terminal, epoch) for received, account in booked))
+    card_orders.carry_out(conn, booked)
     count(conn, booked)
     stock.count(conn, programmes, booked)
     vesting.note(conn, programmes, booked)
-    now = datetime.now(UTC)
     settle_spending(conn, booked, now)
     if programme is not None and programme.tier_policy is not None:
         upgrade(conn, programme, accounts, now.date())

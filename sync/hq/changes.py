@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
@@ -68,11 +68,14 @@ class Feed:
         return place
 
 
-def changes(conn: Connection, terminal: str, feed: str, cursor: str) -> ChangesPage:
+def changes(conn: Connection, terminal: str, feed: str, cursor: str, now: datetime | None = None) -> ChangesPage:
     """The next page of `feed` after `cursor` ("" from the start) for `terminal`.
 
     What changed several times is on the page once. Everything on it is as of one moment (one database snapshot), and
     `includes_seq` is the terminal's watermark at that same moment.
+
+    Args:
+        now: head office's time, UTC; the present when None.
 
     Raises:
         Refused: `unknown_feed`, and as `Feed.place`.
@@ -85,7 +88,7 @@ def changes(conn: Connection, terminal: str, feed: str, cursor: str) -> ChangesP
         epoch, durable_to = watermark(conn, terminal)
         read = read_feed(conn)
         after = read.place(cursor)
-        as_of_ms = time.time_ns() // 1_000_000
+        as_of_ms = int((now or datetime.now(UTC)).timestamp() * 1000)
         rows = conn.execute(
             "SELECT tx, position, subject, key, coalesce(terminal_id, %s) = %s FROM feed "
             f"WHERE (tx, position) > (%s, %s) AND {SETTLED} "

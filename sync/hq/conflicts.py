@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from loyalty.ledger import chain
 from sync.hq.database import Connection
@@ -31,7 +30,7 @@ def keep_evidence(conn: Connection, batch: Batch, reason: str) -> None:
     )
 
 
-def park_conflict(conn: Connection, batch: Batch, raws: Sequence[bytes]) -> list[Result]:
+def park_conflict(conn: Connection, batch: Batch, raws: Sequence[bytes], now: datetime) -> list[Result]:
     """Park each entry of the batch that is not here with the same digest; returns the verdict on each.
 
     The same entry is parked once however often it comes. One transaction, with the terminal's stream locked.
@@ -50,7 +49,7 @@ def park_conflict(conn: Connection, batch: Batch, raws: Sequence[bytes]) -> list
         ).fetchone()
         assert row is not None
         place = row[0]
-        today = datetime.now(UTC).date()
+        today = now.date()
         results = []
         digest = bytes.fromhex(batch.prev_digest)
         for seq, raw in enumerate(raws, batch.from_seq):
@@ -92,7 +91,7 @@ def _park(conn: Connection, terminal: str, place: int, received: Received) -> in
     return new
 
 
-def late_answer(batch: Batch, results: Sequence[Result], next_poll_s: int) -> BatchAnswer:
+def late_answer(batch: Batch, results: Sequence[Result], next_poll_s: int, now: datetime) -> BatchAnswer:
     """The answer to entries of an epoch that the terminal has left: all of them are safe here, none is asked for again.
 
     No balances: what was booked since in the present epoch would be counted in them.
@@ -103,5 +102,5 @@ def late_answer(batch: Batch, results: Sequence[Result], next_poll_s: int) -> Ba
         results=tuple(results),
         balances=(),
         next_poll_s=next_poll_s,
-        server_time_ms=time.time_ns() // 1_000_000,
+        server_time_ms=int(now.timestamp() * 1000),
     )

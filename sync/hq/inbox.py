@@ -245,7 +245,7 @@ def _approve(conn: Connection, programmes: Programmes, parked: _Parked) -> tuple
 
 def _book(conn: Connection, programmes: Programmes, parked: _Parked, received: Received, account: str) -> None:
     verdict = (received, account, None)
-    post(conn, programmes, parked.terminal, parked.epoch, [verdict])
+    post(conn, programmes, parked.terminal, parked.epoch, [verdict], now=datetime.now(UTC))
     conn.execute(f"UPDATE received SET account_id = %s WHERE {_KEY}", (account, *parked.key))
     conn.execute(f"UPDATE parked SET account_id = %s WHERE {_KEY}", (account, *parked.key))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,7 +50,9 @@ class _Conflict(Exception):
         super().__init__(text)
 
 
-def book(conn: Connection, programmes: Programmes, batch: Batch, *, unread: bool = False) -> BatchAnswer:
+def book(
+    conn: Connection, programmes: Programmes, batch: Batch, *, unread: bool = False, now: datetime | None = None
+) -> BatchAnswer:
     """Book `batch` and say what became of each entry.
 
     Entries below the watermark with the digest known here are duplicates and answered as the first time; new ones are
@@ -60,11 +61,13 @@ def book(conn: Connection, programmes: Programmes, batch: Batch, *, unread: bool
     Args:
         conn: a pooled connection, outside any transaction.
         unread: park what is new as `server_fault`, without looking into it.
+        now: head office's time, UTC; the present when None.
 
     Raises:
         Refused: `gap` when entries between the watermark and the batch are missing; `stream_conflict` when the batch
             contradicts what this terminal sent before (a restored or cloned till). The latter is kept as evidence.
     """
+    given, now = now, now or datetime.now(UTC)
     raws = [text.encode() for text in batch.entries]
     retrying = Retrying(
         retry=retry_if_exception_type((SerializationFailure, DeadlockDetected, UniqueViolation)),
@@ -77,18 +80,18 @@ def book(conn: Connection, programmes: Programmes, batch: Batch, *, unread: bool
         for attempt in retrying:
             with attempt, conn.transaction():
                 try:
-                    booked = _book(conn, programmes, batch, raws, sure_ids=sure_ids, unread=unread)
+                    booked = _book(conn, programmes, batch, raws, now, sure_ids=sure_ids, unread=unread)
                 except UniqueViolation:
                     sure_ids = True
                     raise
     except _Conflict as conflict:
         if conflict.late:
-            return late_answer(batch, park_conflict(conn, batch, raws), NEXT_POLL_S)
+            return late_answer(batch, park_conflict(conn, batch, raws, now), NEXT_POLL_S, now)
         keep_evidence(conn, batch, str(conflict))
         if conflict.diverges:
-            park_conflict(conn, batch, raws)
+            park_conflict(conn, batch, raws, now)
         raise Refused(409, "stream_conflict", f"{conflict}; the batch is kept for the store manager") from conflict
-    return _answer(conn, booked)
+    return _answer(conn, booked, given or datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class _Booked:
     accounts: list[str]
 
 
-def _answer(conn: Connection, booked: _Booked) -> BatchAnswer:
+def _answer(conn: Connection, booked: _Booked, now: datetime) -> BatchAnswer:
     """The answer to a batch, once it is safe: while balances are looked up nobody has to wait for its accounts."""
     # Validated in one go: a model made for each entry and each balance takes twice as long.
     return BatchAnswer.model_validate(
@@ -110,14 +113,21 @@ def _answer(conn: Connection, booked: _Booked) -> BatchAnswer:
             "results": booked.results,
             "balances": _balances(conn, booked.accounts),
             "next_poll_s": NEXT_POLL_S,
-            "server_time_ms": time.time_ns() // 1_000_000,
+            "server_time_ms": int(now.timestamp() * 1000),
             "feeds": {"till": newest_cursor(conn)},
         }
     )
 
 
 def _book(
-    conn: Connection, programmes: Programmes, batch: Batch, raws: Sequence[bytes], *, sure_ids: bool, unread: bool
+    conn: Connection,
+    programmes: Programmes,
+    batch: Batch,
+    raws: Sequence[bytes],
+    now: datetime,
+    *,
+    sure_ids: bool,
+    unread: bool,
 ) -> _Booked:
     stream = _lock_stream(conn, batch)
     before = _known(conn, batch, stream)
@@ -125,7 +135,7 @@ def _book(
         digests = _check_chain(batch, raws, stream, before)
     except _Conflict as conflict:
         raise _Conflict(str(conflict), late=stream.closed, diverges=conflict.diverges) from conflict
-    today = datetime.now(UTC).date()
+    today = now.date()
     fresh = [
         leave_unread(seq, raw, digest, today=today)
         if unread
@@ -150,7 +160,7 @@ def _book(
             parking, accounts = _resolved(conn, programmes, batch, part[0], resolution)
             judged = [(part[0], None, parking)]
             moved.update(accounts)
-        _store(conn, programmes, batch, judged)
+        _store(conn, programmes, batch, judged, now)
         verdicts += judged
     moved |= {known_before.account for known_before in again} | {account for _, account, _ in verdicts}
     return _Booked(
@@ -267,10 +277,10 @@ def _check_chain(batch: Batch, raws: Sequence[bytes], stream: Stream, before: di
     return digests
 
 
-def _store(conn: Connection, programmes: Programmes, batch: Batch, verdicts: Sequence[Verdict]) -> None:
+def _store(conn: Connection, programmes: Programmes, batch: Batch, verdicts: Sequence[Verdict], now: datetime) -> None:
     """Write the verdicts: what was received, what is parked of it, and the bookings."""
     keep(conn, batch.terminal, batch.epoch, verdicts)
-    post(conn, programmes, batch.terminal, batch.epoch, verdicts)
+    post(conn, programmes, batch.terminal, batch.epoch, verdicts, now=now)
 
 
 def _result(seq: int, parking: Parking | None) -> dict[str, object]:

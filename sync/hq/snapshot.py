@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from sync.hq.changes import newest_cursor, read_feed, watermark
 from sync.hq.database import Connection, Database
@@ -96,16 +96,19 @@ def begin(conn: Connection, cursor: str, section: str, after: str) -> Start:
     return Start(cursor, Section(section), after)
 
 
-def parts(database: Database, terminal: str, start: Start) -> Iterator[SnapshotPart]:
+def parts(database: Database, terminal: str, start: Start, now: datetime | None = None) -> Iterator[SnapshotPart]:
     """Each part from `start` to the end, for `terminal`; no connection is held between two.
 
     Balances are at least as new as the cursor, each part's of one moment, which is also that of its `includes_seq`.
+
+    Args:
+        now: head office's time, UTC; the present when None.
     """
     with database.connection() as conn:
         total = _total(conn)
     while True:
         with database.connection() as conn:
-            part = _part(conn, terminal, start, total)
+            part = _part(conn, terminal, start, total, now or datetime.now(UTC))
         yield part
         if part.is_last:
             return
@@ -115,11 +118,10 @@ def parts(database: Database, terminal: str, start: Start) -> Iterator[SnapshotP
             start = replace(start, after=part.upto)
 
 
-def _part(conn: Connection, terminal: str, start: Start, total: int) -> SnapshotPart:
+def _part(conn: Connection, terminal: str, start: Start, total: int, now: datetime) -> SnapshotPart:
     with conn.transaction():
         conn.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         epoch, durable_to = watermark(conn, terminal)
-        as_of_ms = time.time_ns() // 1_000_000
         rows, upto = _read(conn, terminal, start.section, start.after)
     return SnapshotPart(
         cursor=start.cursor,
@@ -130,7 +132,7 @@ def _part(conn: Connection, terminal: str, start: Start, total: int) -> Snapshot
         total=total,
         epoch=epoch,
         includes_seq=durable_to,
-        as_of_ms=as_of_ms,
+        as_of_ms=int(now.timestamp() * 1000),
     )
 
 

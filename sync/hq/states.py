@@ -33,7 +33,7 @@ _PROGRAMMES = "SELECT document FROM programme "
 
 def named_accounts(conn: Connection, names: Sequence[str]) -> Iterator[AccountChange]:
     """The accounts of these ids that there are, in any order."""
-    return _accounts(conn, "WHERE a.account_id = ANY(%s)", list(names))
+    return _accounts(conn, "WHERE a.account_id = ANY(%s)", list(names)) if names else iter(())
 
 
 def accounts_after(conn: Connection, name: str, most: int) -> list[AccountChange]:
@@ -44,7 +44,7 @@ def accounts_after(conn: Connection, name: str, most: int) -> list[AccountChange
 
 def named_cards(conn: Connection, tokens: Sequence[str]) -> Iterator[CardChange]:
     """The cards of these tokens that there are, in any order."""
-    return _cards(conn, "WHERE token = ANY(%s)", list(tokens))
+    return _cards(conn, "WHERE token = ANY(%s)", list(tokens)) if tokens else iter(())
 
 
 def cards_after(conn: Connection, token: str, most: int) -> list[CardChange]:
@@ -54,7 +54,7 @@ def cards_after(conn: Connection, token: str, most: int) -> list[CardChange]:
 
 def named_programmes(conn: Connection, versions: Sequence[int]) -> Iterator[ProgrammeChange]:
     """The programmes of these versions that there are, in any order."""
-    return _programmes(conn, "WHERE version = ANY(%s)", list(versions))
+    return _programmes(conn, "WHERE version = ANY(%s)", list(versions)) if versions else iter(())
 
 
 def programmes_after(conn: Connection, version: int, most: int) -> list[ProgrammeChange]:
@@ -64,6 +64,8 @@ def programmes_after(conn: Connection, version: int, most: int) -> list[Programm
 
 def named_stocks(conn: Connection, rewards: Sequence[str]) -> list[StockChange]:
     """What was given of these rewards."""
+    if not rewards:
+        return []
     rows = conn.execute("SELECT reward, given FROM reward_given WHERE reward = ANY(%s)", (list(rewards),))
     return [StockChange(reward=reward, given=given) for reward, given in rows]
 

@@ -13,6 +13,7 @@ import uuid6
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from loyalty.basket import Basket, Line
+from loyalty.card_orders import CardOrder
 from loyalty.facts import Facts
 from loyalty.ledger import GENESIS, Clock, Entry, EntryKind, chain
 from loyalty.programme import Programme
@@ -178,6 +179,26 @@ class Chain:
             resolves=what,
             reason=reason,
             approver=approver,
+        )
+
+    def order(self, what: CardOrder, card: str, account: str) -> Entry:
+        """Append what a manager orders about a card."""
+        rules = programme()
+        made = nothing(rules.currency)
+        return self._append(
+            kind=EntryKind.ADJUSTMENT,
+            card=card,
+            account=account,
+            tier="basic",
+            business_date=DAY,
+            programme=rules.id,
+            programme_version=rules.version,
+            basket=made.basket,
+            settlement=made.settlement,
+            points=0,
+            reason="lost",
+            approver="Wil",
+            order=what,
         )
 
     def decide(self, seq: int, action: Action, account: str | None = None) -> Resolution:

@@ -72,3 +72,11 @@ def test_report(runtime: Runtime, run: Command) -> None:
     empty = json.loads(run("report", "--date", "2026-01-31", "--json").stdout)
     assert (empty["day"], empty["entries"]) == ("2026-01-31", 0)
     assert run("report", "--date", "yesterday", code=2).exit_code == 2
+
+
+def test_report_as_files(runtime: Runtime, run: Command, tmp_path: Path) -> None:
+    sell(runtime, SANNE.card, minor=1000)
+    run("report", "--pdf", str(tmp_path / "day.pdf"), "--csv", str(tmp_path / "day.csv"))
+    assert (tmp_path / "day.pdf").read_bytes().startswith(b"%PDF-")
+    assert "entries,sales,1,15," in (tmp_path / "day.csv").read_text(encoding="utf-8")
+    assert "could not be written" in run("report", "--pdf", str(tmp_path / "no" / "day.pdf"), code=1).output

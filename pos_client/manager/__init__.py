@@ -1,0 +1,1 @@
+"""The store manager's pages at `/manager`, behind a manager's PIN."""

@@ -1,0 +1,194 @@
+"""The manager's pages in a real browser: both sizes, light and dark, Dutch and English; axe finds nothing serious."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.pos_client.manager.conftest import LOOKS, Office, enter, go, look_up
+from tests.pos_client.office.conftest import EMAIL, PHONE, sell
+from tests.support.till import EAN_FORMAT, FATIMA, JORIS, NOOR, SANNE, card_text
+
+pytestmark = pytest.mark.browser
+
+
+def serious(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{violation['id']}: {node['html'][:200]}"
+        for violation in found
+        if violation["impact"] in {"serious", "critical"}
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_looks_well_and_is_accessible(office: Office, look: str) -> None:
+    page = office.windows[look]
+    gate = office.open(look)
+    try:
+        expect(gate.locator("h1")).to_be_visible()
+        office.picture("pin", look, gate)
+        assert serious(gate) == []
+    finally:
+        gate.context.close()
+    look_up(page, SANNE.card)
+    expect(page.locator("h1")).to_have_text("Sanne")
+    office.picture("member", look, page)
+    assert serious(page) == []
+    page.locator("summary").first.click()
+    office.picture("adjust", look, page)
+    assert serious(page) == []
+    look_up(page, PHONE)
+    expect(page.locator("tbody tr")).to_have_count(2)
+    office.picture("found", look, page)
+    for number, name in enumerate(("lookup", "today", "inbox", "devices", "sync")):
+        go(page, number)
+        expect(page.locator("h1")).to_be_visible()
+        office.picture(name, look, page)
+        assert serious(page) == []
+    go(page, 2)
+    page.locator("tbody tr").last.locator("button").click()
+    expect(page.locator("select[name=action]")).to_be_visible()
+    office.picture("decide", look, page)
+    assert serious(page) == []
+
+
+def test_looking_up_by_anything(office: Office) -> None:
+    page = office.page
+    receipt = sell(office.runtime, SANNE.card, minor=1900)
+    for text in (SANNE.card, EMAIL, receipt):
+        go(page, 3)
+        look_up(page, text)
+        expect(page.locator("header input")).to_have_value("")  # no card number stays, and the next scan comes alone
+        expect(page.locator("h1")).to_have_text("Sanne")
+    expect(page.locator("tbody tr").first).to_contain_text("This receipt")
+    expect(page.locator("tbody tr").first).to_contain_text("€ 19.00 × 1 point per euro = 19")
+    look_up(page, PHONE)
+    page.get_by_role("button", name="Open").first.click()
+    expect(page.locator("h1")).to_have_text("Joris")
+    look_up(page, "4111111111111111")
+    expect(page.locator(".status")).to_contain_text("bank card")
+    look_up(page, "gibberish")
+    expect(page.locator(".status")).to_contain_text("Nothing is known here")
+    look_up(page, "0687654321")
+    expect(page.locator("main.page")).to_contain_text("Nobody is known here")
+
+
+def test_adjusting_with_a_reason(office: Office) -> None:
+    page = office.page
+    look_up(page, JORIS.card)
+    page.locator("summary").first.click()
+    page.locator("input[name=points]").fill("-30")
+    page.locator("input[name=reason]:visible").fill("kapotte kop <b>")
+    page.get_by_role("button", name="Book").click()
+    expect(page.locator(".status")).to_contain_text("Booked")
+    expect(page.locator("tbody tr").first).to_contain_text("kapotte kop <b> — Wil")
+    expect(page.locator("dd").first).to_have_text("150")
+    page.locator("summary").first.click()
+    page.locator("input[name=points]").fill("many")
+    page.locator("input[name=reason]:visible").fill("x")
+    page.get_by_role("button", name="Book").click()
+    expect(page.locator(".status")).to_contain_text("needs points and a reason")
+
+
+def test_deciding_about_a_parked_entry(office: Office) -> None:
+    page = office.page
+    go(page, 2)
+    expect(page.get_by_role("button", name="Decide").first).to_be_visible()
+    before = page.get_by_role("button", name="Decide").count()
+    page.get_by_role("button", name="Decide").first.click()
+    page.locator("select[name=action]").select_option("reverse")
+    page.locator("input[name=reason]").fill("seen the receipt")
+    page.get_by_role("button", name="Decide").click()
+    expect(page.locator(".status")).to_contain_text("Decided")
+    expect(page.get_by_role("button", name="Decide")).to_have_count(before - 1)
+    expect(page.locator("tbody")).to_contain_text("on its way to head office")
+
+
+def test_exchanging_now_without_a_line_says_so(office: Office) -> None:
+    page = office.page
+    go(page, 4)
+    page.get_by_role("button", name="Exchange now").click()
+    expect(page.locator(".status")).to_contain_text("could not be reached", timeout=15_000)
+    expect(page.get_by_role("button", name="Exchange now")).to_be_enabled()
+
+
+def test_by_keyboard_alone(office: Office) -> None:
+    page = office.open()
+    try:
+        page.keyboard.press("Tab") if page.evaluate("document.activeElement.name") != "name" else None
+        enter(page)
+        expect(page.locator("header input")).to_be_focused()
+        page.keyboard.type(SANNE.card)
+        page.keyboard.press("Enter")
+        expect(page.locator("h1")).to_have_text("Sanne")
+    finally:
+        page.context.close()
+
+
+def test_wrong_pin_five_times(office: Office) -> None:
+    page = office.open()
+    try:
+        for number in range(5):
+            enter(page, "Guess", f"000{number}")
+            expect(page.locator("input[name=pin]")).to_have_value("")  # the form anew: the answer has come
+            expect(page.locator("[role=alert]")).to_have_text(
+                "Wrong PIN" if number < 4 else "Too many wrong PINs: try again in 15 minutes"
+            )
+        enter(page, "Guess", "1357")  # the right one, too late
+        expect(page.locator("[role=alert]")).to_contain_text("Too many wrong PINs")
+        expect(page.locator(".rail")).to_have_count(0)
+    finally:
+        page.context.close()
+
+
+def test_leaving_asks_for_the_pin_again(office: Office) -> None:
+    page = office.open()
+    try:
+        enter(page)
+        page.get_by_role("button", name="Leave").click()
+        expect(page.locator("input[name=pin]")).to_be_visible()
+        expect(page.locator(".rail")).to_have_count(0)
+    finally:
+        page.context.close()
+
+
+def test_the_day_as_files_and_what_is_worth_a_look(office: Office) -> None:
+    page = office.page
+    sell(office.runtime, FATIMA.card, minor=90_000)
+    sell(office.runtime, FATIMA.card, minor=1000, reward="koffie")
+    go(page, 1)
+    for name, begins in (("PDF", b"%PDF-"), ("CSV", "\ufeffsection".encode())):
+        with page.expect_download() as waiting:
+            page.get_by_role("button", name=name).click()
+        path = waiting.value.path()
+        assert path.read_bytes().startswith(begins)
+        assert waiting.value.suggested_filename.endswith(f".{name.lower()}")
+    page.get_by_role("button", name="See").last.click()
+    expect(page.locator("h1")).to_have_text("Points spent within minutes of earning")
+    expect(page.locator("tbody tr")).to_have_count(2)
+    office.picture("hint", "small-dark-en", page)
+    assert serious(page) == []
+    page.get_by_role("button", name="To the member").click()
+    expect(page.locator("h1")).to_have_text("Fatima")
+
+
+def test_blocking_and_replacing_a_card(office: Office) -> None:
+    page = office.page
+    look_up(page, NOOR.card)
+    expect(page.locator("main.page")).to_contain_text("This card is blocked.")
+    page.locator("summary").nth(1).click()
+    office.picture("block", "small-dark-en", page)
+    assert serious(page) == []
+    page.locator("select[name=action]").select_option("replace")
+    page.locator("input[name=reason]:visible").fill("lost")
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator(".status")).to_contain_text("a new card for a replacement")
+    page.locator("input[name=new_card]").fill(card_text(EAN_FORMAT, 4_444_444))
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator(".status")).to_contain_text("Done here at once")
+    expect(page.locator("tbody tr").first).to_contain_text("Replace the card")
+    look_up(page, card_text(EAN_FORMAT, 4_444_444))
+    expect(page.locator("h1")).to_have_text("Noor")
