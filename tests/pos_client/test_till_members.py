@@ -124,7 +124,7 @@ def test_pending_points_show_and_cannot_be_spent(make: Make) -> None:
     assert caught.value.code == "pending"
     view = build_view(read_facts(runtime), Memory(), "en")
     assert "of which 400 later" in view.as_of
-    assert "some points cannot be spent yet" in {row.note for row in view.rewards}
+    assert "some points cannot be spent yet" in {row.note for row in view.rows}
     assert "waarvan 400 later" in build_view(read_facts(runtime), Memory(), "nl").as_of
 
 
@@ -177,7 +177,7 @@ def test_the_pin_lets_a_member_spend(make: Make) -> None:
         runtime.till.redeem("bon-1", "koffie")
     assert caught.value.code == "credential_needed"
     assert "only with the code on the phone or the PIN" in {
-        row.note for row in build_view(read_facts(runtime), Memory(), "en").rewards
+        row.note for row in build_view(read_facts(runtime), Memory(), "en").rows
     }
     with pytest.raises(TillError) as wrong:
         runtime.till.enter_pin("bon-1", "4712")
