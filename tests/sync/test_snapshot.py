@@ -38,6 +38,7 @@ __all__ = ["shop"]
 
 Member = Callable[..., tuple[str, str]]
 WAIT_S = 30
+BETWEEN_SALES_S = 0.002
 BEFORE_ACCOUNTS = tuple(Section)[: tuple(Section).index(Section.ACCOUNTS)]
 
 
@@ -221,20 +222,23 @@ def test_checkouts_beside_a_snapshot_keep_their_balances(shop: Shop, conn: Conne
     fill(conn, 4 * MAX_PART_ROWS)
     shop.agent.run_once()
     shop.mirror.start_over()
-    running = threading.Event()
+    finished = threading.Event()
     shown: list[tuple[int, int]] = []
 
     def sell() -> None:
         count = 0
-        while not running.is_set() or count < 20:
+        # A breath between two sales, as at any till: a loop without one would keep the store's lock from the agent for minutes.
+        while not finished.wait(BETWEEN_SALES_S) or count < 20:
             shop.sell(1000)
             count += 1
             shown.append((shop.mirror.find(shop.card).balance, 100 + 10 * count))
 
     with ThreadPoolExecutor() as pool:
         selling = pool.submit(sell)
-        shop.agent.run_once()
-        running.set()
+        try:
+            shop.agent.run_once()
+        finally:
+            finished.set()
         selling.result(WAIT_S)
     assert len(shown) >= 20
     assert [balance for balance, _ in shown] == [wanted for _, wanted in shown]
