@@ -32,6 +32,7 @@ _COMMANDS = {
     "receipt": "pos_client.commands.receipt:receipt",
     "report": "pos_client.commands.report:report",
     "simulate": "pos_client.commands.simulate:simulate",
+    "status": "pos_client.commands.status:status",
     "sync": "pos_client.commands.sync:sync_group",
     "till": "pos_client.commands.till:till",
 }

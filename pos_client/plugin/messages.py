@@ -12,6 +12,7 @@ from loyalty.card_orders import CardAction
 from loyalty.resolution import Action
 from loyalty.serving import Cashier, Tender
 from pos_client.session import SessionState
+from pos_client.troubles import Gravity
 from sync.agent import NightReport, SyncReport
 from sync.wire import ParkedState, Proof
 
@@ -365,6 +366,16 @@ class DayAnswer(Answer):
     theirs: Proof
 
 
+class TroubleAnswer(Answer):
+    """Something that is wrong with the till. Programs go by `code`; the sentences are in the till's language."""
+
+    code: str
+    gravity: Gravity
+    """`info`: nobody has to act; `warn`: somebody, today; `stop`: somebody, now."""
+    text: str
+    todo: str
+
+
 class StatusAnswer(Answer):
     """GET /v1/status."""
 
@@ -376,6 +387,14 @@ class StatusAnswer(Answer):
     since: AwareDatetime
     """When `online` last turned."""
     problem: str | None
+    """In English, for a log."""
+    at: AwareDatetime
+    """When this was said, by the till's clock."""
+    started: AwareDatetime
+    healthy: bool
+    """Nothing is wrong that needs a person: no trouble graver than `info`."""
+    problems: tuple[TroubleAnswer, ...]
+    """What is wrong, gravest first."""
     queue_length: int
     mirror_as_of: AwareDatetime | None
     devices: tuple[DeviceAnswer, ...]
