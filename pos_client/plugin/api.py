@@ -11,6 +11,7 @@ from starlette.routing import Match
 
 from pos_client import __version__
 from pos_client.plugin import manager, office, problems, sales, stream
+from pos_client.plugin.answered import Answered
 from pos_client.plugin.gate import OPENAPI_PATH, Gate
 from pos_client.plugin.messages import Problem
 from pos_client.runtime import Runtime
@@ -52,6 +53,7 @@ def create_api(runtime: Runtime, token: str) -> FastAPI:
     )
     app.state.runtime = runtime
     app.state.hub = stream.Hub(runtime.bus)
+    app.state.answered = Answered(runtime.store)
     app.add_middleware(Gate, token=token)
     problems.install(app)
     app.add_exception_handler(stream.TooManyListeners, stream.on_too_many)

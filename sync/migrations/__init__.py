@@ -13,6 +13,7 @@ from sync.migrations import (
     m006_inbox,
     m007_snapshot,
     m009_office,
+    m010_answers,
     m011_fewer_indexes,
 )
 
@@ -25,4 +26,5 @@ migrations(name="m005_epochs")(m005_epochs.apply)
 migrations(name="m006_inbox")(m006_inbox.apply)
 migrations(name="m007_snapshot")(m007_snapshot.apply)
 migrations(name="m009_office")(m009_office.apply)
+migrations(name="m010_answers")(m010_answers.apply)
 migrations(name="m011_fewer_indexes")(m011_fewer_indexes.apply)
