@@ -26,6 +26,7 @@ from pos_client.plugin.messages import (
     ExchangedAnswer,
     InboxAnswer,
     OrderCard,
+    PrintedAnswer,
     Problem,
     QuoteAnswer,
     StatusAnswer,
@@ -37,6 +38,8 @@ TIMEOUT_S = 10.0
 """A call takes milliseconds; a disk that needs longer than this is failing."""
 SYNC_TIMEOUT_S = 900.0
 """A day's queue over a bad mobile line."""
+PRINT_TIMEOUT_S = 60.0
+"""Longer than the till waits for a printer that takes no data."""
 SILENCE_S = 45.0
 """The stream sends a comment every 15 seconds: after three of those in silence the till is gone."""
 
@@ -199,6 +202,12 @@ class TillClient:
         """Take goods back from `sale`, thousandths by line id, and book the open `session` in one."""
         body = {"session": session, "sale": sale, "lines": _lines(lines)}
         return self._call(ExchangedAnswer, "POST", "/v1/exchanges", body)
+
+    def print_receipt(self, receipt: str) -> PrintedAnswer:
+        """Print a receipt of this till, by the number on it or its entry's id; waits until it is on paper."""
+        return self._call(
+            PrintedAnswer, "POST", f"/v1/receipts/{in_path(receipt, safe='')}/print", timeout_s=PRINT_TIMEOUT_S
+        )
 
     def status(self) -> StatusAnswer:
         """How the till is doing."""

@@ -404,6 +404,16 @@ class SyncAnswer(Answer):
         return cls(report=cls.of_round(night.report).report, days=days, agrees=night.agrees)
 
 
+class PrintedAnswer(Answer):
+    """POST /v1/receipts/{receipt}/print: what is on paper now."""
+
+    receipt: str
+    entry: str
+    kind: str
+    is_copy: bool
+    """It was printed before, and is marked as a copy."""
+
+
 class InvalidPart(Answer):
     """One part of a request that is not as expected; what came is never repeated, since it may be a card number."""
 
