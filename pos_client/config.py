@@ -109,10 +109,11 @@ class CredentialsConfig(_Section):
 
 
 class LogConfig(_Section):
-    """[log]: structured lines on standard error."""
+    """[log]: structured lines on standard error; those of a running till in files too."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
+    folder: Path | None = None
 
 
 class HqConfig(_Section):
@@ -234,6 +235,11 @@ class Config(BaseSettings):
     def plugin_token_file(self) -> Path:
         """Where the bearer token lies: `plugin.token_file`, or `plugin.token` in the till's data folder."""
         return self.plugin.token_file or self.till.data_dir / "plugin.token"
+
+    @property
+    def log_folder(self) -> Path:
+        """Where a running till's log files lie: `log.folder`, or `logs` in the till's data folder."""
+        return self.log.folder or self.till.data_dir / "logs"
 
     @classmethod
     def settings_customise_sources(

@@ -90,9 +90,7 @@ def serve_till(config: Config, on_ready: Callable[[str, Runtime], None]) -> None
     with signals_return(), loopback_socket(config.screen.port) as listener, running(config) as runtime:
         app = create_app(runtime, token)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        settings = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=2
-        )
+        settings = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2)
 
         class Server(uvicorn.Server):
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -14,6 +14,7 @@ import httpx
 from pydantic import ValidationError
 
 from loyalty.basket import Basket
+from loyalty.serving import Tender
 from pos_client.plugin.messages import (
     Adjust,
     AdjustedAnswer,
@@ -136,9 +137,11 @@ class TillClient:
     ) -> None:
         self.close()
 
-    def open_session(self, session: str | None = None) -> QuoteAnswer:
-        """Start a sale; with an id of one's own, the same id again is the same session."""
-        return self._call(QuoteAnswer, "POST", "/v1/sessions", {} if session is None else {"id": session})
+    def open_session(self, session: str | None = None, cashier: str | None = None) -> QuoteAnswer:
+        """Start a sale; with an id of one's own, the same id again is the same session. `cashier`: who serves."""
+        asked = {"id": session, "cashier": cashier}
+        given = {name: value for name, value in asked.items() if value is not None}
+        return self._call(QuoteAnswer, "POST", "/v1/sessions", given)
 
     def set_basket(self, session: str, basket: Basket) -> QuoteAnswer:
         """Put the whole basket as it is now."""
@@ -168,6 +171,10 @@ class TillClient:
     def use_coupon(self, session: str, code: str) -> QuoteAnswer:
         """Take the coupon with this single-use code; a repeat is refused and harms nothing."""
         return self._call(QuoteAnswer, "POST", _path(session, "coupons"), {"code": code})
+
+    def tender(self, session: str, kind: Tender) -> QuoteAnswer:
+        """Say that the customer begins to pay."""
+        return self._call(QuoteAnswer, "POST", _path(session, "tender"), {"kind": kind.value})
 
     def commit(self, session: str) -> BookedAnswer:
         """Book the sale."""

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, Str
 from loyalty.basket import MAX_MINOR
 from loyalty.card_orders import CardAction
 from loyalty.resolution import Action
+from loyalty.serving import Cashier, Tender
 from pos_client.session import SessionState
 from sync.agent import NightReport, SyncReport
 from sync.wire import ParkedState, Proof
@@ -38,6 +39,14 @@ class OpenSession(Asked):
     """POST /v1/sessions. With an id of its own the till's software can ask again after any fault."""
 
     id: SessionId | None = None
+    cashier: Cashier | None = None
+    """Who serves, by your software's own number."""
+
+
+class Pay(Asked):
+    """POST /v1/sessions/{id}/tender."""
+
+    kind: Tender
 
 
 class Identify(Asked):
