@@ -38,16 +38,6 @@ DOCUMENTED = {
     "receipt-no-paper",
     "return",
 }
-    "amount",
-    "booked",
-    "consent",
-    "offline-yesterday",
-    "pin",
-    "programme",
-    "question",
-    "receipt-no-paper",
-    "return",
-}
 """States whose pictures stand in docs/cashier.md."""
 
 LOOKS = {
