@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictInt, field_validator
 
 from loyalty.basket import MAX_LINES, MAX_MINOR, Line, distinct_ids
+from loyalty.serving import Cashier, Tender
 from pos_client.session import SessionState
 
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
@@ -34,6 +35,14 @@ class OpenSession(Asked):
     """POST /v1/sessions. With an id of its own the till's software can ask again after any fault."""
 
     id: SessionId | None = None
+    cashier: Cashier | None = None
+    """Who serves, by your software's own number."""
+
+
+class Pay(Asked):
+    """POST /v1/sessions/{id}/tender."""
+
+    kind: Tender
 
 
 class PutBasket(Asked):
@@ -254,6 +263,16 @@ class ExchangedAnswer(Answer):
 
     returned: BookedAnswer
     sale: BookedAnswer
+
+
+class PrintedAnswer(Answer):
+    """POST /v1/receipts/{receipt}/print: what is on paper now."""
+
+    receipt: str
+    entry: str
+    kind: str
+    is_copy: bool
+    """It was printed before, and is marked as a copy."""
 
 
 class InvalidPart(Answer):

@@ -17,6 +17,7 @@ from pos_client.plugin.messages import (
     ExchangedAnswer,
     Identify,
     OpenSession,
+    Pay,
     PutBasket,
     QuoteAnswer,
     Redeem,
@@ -45,7 +46,8 @@ returns = APIRouter(prefix="/v1", tags=["sale"], route_class=Once)
 @router.post("")
 def open_session(runtime: Running, claim: Claimed, body: OpenSession | None = None) -> QuoteAnswer:
     """Start a sale. A card that was scanned just before goes with it; the same id again is the same session."""
-    return quote_answer(runtime, runtime.till.open_session(body.id if body else None))
+    body = body or OpenSession()
+    return quote_answer(runtime, runtime.till.open_session(body.id, body.cashier))
 
 
 @router.put("/{session}/basket")
@@ -89,6 +91,12 @@ def unredeem(runtime: Running, claim: Claimed, session: SessionId, reward: Rewar
 def use_coupon(runtime: Running, claim: Claimed, session: SessionId, body: UseCoupon) -> QuoteAnswer:
     """Take the coupon with this single-use code on this sale. It is used up when the sale is committed."""
     return quote_answer(runtime, runtime.till.use_coupon(session, body.code))
+
+
+@router.post("/{session}/tender")
+def tender(runtime: Running, claim: Claimed, session: SessionId, body: Pay) -> QuoteAnswer:
+    """Say that the customer begins to pay. A card put on the sale after this is one of the manager's hints."""
+    return quote_answer(runtime, runtime.till.tender(session, body.kind))
 
 
 @router.post("/{session}/commit")
