@@ -83,6 +83,13 @@ class PluginConfig(_Section):
     session_timeout_s: Annotated[int, Field(ge=30, le=86_400)] = 1800
 
 
+class ReceiptsConfig(_Section):
+    """[receipts]: what is printed on the first configured printer by itself."""
+
+    print: bool = True
+    """Sales, voids and returns, as soon as they are booked."""
+
+
 class SyncConfig(_Section):
     """[sync]: how the agent talks to head office. Seconds."""
 
@@ -211,12 +218,18 @@ class Config(BaseSettings):
     till: TillConfig = TillConfig()
     screen: ScreenConfig = ScreenConfig()
     plugin: PluginConfig = PluginConfig()
+    receipts: ReceiptsConfig = ReceiptsConfig()
     sync: SyncConfig = SyncConfig()
     credentials: CredentialsConfig = CredentialsConfig()
     log: LogConfig = LogConfig()
     hq: HqConfig = HqConfig()
     card_formats: tuple[CardFormat, ...] = ()
     devices: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,29}$")], DeviceConfig] = {}
+
+    @property
+    def printer(self) -> PrinterDevice | None:
+        """The first configured receipt printer, or None."""
+        return next((device for device in self.devices.values() if isinstance(device, PrinterDevice)), None)
 
     @property
     def plugin_token_file(self) -> Path:
