@@ -269,6 +269,7 @@ def test_the_description_is_openapi_3_1_and_lists_every_call(client: TestClient)
         ("DELETE", "/v1/sessions/{session}/redeem/{reward}"),
         ("POST", "/v1/sessions/{session}/commit"),
         ("POST", "/v1/sessions/{session}/void"),
+        ("POST", "/v1/receipts/{receipt}/print"),
         ("POST", "/v1/returns"),
         ("POST", "/v1/cards"),
         ("POST", "/v1/exchanges"),
