@@ -13,6 +13,8 @@ from pos_client.events import EventBus, EventKind
 from pos_client.inbox import Inbox
 from pos_client.members import Members
 from pos_client.night_report import write_report
+from pos_client.receipts.desk import ReceiptDesk
+from pos_client.receipts.printing import Printing
 from pos_client.runtime import Runtime
 from pos_client.till import Till
 from sync.agent import Agent, SyncState
@@ -140,4 +142,5 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         inbox=Inbox(store, journal, till.reckoning, language=config.till.language, on_booked=agent.wake),
         approvals=Approvals(store),
         members=Members(journal, Mirror(store), till.drafts, agent.wake),
+        printing=Printing(store, journal, ReceiptDesk(store, terminal, config), bus, config),
     )

@@ -95,6 +95,13 @@ class AdaptersConfig(_Section):
     nexo: bool = False
 
 
+class ReceiptsConfig(_Section):
+    """[receipts]: what is printed on the first configured printer by itself."""
+
+    print: bool = True
+    """Sales, voids and returns, as soon as they are booked."""
+
+
 class SyncConfig(_Section):
     """[sync]: how the agent talks to head office. Seconds."""
 
@@ -114,10 +121,11 @@ class CredentialsConfig(_Section):
 
 
 class LogConfig(_Section):
-    """[log]: structured lines on standard error."""
+    """[log]: structured lines on standard error; those of a running till in files too."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
+    folder: Path | None = None
 
 
 class HqConfig(_Section):
@@ -223,6 +231,7 @@ class Config(BaseSettings):
     screen: ScreenConfig = ScreenConfig()
     plugin: PluginConfig = PluginConfig()
     adapters: AdaptersConfig = AdaptersConfig()
+    receipts: ReceiptsConfig = ReceiptsConfig()
     sync: SyncConfig = SyncConfig()
     credentials: CredentialsConfig = CredentialsConfig()
     log: LogConfig = LogConfig()
@@ -231,9 +240,19 @@ class Config(BaseSettings):
     devices: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,29}$")], DeviceConfig] = {}
 
     @property
+    def printer(self) -> PrinterDevice | None:
+        """The first configured receipt printer, or None."""
+        return next((device for device in self.devices.values() if isinstance(device, PrinterDevice)), None)
+
+    @property
     def plugin_token_file(self) -> Path:
         """Where the bearer token lies: `plugin.token_file`, or `plugin.token` in the till's data folder."""
         return self.plugin.token_file or self.till.data_dir / "plugin.token"
+
+    @property
+    def log_folder(self) -> Path:
+        """Where a running till's log files lie: `log.folder`, or `logs` in the till's data folder."""
+        return self.log.folder or self.till.data_dir / "logs"
 
     @classmethod
     def settings_customise_sources(

@@ -233,6 +233,7 @@ class Reckoning:
             session.dropped_rewards,
             facts,
             session.rotating,
+            session.serving,
             (*self._spending.held(session), *self._spending.leased(holder.account)) if holder else (),
         )
 

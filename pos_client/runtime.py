@@ -10,6 +10,7 @@ from pos_client.devices import DeviceBoard
 from pos_client.events import EventBus
 from pos_client.inbox import Inbox
 from pos_client.members import Members
+from pos_client.receipts.printing import Printing
 from pos_client.till import Till
 from sync.agent import Agent
 from sync.holds import HoldDesk
@@ -38,3 +39,4 @@ class Runtime:
     inbox: Inbox
     approvals: Approvals
     members: Members
+    printing: Printing

@@ -14,6 +14,7 @@ from loyalty.credentials import CredentialRefused
 from loyalty.errors import CardFormatError, RewardRefused
 from loyalty.ledger import Entry, EntryKind
 from loyalty.redemption import Choice, coupon_of
+from loyalty.serving import Tender
 from loyalty.settlement import settle
 from pos_client.choices import Choices, expect_allowed, expect_offered
 from pos_client.corrections import Corrections
@@ -160,17 +161,32 @@ class Till:
 
     # -- the sale -------------------------------------------------------------------------------------------------
 
-    def open_session(self, session_id: str | None = None) -> Quote:
+    def open_session(self, session_id: str | None = None, cashier: str | None = None) -> Quote:
         """Start a sale; a card that is waiting goes with it. The same id again is the same session.
 
         Args:
             session_id: chosen by the till's software, so that it can ask again after any fault; made here when None.
+            cashier: who serves, by the till software's own number.
         """
         with self._lock:
             key = session_id or str(uuid6.uuid7())
             if (session := self._sessions.recall(key)) is None:
                 session = self._sessions.start(key, self.reckoning.programme().currency)
+            if cashier is not None and session.state is SessionState.OPEN:
+                session.serving = session.serving.model_copy(update={"cashier": cashier})
             self._sessions.current = key
+            return self._changed(session)
+
+    def tender(self, session_id: str, tender: Tender) -> Quote:
+        """The customer begins to pay. Asking again, with another tender say, leaves the first: it is when it began.
+
+        Raises:
+            TillError: `unknown_session`, `session_closed`.
+        """
+        with self._lock:
+            session = self._sessions.open(session_id)
+            if session.serving.tender is None:
+                session.serving = session.serving.model_copy(update={"tender": tender})
             return self._changed(session)
 
     def set_basket(self, session_id: str, basket: Basket) -> Quote:
@@ -409,6 +425,8 @@ class Till:
         if session.card != card:
             self._spending.give_back(session, list(session.holds))
             session.card, session.rotating, session.pin = card, presented.rotating, False
+            if session.serving.tender is not None:
+                session.serving = session.serving.model_copy(update={"card_after_tender": True})
             session.rewards.clear()  # the points of one member never pay for another's reward
         elif presented.rotating:
             session.rotating = True

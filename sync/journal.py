@@ -14,6 +14,7 @@ from loyalty.errors import RewardRefused
 from loyalty.facts import Facts
 from loyalty.ledger import GENESIS, Clock, Entry, EntryKind, chain
 from loyalty.resolution import Resolution
+from loyalty.serving import Serving
 from loyalty.settlement import Settlement
 from loyalty.spending import Authority
 from sync.card_orders import carry_out
@@ -63,6 +64,7 @@ class Draft:
     order: CardOrder | None = None
     consent: str | None = None
     answer: int | None = None
+    serving: Serving | None = None
 
 
 _DRAWN = tuple(place.name for place in fields(Draft))

@@ -118,10 +118,12 @@ async def behind(window: Window, hint: Hint) -> None:
     stories = Stories(runtime.store, window.language)
     entries = [runtime.journal.find(entry) for entry in hint.entries]
     lines = [stories.entry(entry) for entry in entries if entry is not None]
-    person = Lookup(runtime.store, runtime.terminal.card_key, runtime.config.card_formats).person(hint.card)
     el("h1", say_hint(words, hint))
     with el("div", "", "buttons"):
-        button(_("To the member"), lambda: window.fill(lambda at: lookup_page.account(at, person)))
+        if hint.card is not None:
+            lookup = Lookup(runtime.store, runtime.terminal.card_key, runtime.config.card_formats)
+            person = lookup.person(hint.card)
+            button(_("To the member"), lambda: window.fill(lambda at: lookup_page.account(at, person)))
         button(_("Back"), lambda: window.fill(show))
     table(
         _("The entries behind it"),

@@ -10,7 +10,7 @@ from fastapi.security import HTTPBearer
 from starlette.routing import Match
 
 from pos_client import __version__
-from pos_client.plugin import manager, office, problems, sales, stream
+from pos_client.plugin import adapters, manager, office, problems, receipts, sales, stream
 from pos_client.plugin.gate import OPENAPI_PATH, Gate
 from pos_client.plugin.messages import Problem
 from pos_client.runtime import Runtime
@@ -57,8 +57,10 @@ def create_api(runtime: Runtime, token: str) -> FastAPI:
     app.add_exception_handler(stream.TooManyListeners, stream.on_too_many)
     # The gate checks the token before a body is read; here it is only made known to OpenAPI.
     bearer = Security(HTTPBearer(auto_error=False))
-    for router in (sales.router, sales.returns, office.router, manager.router, stream.router):
+    for router in (sales.router, sales.returns, receipts.router, office.router, manager.router, stream.router):
         app.include_router(router, dependencies=[bearer], responses=_PROBLEMS)
+    for router in adapters.routers(runtime):
+        app.include_router(router)
     app.add_route("/v1/{rest:path}", _no_such_call, methods=_METHODS, include_in_schema=False)
     return app
 

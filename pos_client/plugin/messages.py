@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, Str
 from loyalty.basket import MAX_MINOR
 from loyalty.card_orders import CardAction
 from loyalty.resolution import Action
+from loyalty.serving import Cashier, Tender
 from pos_client.session import SessionState
 from sync.agent import NightReport, SyncReport
 from sync.wire import ParkedState, Proof
@@ -38,6 +39,14 @@ class OpenSession(Asked):
     """POST /v1/sessions. With an id of its own the till's software can ask again after any fault."""
 
     id: SessionId | None = None
+    cashier: Cashier | None = None
+    """Who serves, by your software's own number."""
+
+
+class Pay(Asked):
+    """POST /v1/sessions/{id}/tender."""
+
+    kind: Tender
 
 
 class Identify(Asked):
@@ -402,6 +411,16 @@ class SyncAnswer(Answer):
         """From the night's work."""
         days = tuple(DayAnswer.model_validate(day, from_attributes=True) for day in night.days)
         return cls(report=cls.of_round(night.report).report, days=days, agrees=night.agrees)
+
+
+class PrintedAnswer(Answer):
+    """POST /v1/receipts/{receipt}/print: what is on paper now."""
+
+    receipt: str
+    entry: str
+    kind: str
+    is_copy: bool
+    """It was printed before, and is marked as a copy."""
 
 
 class InvalidPart(Answer):

@@ -65,6 +65,10 @@ STATUS: Mapping[str, int] = {
     "pin_unknown": 409,
     "pin_wrong": 409,
     "pin_locked": 429,
+    # The receipt.
+    "no_receipt": 409,
+    "no_printer": 409,
+    "printer_not_ready": 503,
     # The manager.
     "no_manager": 409,
     "approval_wrong": 403,

@@ -15,6 +15,7 @@ from pos_client.plugin.messages import (
     ExchangedAnswer,
     Identify,
     OpenSession,
+    Pay,
     QuoteAnswer,
     Redeem,
     ReturnGoods,
@@ -40,7 +41,8 @@ returns = APIRouter(prefix="/v1", tags=["sale"])
 @router.post("")
 def open_session(runtime: Running, body: OpenSession | None = None) -> QuoteAnswer:
     """Start a sale. A card that was scanned just before goes with it; the same id again is the same session."""
-    return quote_answer(runtime, runtime.till.open_session(body.id if body else None))
+    body = body or OpenSession()
+    return quote_answer(runtime, runtime.till.open_session(body.id, body.cashier))
 
 
 @router.put("/{session}/basket")
@@ -77,6 +79,12 @@ def redeem(runtime: Running, session: SessionId, body: Redeem) -> QuoteAnswer:
 def use_coupon(runtime: Running, session: SessionId, body: UseCoupon) -> QuoteAnswer:
     """Take the coupon with this single-use code on this sale. It is used up when the sale is committed."""
     return quote_answer(runtime, runtime.till.use_coupon(session, body.code))
+
+
+@router.post("/{session}/tender")
+def tender(runtime: Running, session: SessionId, body: Pay) -> QuoteAnswer:
+    """Say that the customer begins to pay. A card put on the sale after this is one of the manager's hints."""
+    return quote_answer(runtime, runtime.till.tender(session, body.kind))
 
 
 @router.post("/{session}/commit")

@@ -10,6 +10,7 @@ from loyalty.offline import Verdict
 from loyalty.programme import Programme
 from loyalty.programme_members import Credential
 from loyalty.redemption import RewardOption, options
+from pos_client.receipts.printing import Unprinted
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Quote
@@ -47,6 +48,8 @@ class Facts:
     may_join: bool
     """The card is nobody's yet, and the programme has terms to agree to."""
     manual_sales: bool
+    unprinted: Unprinted | None
+    """A receipt that the cashier may print after all."""
 
 
 def read_facts(runtime: Runtime) -> Facts:
@@ -93,6 +96,7 @@ def read_facts(runtime: Runtime) -> Facts:
         enrolled=enrolled,
         may_join=has_terms and holder is not None and not holder.known and not enrolled,
         manual_sales=runtime.config.screen.manual_sales,
+        unprinted=runtime.printing.unprinted,
     )
 
 

@@ -12,6 +12,7 @@ from sync.migrations import (
     m005_epochs,
     m006_inbox,
     m007_snapshot,
+    m008_receipts,
     m009_office,
     m011_fewer_indexes,
 )
@@ -24,5 +25,6 @@ migrations(name="m004_spending")(m004_spending.apply)
 migrations(name="m005_epochs")(m005_epochs.apply)
 migrations(name="m006_inbox")(m006_inbox.apply)
 migrations(name="m007_snapshot")(m007_snapshot.apply)
+migrations(name="m008_receipts")(m008_receipts.apply)
 migrations(name="m009_office")(m009_office.apply)
 migrations(name="m011_fewer_indexes")(m011_fewer_indexes.apply)

@@ -34,7 +34,7 @@ from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Booked
 
-PATH = "/adapters/nexo"
+PATH = "/v1/adapters/nexo"
 _REFUNDS = {
     LoyaltyType.AWARD_REFUND: LoyaltyType.AWARD,
     LoyaltyType.REBATE_REFUND: LoyaltyType.REBATE,

@@ -22,7 +22,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drivers.errors import DriverError
 from drivers.printing.escpos_job import Cut, Drawing, OpenDrawer, Part
-from drivers.printing.receipt_printer import ReceiptPrinter
 from pos_client.config import PrinterDevice
 from pos_client.plugin.adapters.odoo_scans import Scans
 from pos_client.runtime import Runtime
@@ -86,18 +85,18 @@ class OdooProxy:
         """
         action = data.get("action") if isinstance(data, dict) else None
         if action == "print_receipt":
-            return await self._print([Drawing(_picture(data.get("receipt")), self._dots), Cut()])
+            return await self._print([Drawing(_picture(data), self._dots), Cut()])
         if action == "cashbox":
             return await self._print([OpenDrawer()])
         raise _Refused("expected the action print_receipt or cashbox")
 
     @property
     def _dots(self) -> int:
-        devices = self._runtime.config.devices.values()
-        return next((each.columns for each in devices if isinstance(each, PrinterDevice)), 42) * DOTS_PER_COLUMN
+        printer = self._runtime.config.printer
+        return (printer.columns if printer else 42) * DOTS_PER_COLUMN
 
     async def _print(self, parts: Sequence[Part]) -> bool:
-        printer: ReceiptPrinter | None = self._runtime.printing.printer
+        printer = self._runtime.printing.printer
         if printer is None:
             log.warning("Odoo wants to print and no printer is configured: add a device of kind printer")
             return False
@@ -113,11 +112,9 @@ class OdooProxy:
         return True
 
 
-def _picture(text: Any) -> bytes:
-    if not isinstance(text, str):
-        raise _Refused("expected a picture of the receipt, in base64")
+def _picture(data: dict[str, Any]) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode(str(data.get("receipt") or ""), validate=True)
     except binascii.Error as error:
         raise _Refused("expected a picture of the receipt, in base64") from error
 

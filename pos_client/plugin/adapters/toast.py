@@ -45,7 +45,7 @@ from pos_client.runtime import Runtime
 from pos_client.session import Booked
 from sync.mirror import Holder
 
-PATH = "/adapters/toast"
+PATH = "/v1/adapters/toast"
 DISCOUNTS = frozenset({"amount_off", "percent_off", "free_item", "pay_with_points"})
 """Kinds of reward that take money off a check: the others are printed or paid out, which Toast has no word for."""
 _HTTP = {Status.ACCEPT: 200, Status.ACCOUNT: 404}
