@@ -118,11 +118,11 @@ class Nexo:
         entry = self._runtime.journal.find(original.transaction.name)
         if entry is None or entry.kind is not EntryKind.SALE or not entry.session.startswith("nexo."):
             raise _Refused(ErrorCondition.NOT_FOUND, "this till has booked no such transaction")
-        if entry.settlement.redemptions and kind is LoyaltyType.AWARD:
+        if _kind_of(entry) is not kind:
+            if kind is not LoyaltyType.AWARD:
+                raise _Refused(ErrorCondition.NOT_FOUND, f"the original transaction is no {kind}")
             self._tickets.expect_member(entry, member)
             return self._told(loyalty, Booked(entry, self._runtime.mirror.find(entry.card).balance), None)
-        if not entry.settlement.redemptions and kind is not LoyaltyType.AWARD:
-            raise _Refused(ErrorCondition.NOT_FOUND, f"the original transaction is no {kind}")
         return self._told(loyalty, self._tickets.take_back(entry, member), None)
 
     # -- in our words ---------------------------------------------------------------------------------------------
@@ -195,6 +195,13 @@ class Nexo:
             "POIData": {"POITransactionID": {"TransactionID": entry.id, "TimeStamp": _moment(entry.clock.wall_ms)}},
             "LoyaltyResult": [result],
         }
+
+
+def _kind_of(sale: Entry) -> LoyaltyType:
+    """Which message booked a sale."""
+    if sale.settlement.points_spent:
+        return LoyaltyType.REDEMPTION
+    return LoyaltyType.REBATE if sale.settlement.redemptions else LoyaltyType.AWARD
 
 
 def _fits(option: RewardOption, amount: Quantity, value_minor: int) -> Choice | None:
