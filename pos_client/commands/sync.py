@@ -16,7 +16,7 @@ from pos_client.commands.exposure import from_till
 from pos_client.commands.progress import exchange_progress
 from pos_client.config import Config
 from pos_client.plugin.client import PluginProblem, TillClient
-from pos_client.plugin.messages import SyncAnswer
+from pos_client.plugin.messages_till import SyncAnswer
 from pos_client.plugin.token import TokenError, read_or_create
 from sync.epochs import Epochs
 from sync.errors import StoreTaken, SyncError

@@ -14,6 +14,7 @@ from sync.migrations import (
     m007_snapshot,
     m008_receipts,
     m009_office,
+    m010_answers,
     m011_fewer_indexes,
 )
 
@@ -27,4 +28,5 @@ migrations(name="m006_inbox")(m006_inbox.apply)
 migrations(name="m007_snapshot")(m007_snapshot.apply)
 migrations(name="m008_receipts")(m008_receipts.apply)
 migrations(name="m009_office")(m009_office.apply)
+migrations(name="m010_answers")(m010_answers.apply)
 migrations(name="m011_fewer_indexes")(m011_fewer_indexes.apply)

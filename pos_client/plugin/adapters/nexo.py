@@ -30,6 +30,7 @@ from pos_client.plugin.adapters.nexo_messages import (
     Quantity,
 )
 from pos_client.plugin.adapters.tickets import Tickets, major, minor
+from pos_client.plugin.answered import Answered
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Booked
@@ -63,9 +64,9 @@ class _Refused(Exception):
 class Nexo:
     """The use cases, message by message."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, answered: Answered) -> None:
         self._runtime = runtime
-        self._tickets = Tickets(runtime, "nexo")
+        self._tickets = Tickets(runtime, answered, "nexo")
 
     def answer(self, asked: Asked) -> dict[str, Any]:
         """The SaleToPOIResponse to a request, whatever came of it.
@@ -264,9 +265,9 @@ async def _raw(request: Request) -> bytes:
     return await request.body()
 
 
-def router(runtime: Runtime) -> APIRouter:
+def router(runtime: Runtime, answered: Answered) -> APIRouter:
     """The one call, for a till whose configuration lets it in."""
-    nexo = Nexo(runtime)
+    nexo = Nexo(runtime, answered)
     routes = APIRouter(include_in_schema=False)
 
     @routes.post(PATH)

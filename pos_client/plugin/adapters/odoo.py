@@ -119,9 +119,14 @@ def _picture(data: dict[str, Any]) -> bytes:
         raise _Refused("expected a picture of the receipt, in base64") from error
 
 
-def router(runtime: Runtime) -> APIRouter:
-    """The calls, for the origins that the configuration names."""
+def router(runtime: Runtime, endings: list[Callable[[], None]]) -> APIRouter:
+    """The calls, for the origins that the configuration names.
+
+    Args:
+        endings: what is called on the event loop when the server is told to stop; this adds to it.
+    """
     proxy = OdooProxy(runtime)
+    endings.append(proxy.scans.close)
     allowed = frozenset(runtime.config.adapters.odoo_origins)
 
     class FromOdoo(APIRoute):
@@ -146,8 +151,8 @@ def router(runtime: Runtime) -> APIRouter:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        proxy.scans.open()
         yield
-        proxy.scans.close()
 
     routes = APIRouter(prefix=PATH, include_in_schema=False, route_class=FromOdoo, lifespan=lifespan)
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable
 
 from pos_client.events import EventBus, EventKind, TillEvent
 
@@ -21,27 +20,24 @@ MAX_WAITING = 16
 class Scans:
     """Scans of articles. Cards of members are not among them: those are for this till's own screen.
 
-    `next` and `close` are for the event loop; scans come from any thread.
+    Its methods are for the event loop; scans come from any thread.
     """
 
-    def __init__(self, bus: EventBus) -> None:
-        self._bus = bus
+    def __init__(self, bus: EventBus, hold_s: float = HOLD_S) -> None:
+        self._hold_s = hold_s
         self._loop: asyncio.AbstractEventLoop | None = None
         self._fresh: deque[tuple[float, str]] = deque(maxlen=MAX_WAITING)
         self._asked: asyncio.Future[str] | None = None
-        self._end: Callable[[], None] | None = None
-        self._closed = False
+        self._end = bus.listen(self._offer)
+
+    def open(self) -> None:
+        """Take scans from now on."""
+        self._loop = asyncio.get_running_loop()
 
     async def next(self) -> str:
-        """The next label; "" when none came within `HOLD_S`, or another call asked after this one.
-
-        Scans count from the first call on.
-        """
-        if self._closed:
+        """The next label; "" when none came in time, or another call asked after this one."""
+        if self._loop is None:
             return ""
-        if self._end is None:
-            self._loop = asyncio.get_running_loop()
-            self._end = self._bus.listen(self._offer)
         while self._fresh:
             at, label = self._fresh.popleft()
             if time.monotonic() - at <= FRESH_S:
@@ -49,7 +45,7 @@ class Scans:
         self._answer("")  # a page that was loaded anew left its old call behind, which must not eat the next scan
         asked = self._asked = asyncio.get_running_loop().create_future()
         try:
-            return await asyncio.wait_for(asked, HOLD_S)
+            return await asyncio.wait_for(asked, self._hold_s)
         except TimeoutError:
             return ""
         finally:
@@ -57,16 +53,16 @@ class Scans:
                 self._asked = None
 
     def close(self) -> None:
-        """Listen no more, and answer whoever waits."""
-        self._closed = True
-        if self._end is not None:
-            self._end()
+        """Take no more, and answer whoever waits: a server that stops need not wait for them."""
+        self._end()
+        self._loop = None
         self._answer("")
 
     def _offer(self, event: TillEvent) -> None:
-        if event.kind is EventKind.LABEL_SCANNED and self._loop is not None:
+        loop = self._loop
+        if event.kind is EventKind.LABEL_SCANNED and loop is not None:
             with contextlib.suppress(RuntimeError):  # the server has stopped, and Odoo's call with it
-                self._loop.call_soon_threadsafe(self._take, str(event.data["text"]))
+                loop.call_soon_threadsafe(self._take, str(event.data["text"]))
 
     def _take(self, label: str) -> None:
         if not self._answer(label):

@@ -13,7 +13,6 @@ import hashlib
 import re
 import threading
 import uuid
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -25,12 +24,12 @@ from loyalty.credentials import is_credential
 from loyalty.errors import RewardRefused
 from loyalty.ledger import Entry, EntryKind
 from loyalty.redemption import Choice
+from pos_client.plugin.answered import Answered, Claim
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Booked, Quote, SessionState
 
-MAX_MERGED = 1024
-"""Messages remembered that earned with what was spent before: a busy day of one till."""
+_MERGED = b"earned with what was spent"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -50,13 +49,16 @@ class Tickets:
     token of one. Beside what is said, every call raises what the till's use cases raise.
     """
 
-    def __init__(self, runtime: Runtime, protocol: str) -> None:
-        """`protocol`: a few letters, the same for ever: entries are found again by them."""
+    def __init__(self, runtime: Runtime, answered: Answered, protocol: str) -> None:
+        """`protocol`: a few letters, the same for ever: entries are found again by them.
+
+        `answered` remembers for a day which messages earned with what was spent before, and booked nothing.
+        """
         self._runtime = runtime
         self._till = runtime.till
         self._protocol = protocol
         self._lock = threading.Lock()
-        self._merged: OrderedDict[str, str] = OrderedDict()
+        self._answered = answered
 
     def look(self, member: str, basket: Basket, wanted: Sequence[Choice] = ()) -> Looked:
         """What the ticket would come to with as many of the rewards `wanted` as can be given. Books nothing."""
@@ -87,10 +89,10 @@ class Tickets:
             if done := self._of_transaction(transaction):
                 return self._again(done, member)
             if sale := self._of_ticket(ticket):
-                self._merged[transaction] = sale.session
-                while len(self._merged) > MAX_MERGED:
-                    self._merged.popitem(last=False)
-                return self._again(sale, member)
+                booked = self._again(sale, member)
+                with self._claimed(transaction) as claim:
+                    claim.keep(200, sale.session.encode())
+                return booked
             return self._book(self._session(transaction, ticket), member, basket, ())
 
     def undo(self, transaction: str, member: str) -> Booked | None:
@@ -102,8 +104,9 @@ class Tickets:
         with self._lock:
             if sale := self._of_transaction(transaction):
                 return self.take_back(sale, member)
-            if transaction in self._merged:
-                return None
+            with self._claimed(transaction) as claim:
+                if claim.kept is not None:
+                    return None
             raise TillError("unknown_transaction", "this till has booked no such transaction")
 
     def take_back(self, sale: Entry, member: str) -> Booked:
@@ -144,6 +147,14 @@ class Tickets:
         return tuple(redemption.reward for redemption in sale.settlement.redemptions) if sale else ()
 
     # -- within ---------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _claimed(self, transaction: str) -> Iterator[Claim]:
+        claim = self._answered.claim(f"adapter {self._protocol}", _short(transaction), _MERGED)
+        try:
+            yield claim
+        finally:
+            claim.release()
 
     @contextlib.contextmanager
     def _scratch(self) -> Iterator[str]:

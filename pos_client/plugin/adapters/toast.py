@@ -40,6 +40,7 @@ from pos_client.plugin.adapters.toast_messages import (
     Transaction,
     TransactionType,
 )
+from pos_client.plugin.answered import Answered
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Booked
@@ -65,9 +66,9 @@ _CODES = {
 class Toast:
     """The use cases, message by message. Times and amounts as in `toast_messages`."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, answered: Answered) -> None:
         self._runtime = runtime
-        self._tickets = Tickets(runtime, "toast")
+        self._tickets = Tickets(runtime, answered, "toast")
         self._lookup = Lookup(runtime.store, runtime.terminal.card_key, runtime.config.card_formats)
 
     def answer(self, transaction: Transaction, guid: UUID) -> Response:
@@ -232,9 +233,9 @@ async def _raw(request: Request) -> bytes:
     return await request.body()
 
 
-def router(runtime: Runtime) -> APIRouter:
+def router(runtime: Runtime, answered: Answered) -> APIRouter:
     """The one call, for a till whose configuration lets it in."""
-    toast = Toast(runtime)
+    toast = Toast(runtime, answered)
     routes = APIRouter(include_in_schema=False)
 
     @routes.post(PATH)

@@ -265,6 +265,7 @@ def test_the_description_is_openapi_3_1_and_lists_every_call(client: TestClient)
         ("POST", "/v1/sessions/{session}/pin"),
         ("POST", "/v1/sessions/{session}/quote"),
         ("POST", "/v1/sessions/{session}/redeem"),
+        ("DELETE", "/v1/sessions/{session}/redeem/{reward}"),
         ("POST", "/v1/sessions/{session}/commit"),
         ("POST", "/v1/sessions/{session}/void"),
         ("POST", "/v1/returns"),

@@ -81,15 +81,16 @@ def test_a_transaction_sent_again_after_a_restart_is_booked_once(tmp_path: Path)
     with serving(create_api(again, TOKEN)) as url, httpx.Client(base_url=url, headers=HEADERS) as till:
         assert _ask(till, "LOYALTY_REDEEM", redeem, check, 23.4, "koffie") == booked
         assert _balance(_ask(till, "LOYALTY_ACCRUE", accrue, check, 20.9)) == 1064
-        undone = till.post(
-            toast.PATH,
-            headers={"Toast-Transaction-Type": "LOYALTY_REVERSE", "Toast-Transaction-GUID": str(uuid.uuid4())},
-            json={
-                "toastTransactionType": "LOYALTY_REVERSE",
-                "reverseTransactionInformation": {"loyaltyIdentifier": SANNE.card, "transactionId": redeem},
-            },
-        )
-        assert undone.json() == {"transactionStatus": "ACCEPT"}
+        for transaction in (accrue, redeem):
+            undone = till.post(
+                toast.PATH,
+                headers={"Toast-Transaction-Type": "LOYALTY_REVERSE", "Toast-Transaction-GUID": str(uuid.uuid4())},
+                json={
+                    "toastTransactionType": "LOYALTY_REVERSE",
+                    "reverseTransactionInformation": {"loyaltyIdentifier": SANNE.card, "transactionId": transaction},
+                },
+            )
+            assert undone.json() == {"transactionStatus": "ACCEPT"}
         assert _balance(_ask(till, "LOYALTY_INQUIRE", redeem, check, 1)) == SANNE.points
     again.store.close()
 
