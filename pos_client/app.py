@@ -25,7 +25,7 @@ from sync.night import Window
 from sync.opening import open_till
 from sync.proofs import Proofs
 from sync.store import Store, read_key
-from sync.terminal import Terminal, load_terminal
+from sync.terminal import Terminal, load_terminal, wall_ms
 from sync.transport import Transport
 
 STORE_NAME = "store.db"
@@ -104,7 +104,7 @@ def build_runtime(config: Config, store: Store) -> Runtime:
     bus = EventBus()
 
     def tell(state: SyncState) -> None:
-        bus.publish(EventKind.SYNC_STATE, {"online": state.online, "problem": state.problem})
+        bus.publish(EventKind.SYNC_STATE, {"online": state.online, "problem": state.problem, "code": state.code})
 
     agent = build_agent(config, store, terminal, tell)
     holds = HoldDesk(
@@ -142,5 +142,6 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         inbox=Inbox(store, journal, till.reckoning, language=config.till.language, on_booked=agent.wake),
         approvals=Approvals(store),
         members=Members(journal, Mirror(store), till.drafts, agent.wake),
+        started_ms=wall_ms(),
         printing=Printing(store, journal, ReceiptDesk(store, terminal, config), bus, config),
     )

@@ -23,7 +23,7 @@ from sync.terminal import Terminal
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything one till process shares.."""
+    """Everything one till process shares."""
 
     config: Config
     store: Store
@@ -39,4 +39,6 @@ class Runtime:
     inbox: Inbox
     approvals: Approvals
     members: Members
+    started_ms: int
+    """When it was put together, by this machine's clock: Unix ms UTC."""
     printing: Printing
