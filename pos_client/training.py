@@ -9,6 +9,7 @@ import shutil
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from argon2 import PasswordHasher
@@ -91,7 +92,7 @@ def training_store(shop: Config, training: Config) -> Iterator[Store]:
         raise StartError("no card formats configured: add [[card_formats]] as in config.example.toml")
     with hold_folder(shop.till.data_dir / STORE_NAME):
         store_name, programme = _of_shop(shop, training)
-        shutil.rmtree(training.till.data_dir, ignore_errors=True)
+        _clear(training.till.data_dir)
         store = open_store(training, create=True)
         try:
             _fill(store, training, store_name, programme)
@@ -105,8 +106,8 @@ def _of_shop(shop: Config, training: Config) -> tuple[str, Programme]:
     original, copy = shop.till.data_dir / STORE_NAME, training.till.data_dir / STORE_NAME
     found: tuple[str, Programme | None] = shop.till.name, None
     try:
-        shutil.rmtree(training.till.data_dir, ignore_errors=True)
-        copy.parent.mkdir(mode=0o700, parents=True)
+        _clear(training.till.data_dir)
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         for suffix in ("", "-wal"):
             if (part := original.with_name(original.name + suffix)).exists():
                 shutil.copyfile(part, copy.with_name(copy.name + suffix))
@@ -119,9 +120,19 @@ def _of_shop(shop: Config, training: Config) -> tuple[str, Programme]:
     except (OSError, SyncError) as error:
         log.warning("training with a sample programme: the shop's own could not be read", problem=str(error))
     finally:
-        shutil.rmtree(training.till.data_dir, ignore_errors=True)
+        _clear(training.till.data_dir)
     name, programme = found
     return name, programme or Programme.from_document(tomllib.loads(sample("bakery")))
+
+
+def _clear(folder: Path) -> None:
+    """Empty `folder`, but for the log that is being written."""
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.is_dir():
+            if path != folder / "logs":
+                shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _fill(store: Store, config: Config, store_name: str, programme: Programme) -> None:
