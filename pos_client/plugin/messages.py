@@ -12,7 +12,8 @@ from loyalty.card_orders import CardAction
 from loyalty.resolution import Action
 from pos_client.session import SessionState
 from sync.agent import NightReport, SyncReport
-from sync.wire import ParkedState, Proof
+from sync.wire import Proof
+from sync.wire_mirror import ParkedState
 
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 """Chosen by the till's software (a receipt number, a UUID) or made by the till."""
