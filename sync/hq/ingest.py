@@ -22,6 +22,7 @@ from sync.hq.errors import Refused
 from sync.hq.inbox import Word, resolve, still_unknown
 from sync.hq.joining import join
 from sync.hq.knowledge import learn
+from sync.hq.packing import Texts
 from sync.hq.programmes import Programmes
 from sync.hq.received import Code, Parking, Received, leave_unread, receive
 from sync.hq.states import COUNTERS, PENDING
@@ -294,7 +295,7 @@ def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ..
     rows = conn.execute(
         f"SELECT account_id, points, nullif({COUNTERS}, '{{}}'), {PENDING} FROM balance b WHERE account_id = ANY(%b) "
         "ORDER BY account_id",
-        (accounts,),
+        (Texts(accounts),),
     ).fetchall()
     return tuple(
         [
