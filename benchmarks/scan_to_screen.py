@@ -23,12 +23,13 @@ from playwright.sync_api import ConsoleMessage, Page
 from benchmarks.lookup import fill
 from benchmarks.result import Result
 from drivers.simulators.channels import VirtualSerialScanner
+from drivers.supervisor import Supervisor
 from pos_client.config import LogConfig
+from pos_client.device_settings import build_devices
 from pos_client.events import EventKind, TillEvent
 from pos_client.logs import set_up_logs
 from pos_client.runtime import Runtime
 from pos_client.screen import cashier
-from pos_client.serve import build_supervisor
 from tests.support.browser import launched, serving
 from tests.support.till import EAN_FORMAT, Member, card_text, make_runtime, member_changes, publish
 
@@ -149,7 +150,7 @@ def _reading(runtime: Runtime) -> Iterator[None]:
         if event.kind is EventKind.DEVICE_STATUS and event.data["status"] == "online":
             ready.set()
 
-    supervisor = build_supervisor(runtime.config, runtime.board)
+    supervisor = Supervisor(build_devices(runtime.config), runtime.board.on_event)
     end = runtime.bus.listen(look)
     supervisor.start()
     try:

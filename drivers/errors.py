@@ -57,7 +57,15 @@ class DeviceDenied(DriverError):
 
 
 class PrinterNotReady(DriverError):
-    """The printer cannot print now. A person has to see to it, and the job has to be printed again."""
+    """The printer cannot print now. A person has to see to it, and the job has to be printed again.
+
+    `reason` is stable, for programs and translation: `paper_out`, `cover_open`, `fault`, `offline`, `silent`, `away`
+    (no connection, or it broke), `stuck` (it takes no more data) or `busy` (too many jobs wait).
+    """
+
+    def __init__(self, what: str, where: str, todo: str, reason: str) -> None:
+        super().__init__(what, where, todo)
+        self.reason = reason
 
 
 class BadDeviceSettings(DriverError):

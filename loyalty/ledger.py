@@ -15,6 +15,7 @@ from loyalty.card_orders import CardOrder
 from loyalty.errors import BasketError, ChainBroken, LoyaltyError
 from loyalty.facts import Facts, is_empty
 from loyalty.resolution import Resolution
+from loyalty.serving import Serving
 from loyalty.settlement import Settlement
 from loyalty.spending import MAX_AUTHORITIES, Authority
 
@@ -111,6 +112,8 @@ class Entry(BaseModel):
         default=(), exclude_if=is_empty
     )
     """For a sale: what the points it spent were spent on; empty in entries from before there were holds and leases."""
+    serving: Serving | None = Field(default=None, exclude_if=is_empty)
+    """For a sale: by whom and how it was paid, when the till's software says so."""
 
     @model_validator(mode="after")
     def _points_follow(self) -> Entry:
@@ -134,6 +137,8 @@ class Entry(BaseModel):
             raise ValueError(f"expected a {self.kind.value} without points and goods of its own")
         if self.order is not None and (self.kind is not EntryKind.ADJUSTMENT or self.points):
             raise ValueError("expected an order about a card on an adjustment of no points, and only there")
+        if self.serving is not None and self.kind is not EntryKind.SALE:
+            raise ValueError(f"expected 'serving' on a sale and only there, got a {self.kind.value}")
         spent_on = sum(part.points for part in self.authority)
         if self.authority and (self.kind is not EntryKind.SALE or spent_on != self.settlement.points_spent):
             raise ValueError(f"expected authority over the {self.settlement.points_spent} points of a sale")

@@ -13,6 +13,8 @@ from pos_client.events import EventBus, EventKind
 from pos_client.inbox import Inbox
 from pos_client.members import Members
 from pos_client.night_report import write_report
+from pos_client.receipts.desk import ReceiptDesk
+from pos_client.receipts.printing import Printing
 from pos_client.runtime import Runtime
 from pos_client.till import Till
 from sync.agent import Agent, SyncState
@@ -23,7 +25,7 @@ from sync.night import Window
 from sync.opening import open_till
 from sync.proofs import Proofs
 from sync.store import Store, read_key
-from sync.terminal import Terminal, load_terminal
+from sync.terminal import Terminal, load_terminal, wall_ms
 from sync.transport import Transport
 
 STORE_NAME = "store.db"
@@ -102,7 +104,7 @@ def build_runtime(config: Config, store: Store) -> Runtime:
     bus = EventBus()
 
     def tell(state: SyncState) -> None:
-        bus.publish(EventKind.SYNC_STATE, {"online": state.online, "problem": state.problem})
+        bus.publish(EventKind.SYNC_STATE, {"online": state.online, "problem": state.problem, "code": state.code})
 
     agent = build_agent(config, store, terminal, tell)
     holds = HoldDesk(
@@ -140,4 +142,6 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         inbox=Inbox(store, journal, till.reckoning, language=config.till.language, on_booked=agent.wake),
         approvals=Approvals(store),
         members=Members(journal, Mirror(store), till.drafts, agent.wake),
+        started_ms=wall_ms(),
+        printing=Printing(store, journal, ReceiptDesk(store, terminal, config), bus, config),
     )

@@ -83,6 +83,25 @@ class PluginConfig(_Section):
     session_timeout_s: Annotated[int, Field(ge=30, le=86_400)] = 1800
 
 
+# Scheme, host and port as a browser writes them in the Origin header: no path, no slash at the end.
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.\[\]:-]{1,253}$")]
+
+
+class AdaptersConfig(_Section):
+    """[adapters]: protocols that other tills speak already. Each off until it is asked for."""
+
+    odoo_origins: Annotated[tuple[Origin, ...], Field(max_length=8)] = ()
+    toast: bool = False
+    nexo: bool = False
+
+
+class ReceiptsConfig(_Section):
+    """[receipts]: what is printed on the first configured printer by itself."""
+
+    print: bool = True
+    """Sales, voids and returns, as soon as they are booked."""
+
+
 class SyncConfig(_Section):
     """[sync]: how the agent talks to head office. Seconds."""
 
@@ -102,10 +121,11 @@ class CredentialsConfig(_Section):
 
 
 class LogConfig(_Section):
-    """[log]: structured lines on standard error."""
+    """[log]: structured lines on standard error; those of a running till in files too."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
+    folder: Path | None = None
 
 
 class HqConfig(_Section):
@@ -210,6 +230,8 @@ class Config(BaseSettings):
     till: TillConfig = TillConfig()
     screen: ScreenConfig = ScreenConfig()
     plugin: PluginConfig = PluginConfig()
+    adapters: AdaptersConfig = AdaptersConfig()
+    receipts: ReceiptsConfig = ReceiptsConfig()
     sync: SyncConfig = SyncConfig()
     credentials: CredentialsConfig = CredentialsConfig()
     log: LogConfig = LogConfig()
@@ -218,9 +240,19 @@ class Config(BaseSettings):
     devices: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,29}$")], DeviceConfig] = {}
 
     @property
+    def printer(self) -> PrinterDevice | None:
+        """The first configured receipt printer, or None."""
+        return next((device for device in self.devices.values() if isinstance(device, PrinterDevice)), None)
+
+    @property
     def plugin_token_file(self) -> Path:
         """Where the bearer token lies: `plugin.token_file`, or `plugin.token` in the till's data folder."""
         return self.plugin.token_file or self.till.data_dir / "plugin.token"
+
+    @property
+    def log_folder(self) -> Path:
+        """Where a running till's log files lie: `log.folder`, or `logs` in the till's data folder."""
+        return self.log.folder or self.till.data_dir / "logs"
 
     @classmethod
     def settings_customise_sources(

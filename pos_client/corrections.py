@@ -12,7 +12,7 @@ from pos_client.events import EventBus, EventKind
 from pos_client.reckoning import Reckoning, TillError
 from pos_client.session import Booked
 from sync.card_orders import CardTaken
-from sync.journal import Draft, Journal
+from sync.journal import Also, Draft, Journal
 from sync.mirror import Mirror
 
 
@@ -38,13 +38,16 @@ class Corrections:
         self._lock = lock
         self._on_booked = on_booked
 
-    def return_goods(self, return_id: str, sale_session: str, lines: Mapping[str, int]) -> Booked:
+    def return_goods(
+        self, return_id: str, sale_session: str, lines: Mapping[str, int], also: Also | None = None
+    ) -> Booked:
         """Take goods back from a sale that was booked at this till, with the points that it earned then.
 
         Args:
             return_id: chosen by the till's software; the same id again is the same return.
             sale_session: the session of the sale, as on its receipt.
             lines: quantity that comes back of each line, in thousandths, by the sale's line ids.
+            also: written in the same transaction, when this call is the one that books.
 
         Raises:
             TillError: `unknown_receipt` when the sale is not in this till's journal, `sale_voided`.
@@ -54,7 +57,8 @@ class Corrections:
         with self._lock:
             if done := self._before(EntryKind.RETURN, return_id):
                 return done
-            booked = self._book(self._drafts.returned(return_id, sale_session, lines), EventKind.RETURN_BOOKED)
+            draft = self._drafts.returned(return_id, sale_session, lines)
+            booked = self._book(draft, EventKind.RETURN_BOOKED, also)
         self._on_booked()
         return booked
 
@@ -72,11 +76,21 @@ class Corrections:
             raise TillError("sale_voided", "this sale was voided: its points are back already")
         return sale
 
-    def adjust(self, adjustment_id: str, card_text: str, points: int, *, reason: str, approver: str) -> Booked:
+    def adjust(
+        self,
+        adjustment_id: str,
+        card_text: str,
+        points: int,
+        *,
+        reason: str,
+        approver: str,
+        also: Also | None = None,
+    ) -> Booked:
         """Give points, or take them (negative), on a manager's word; who and why go with the entry.
 
         Args:
             adjustment_id: the same id again is the same adjustment.
+            also: as for `return_goods`.
 
         Raises:
             TillError: `adjustment_incomplete` without points, a reason and an approver; `no_programme`.
@@ -87,9 +101,18 @@ class Corrections:
             if done := self._before(EntryKind.ADJUSTMENT, adjustment_id):
                 return done
             card = self._reckoning.look_up(card_text).holder.card
-        return self.adjust_card(adjustment_id, card, points, reason=reason, approver=approver)
+        return self.adjust_card(adjustment_id, card, points, reason=reason, approver=approver, also=also)
 
-    def adjust_card(self, adjustment_id: str, card: str, points: int, *, reason: str, approver: str) -> Booked:
+    def adjust_card(
+        self,
+        adjustment_id: str,
+        card: str,
+        points: int,
+        *,
+        reason: str,
+        approver: str,
+        also: Also | None = None,
+    ) -> Booked:
         """As `adjust`, for the card with token `card`, whose member was looked up before.
 
         Raises:
@@ -100,7 +123,7 @@ class Corrections:
                 return done
             holder = self._mirror.find(card)
             draft = self._drafts.adjustment(adjustment_id, holder, points, reason, approver)
-            booked = self._book(draft, EventKind.POINTS_ADJUSTED)
+            booked = self._book(draft, EventKind.POINTS_ADJUSTED, also)
         self._on_booked()
         return booked
 
@@ -113,6 +136,7 @@ class Corrections:
         new_card_text: str | None = None,
         reason: str,
         approver: str,
+        also: Also | None = None,
     ) -> Booked:
         """Block the card with token `card`, let it in again, or give its member another in its place.
 
@@ -121,6 +145,7 @@ class Corrections:
         Args:
             order_id: the same id again is the same order.
             new_card_text: for a replacement, and only then: the new card's number.
+            also: as for `return_goods`.
 
         Raises:
             TillError: `adjustment_incomplete`, `member_unknown`, `card_taken`: the new card is somebody's already;
@@ -139,7 +164,7 @@ class Corrections:
             order = CardOrder(action=action, new_card=new.card if new else None)
             draft = self._drafts.card_order(order_id, self._mirror.find(card), order, reason, approver)
             try:
-                booked = self._book(draft, EventKind.POINTS_ADJUSTED)
+                booked = self._book(draft, EventKind.POINTS_ADJUSTED, also)
             except CardTaken as error:
                 raise TillError("card_taken", str(error)) from error
         self._on_booked()
@@ -149,8 +174,8 @@ class Corrections:
         done = self._journal.find_all(session=its_id).get(kind)
         return Booked(done, self._mirror.find(done.card).balance) if done else None
 
-    def _book(self, draft: Draft, event: EventKind) -> Booked:
-        entry = self._journal.append(draft)
+    def _book(self, draft: Draft, event: EventKind, also: Also | None) -> Booked:
+        entry = self._journal.append(draft, also)
         booked = Booked(entry, self._mirror.find(entry.card).balance)
         self._bus.publish(event, booked.told)
         return booked

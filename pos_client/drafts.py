@@ -69,7 +69,7 @@ class Drafts:
         expect_credential(quote.programme.credential, quote.facts.credential, spent)
         whose = _Whose(holder.card, holder.account, quote.tier, quote.programme.id, quote.programme.version)
         draft = self._draft(quote.session, EntryKind.SALE, whose, quote.basket, quote.settlement)
-        return replace(draft, facts=quote.facts, authority=cover(spent, quote.set_aside))
+        return replace(draft, facts=quote.facts, authority=cover(spent, quote.set_aside), serving=quote.serving or None)
 
     def void(self, sale: Entry) -> Draft:
         """The reversal of a whole sale.

@@ -24,6 +24,8 @@ class EventKind(StrEnum):
     SALE_VOIDED = "sale_voided"
     RETURN_BOOKED = "return_booked"
     POINTS_ADJUSTED = "points_adjusted"
+    RECEIPT_PRINTED = "receipt_printed"
+    RECEIPT_NOT_PRINTED = "receipt_not_printed"
     DEVICE_STATUS = "device_status"
     SYNC_STATE = "sync_state"
 

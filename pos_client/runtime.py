@@ -10,6 +10,7 @@ from pos_client.devices import DeviceBoard
 from pos_client.events import EventBus
 from pos_client.inbox import Inbox
 from pos_client.members import Members
+from pos_client.receipts.printing import Printing
 from pos_client.till import Till
 from sync.agent import Agent
 from sync.holds import HoldDesk
@@ -22,7 +23,7 @@ from sync.terminal import Terminal
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything one till process shares.."""
+    """Everything one till process shares."""
 
     config: Config
     store: Store
@@ -38,3 +39,6 @@ class Runtime:
     inbox: Inbox
     approvals: Approvals
     members: Members
+    started_ms: int
+    """When it was put together, by this machine's clock: Unix ms UTC."""
+    printing: Printing

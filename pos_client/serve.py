@@ -11,31 +11,24 @@ import uvicorn
 from fastapi import FastAPI
 
 from drivers.errors import DriverError
+from drivers.printing.receipt_printer import ReceiptPrinter
 from drivers.supervisor import Supervisor
 from loyalty.errors import LoyaltyError
 from pos_client.app import StartError, build_runtime, open_store
 from pos_client.config import Config
 from pos_client.device_settings import build_devices
-from pos_client.devices import DeviceBoard
 from pos_client.manager import mounting
+from pos_client.plugin.answers import status_answer
 from pos_client.plugin.api import create_api, end_streams
 from pos_client.plugin.token import TokenError, read_or_create
 from pos_client.runtime import Runtime
 from pos_client.screen import cashier
+from pos_client.status_file import StatusFile
 from sync.errors import SyncError
 from sync.serving import signals_return
 from sync.terminal import clock_problem, wall_ms
 
 log = structlog.get_logger("spaarpunt.app")
-
-
-def build_supervisor(config: Config, board: DeviceBoard) -> Supervisor:
-    """The configured devices, under one supervisor that reports to `board`.
-
-    Raises:
-        DriverError: settings that cannot work, or a card format that bank cards use.
-    """
-    return Supervisor(build_devices(config), board.on_event)
 
 
 def create_app(runtime: Runtime, token: str) -> FastAPI:
@@ -59,7 +52,8 @@ def running(config: Config) -> Iterator[Runtime]:
         raise StartError(str(error)) from error
     try:
         runtime = build_runtime(config, store)
-        supervisor = build_supervisor(config, runtime.board)
+        devices = build_devices(config)
+        supervisor = Supervisor(devices, runtime.board.on_event)
     except (SyncError, DriverError, LoyaltyError) as error:
         store.close()
         raise StartError(str(error)) from error
@@ -69,11 +63,16 @@ def running(config: Config) -> Iterator[Runtime]:
     if problem := clock_problem(wall_ms()):
         log.warning("clock", problem=problem)
     runtime.agent.before_selling()
+    runtime.printing.start(next((device for device in devices if isinstance(device, ReceiptPrinter)), None))
     supervisor.start()
     runtime.agent.start()
+    told = StatusFile(config.till.data_dir, lambda: status_answer(runtime).model_dump(mode="json"))
+    told.start()
     try:
         yield runtime
     finally:
+        told.stop()
+        runtime.printing.stop()
         supervisor.stop()
         runtime.agent.stop()
         runtime.holds.close()
@@ -96,9 +95,7 @@ def serve_till(config: Config, on_ready: Callable[[str, Runtime], None]) -> None
     with signals_return(), loopback_socket(config.screen.port) as listener, running(config) as runtime:
         app = create_app(runtime, token)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        settings = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="on", timeout_graceful_shutdown=2
-        )
+        settings = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2)
 
         class Server(uvicorn.Server):
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:

@@ -13,6 +13,7 @@ from loyalty.offline import Verdict
 from loyalty.programme import Programme
 from loyalty.programme_members import Credential
 from loyalty.redemption import Choice, RewardOption
+from loyalty.serving import UNSAID, Serving
 from loyalty.settlement import Settlement
 from loyalty.spending import SetAside
 from sync.holds import Held
@@ -43,6 +44,8 @@ class Session:
     opened_ms: int
     touched_ms: int
     basket: Basket
+    basket_version: int = 0
+    """Rises with each basket that is put: who changes an older one is told."""
     card: str | None = None
     rotating: bool = False
     """The card was proven by a rotating credential, not by its number alone."""
@@ -57,6 +60,8 @@ class Session:
     """Rewards the last basket change made impossible; told once, with the change."""
     holds: list[Held] = field(default_factory=list)
     """Points that head office holds for this sale."""
+    serving: Serving = UNSAID
+    """By whom, and paid how, as far as the till's software said."""
     settled: Settled | None = None
     """What it last came to, so that a booking need not reckon again what the quote before it did."""
 
@@ -96,6 +101,7 @@ class Quote:
     session: str
     state: SessionState
     basket: Basket
+    basket_version: int
     programme: Programme
     tier: str
     holder: Holder | None
@@ -108,6 +114,7 @@ class Quote:
     """What the settlement was computed with besides basket and tier."""
     rotating: bool = False
     """The holder was proven by a rotating credential: enough for rewards that ask for one."""
+    serving: Serving = UNSAID
     set_aside: tuple[SetAside, ...] = ()
     """What the sale may spend that is held for it or leased to this till."""
 

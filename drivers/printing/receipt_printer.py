@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import structlog
 
 from drivers.device import Sink
-from drivers.errors import BadDeviceSettings, DriverError, PrinterNotReady
+from drivers.errors import BadDeviceSettings, DeviceLost, DriverError, PrinterNotReady
 from drivers.events import StatusUpdateEvent
 from drivers.lines.ports import MAX_BAUDRATE
 from drivers.printing.escpos_job import OpenDrawer, Part, PrinterStatus, Trouble, compose, read_status, status_request
@@ -31,13 +31,21 @@ MAX_JOBS = 16
 # How soon a new roll or a closed cover shows on the screen.
 POLL_S = 1.0
 
-_TROUBLE = {
-    Trouble.PAPER_OUT: "the printer is out of paper: put in a new roll",
-    Trouble.COVER_OPEN: "the printer's cover is open: close it",
-    Trouble.ERROR: "the printer reports a fault: switch it off and on, and look at the knife",
-    Trouble.OFFLINE: "the printer is offline: press its online or feed button",
+_REASONS = {
+    Trouble.PAPER_OUT: "paper_out",
+    Trouble.COVER_OPEN: "cover_open",
+    Trouble.ERROR: "fault",
+    Trouble.OFFLINE: "offline",
 }
-_SILENT = "the printer does not answer: look at its power and its cable"
+_SAYS = {
+    "paper_out": "the printer is out of paper: put in a new roll",
+    "cover_open": "the printer's cover is open: close it",
+    "fault": "the printer reports a fault: switch it off and on, and look at the knife",
+    "offline": "the printer is offline: press its online or feed button",
+    "silent": "the printer does not answer: look at its power and its cable",
+    "away": "the printer is not connected: look at its power and its cable",
+    "busy": "too many receipts wait for the printer: look at it",
+}
 _LOW = "ready; the paper is nearly out"
 
 
@@ -99,12 +107,12 @@ class ReceiptPrinter:
         job = _Job(compose(parts, self._settings.profile), Future())
         with self._ready:
             if not self._online:
-                job.done.set_exception(self._not_ready("the printer is not connected: look at its power and its cable"))
+                job.done.set_exception(self._not_ready("away"))
                 return job.done
             try:
                 self._jobs.put_nowait(job)
             except queue.Full:
-                job.done.set_exception(self._not_ready("too many receipts wait for the printer: look at it"))
+                job.done.set_exception(self._not_ready("busy"))
         return job.done
 
     def open(self) -> None:
@@ -157,7 +165,7 @@ class ReceiptPrinter:
             except queue.Empty:
                 return
             if job is not None:
-                job.done.set_exception(self._not_ready("the printer went away: print the receipt again"))
+                job.done.set_exception(self._not_ready("away"))
 
     def release(self) -> None:
         """Close the port."""
@@ -177,15 +185,17 @@ class ReceiptPrinter:
                 port.write(job.data)
                 trouble = self._look(port)
         except DriverError as error:
-            job.done.set_exception(self._not_ready(f"{error}; print the receipt again"))
+            reason = "away" if isinstance(error, DeviceLost) else "stuck"
+            todo = f"{error.todo}; then print the receipt again"
+            job.done.set_exception(PrinterNotReady(error.what, error.where, todo, reason))
             raise
         if trouble:
-            job.done.set_exception(self._not_ready(f"{trouble}; then print the receipt again"))
+            job.done.set_exception(self._not_ready(trouble))
         else:
             job.done.set_result(None)
 
     def _look(self, port: PrinterPort) -> str:
-        """Ask the printer how it is, and tell on change. Return what is wrong; "" for nothing, or where it is mute."""
+        """Ask the printer how it is, and tell on change. Return the reason that it cannot print; "" for none."""
         answers = []
         for which in ("printer", "cause", "paper"):
             port.write(status_request(which))
@@ -195,19 +205,20 @@ class ReceiptPrinter:
         status = read_status(*answers) if len(answers) == 3 else None
         if status is None:
             # One that never answered has a cable, or a driver, that carries one direction only.
-            trouble = _SILENT if self._ever_answered else ""
+            trouble = "silent" if self._ever_answered else ""
         else:
             self._ever_answered, self.status = True, status
-            trouble = _TROUBLE[status.trouble] if status.trouble else ""
+            trouble = _REASONS[status.trouble] if status.trouble else ""
         low = _LOW if status is not None and status.paper_low and not trouble else ""
-        if (trouble or low) != self._told and self._sink is not None:
-            self._told = trouble or low
-            self._sink(StatusUpdateEvent(self.name, "failed" if trouble else "online", trouble or low or "ready"))
+        said = _SAYS[trouble] if trouble else low
+        if said != self._told and self._sink is not None:
+            self._told = said
+            self._sink(StatusUpdateEvent(self.name, "failed" if trouble else "online", said or "ready"))
         return trouble
 
-    def _not_ready(self, what: str) -> PrinterNotReady:
-        fact, _, todo = what.partition(": ")
-        return PrinterNotReady(fact, self._settings.port, todo or "look at it")
+    def _not_ready(self, reason: str) -> PrinterNotReady:
+        fact, _, todo = _SAYS[reason].partition(": ")
+        return PrinterNotReady(fact, self._settings.port, f"{todo}; then print the receipt again", reason)
 
 
 class CashDrawer:

@@ -32,6 +32,7 @@ class VirtualPrinter:
     def __init__(self, folder: Path | None = None, name: str = "printer") -> None:
         self.paper = "ok"
         self.cover_open = False
+        self._left: int | None = None
         self._garbled = False
         self._path = folder / name if folder is not None else None
         if folder is not None:
@@ -105,6 +106,11 @@ class VirtualPrinter:
             receipt, self._printed = bytes(self._printed), bytearray()
             return receipt
 
+    def run_out_after(self, size: int) -> None:
+        """Let the paper end after `size` more bytes of print: in the middle of a receipt."""
+        with self._arrived:
+            self._left = size
+
     def garble(self) -> None:
         """Answer the next status request with noise, as a printer on a bad cable does."""
         self._garbled = True
@@ -152,12 +158,16 @@ class VirtualPrinter:
 
     def _take(self, data: bytes) -> bytes:
         """Keep what is printed; return the answers to what is asked."""
-        answers = b"".join(bytes([self._status(request[1][0])]) for request in _REQUEST.finditer(data))
+        printed = _REQUEST.sub(b"", data)
         with self._arrived:
-            self._printed += _REQUEST.sub(b"", data)
+            if self._left is not None and len(printed) > self._left:
+                printed, self.paper = printed[: self._left], "out"
+            if self._left is not None:
+                self._left = None if self.paper == "out" else self._left - len(printed)
+            self._printed += printed
             del self._printed[:-_KEPT_BYTES]
             self._arrived.notify_all()
-        return answers
+        return b"".join(bytes([self._status(request[1][0])]) for request in _REQUEST.finditer(data))
 
     def _status(self, number: int) -> int:
         """One status byte (Epson, DLE EOT n): bits 1 and 4 are always set."""

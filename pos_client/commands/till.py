@@ -7,7 +7,7 @@ import click
 from pos_client.app import StartError
 from pos_client.commands.common import console, fail, pass_config
 from pos_client.config import Config
-from pos_client.logs import set_up_logs
+from pos_client.logs import log_faults, set_up_logs
 from pos_client.runtime import Runtime
 from pos_client.serve import serve_till
 
@@ -16,7 +16,8 @@ from pos_client.serve import serve_till
 @pass_config
 def till(config: Config) -> None:
     """Run devices, cashier screen, plug-in API and sync agent, until stopped (Ctrl-C)."""
-    set_up_logs(config.log)
+    set_up_logs(config.log, config.log_folder, config.card_formats)
+    log_faults()
 
     def ready(address: str, runtime: Runtime) -> None:
         console.print(

@@ -18,6 +18,7 @@ from pos_client.office.lookup import Lookup
 from pos_client.office.saying import PROOFS, STATES, day_name, figures, say_hint
 from pos_client.office.series import hours, queue
 from pos_client.office.story import Stories
+from pos_client.troubles import device_todo
 from sync.terminal import wall_ms
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ async def show(window: Window) -> None:
 def _files(window: Window, made: DayReport, noticed: list[Hint]) -> None:
     """The report as it is now, to take away."""
     _ = window.words.translate
-    devices = [(state.name, state.status, state.text) for state in window.runtime.board.states()]
+    language = window.language
+    devices = [(state.name, state.status, device_todo(language, state)) for state in window.runtime.board.states()]
     name = f"spaarpunt-{made.terminal}-{made.day.isoformat()}"
 
     async def pdf() -> None:
@@ -118,10 +120,12 @@ async def behind(window: Window, hint: Hint) -> None:
     stories = Stories(runtime.store, window.language)
     entries = [runtime.journal.find(entry) for entry in hint.entries]
     lines = [stories.entry(entry) for entry in entries if entry is not None]
-    person = Lookup(runtime.store, runtime.terminal.card_key, runtime.config.card_formats).person(hint.card)
     el("h1", say_hint(words, hint))
     with el("div", "", "buttons"):
-        button(_("To the member"), lambda: window.fill(lambda at: lookup_page.account(at, person)))
+        if hint.card is not None:
+            lookup = Lookup(runtime.store, runtime.terminal.card_key, runtime.config.card_formats)
+            person = lookup.person(hint.card)
+            button(_("To the member"), lambda: window.fill(lambda at: lookup_page.account(at, person)))
         button(_("Back"), lambda: window.fill(show))
     table(
         _("The entries behind it"),

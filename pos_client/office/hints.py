@@ -13,6 +13,11 @@ from sync.store import Store
 
 MANY_SALES = 6
 """Sales on one card on one day that are worth a look: a regular drops in three or four times."""
+MANY_BY_CASHIER = 4
+"""Sales that one cashier books on one card on one day: a regular rarely meets the same cashier so often."""
+BURST = 12
+"""Sales with a card by one cashier within `BURST_MS`: nobody serves a customer a minute, each with a card."""
+BURST_MS = 10 * 60_000
 SOON_MS = 10 * 60_000
 """Points spent this soon after the same card earned: time for a cashier to spend what a stranger's sale earned."""
 
@@ -21,18 +26,27 @@ class HintKind(StrEnum):
     """What was noticed."""
 
     MANY_ON_CARD = "many_on_card"
+    CASHIER_ON_CARD = "cashier_on_card"
+    CASHIER_BURST = "cashier_burst"
+    CARD_AFTER_TENDER = "card_after_tender"
     SPENT_SOON = "spent_soon"
     REFUND_KEEPS_POINTS = "refund_keeps_points"
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """One thing noticed: the entries behind it by id, oldest first; `points` is what they moved."""
+    """One thing noticed: the entries behind it by id, oldest first; `points` is what they moved.
+
+    `card` is None where several cards are behind it; `cashier` and `tender` (kinds, as paid) are as the till's software
+    stated them.
+    """
 
     kind: HintKind
-    card: str
+    card: str | None
     entries: tuple[str, ...]
     points: int
+    cashier: str | None = None
+    tender: tuple[str, ...] = ()
 
 
 def hints(store: Store, day: date) -> list[Hint]:
@@ -47,6 +61,7 @@ def hints(store: Store, day: date) -> list[Hint]:
     found = [_hint(HintKind.MANY_ON_CARD, own) for own in by_card.values() if len(own) >= MANY_SALES]
     for own in by_card.values():
         found += _spent_soon(own)
+    found += _by_cashier(sales)
     found += [
         _hint(HintKind.REFUND_KEEPS_POINTS, [sale])
         for sale in sales
@@ -71,6 +86,45 @@ def _spent_soon(sales: Sequence[Entry]) -> Iterable[Hint]:
             yield _hint(HintKind.SPENT_SOON, [*fresh, sale])
 
 
+def _by_cashier(sales: Sequence[Entry]) -> Iterable[Hint]:
+    """What stands out in the sales of each cashier; sales whose cashier is not known are together as one's."""
+    by_cashier: defaultdict[str | None, list[Entry]] = defaultdict(list)
+    for sale in sales:
+        by_cashier[sale.serving.cashier if sale.serving else None].append(sale)
+    for cashier, own in by_cashier.items():
+        late = [sale for sale in own if sale.serving and sale.serving.card_after_tender]
+        if late:
+            yield _hint(HintKind.CARD_AFTER_TENDER, late)
+        if cashier is None:
+            continue
+        by_card: defaultdict[str, list[Entry]] = defaultdict(list)
+        for sale in own:
+            by_card[sale.card].append(sale)
+        yield from (
+            _hint(HintKind.CASHIER_ON_CARD, booked) for booked in by_card.values() if len(booked) >= MANY_BY_CASHIER
+        )
+        if burst := _burst(own):
+            yield _hint(HintKind.CASHIER_BURST, burst)
+
+
+def _burst(sales: Sequence[Entry]) -> list[Entry]:
+    """Every sale that is part of `BURST` sales within `BURST_MS`."""
+    part: set[int] = set()
+    for first in range(len(sales) - BURST + 1):
+        if 0 <= sales[first + BURST - 1].clock.wall_ms - sales[first].clock.wall_ms <= BURST_MS:
+            part.update(range(first, first + BURST))
+    return [sales[place] for place in sorted(part)]
+
+
 def _hint(kind: HintKind, entries: Sequence[Entry]) -> Hint:
     points = sum(entry.points for entry in entries)
-    return Hint(kind, entries[0].card, tuple(entry.id for entry in entries), points)
+    cards = {entry.card for entry in entries}
+    cashiers = {entry.serving.cashier if entry.serving else None for entry in entries}
+    return Hint(
+        kind,
+        cards.pop() if len(cards) == 1 else None,
+        tuple(entry.id for entry in entries),
+        points,
+        cashiers.pop() if len(cashiers) == 1 else None,
+        tuple(sorted({entry.serving.tender for entry in entries if entry.serving and entry.serving.tender})),
+    )

@@ -71,7 +71,7 @@ class Lookup:
                 "payment_card",
                 "this is a bank card's number: it was not looked up and not kept; use the loyalty card's number",
             )
-        if receipt := self._receipt(text):
+        if receipt := self.receipt(text):
             return Finding(Kind.RECEIPT, text, (self._by_card(receipt.card),), receipt)
         if "@" in text:
             return self._by_contact(Kind.EMAIL, text)
@@ -89,8 +89,8 @@ class Lookup:
         """Who holds the card with token `card`."""
         return self._by_card(card)
 
-    def _receipt(self, text: str) -> Entry | None:
-        """The entry that a receipt names: by its own id, or by the session it closes."""
+    def receipt(self, text: str) -> Entry | None:
+        """The entry that a receipt of this till names, by its own id or by the session it closes; None for none."""
         row = self._store.row("SELECT raw FROM journal WHERE id = ?", (text.lower(),)) or self._store.row(
             "SELECT raw FROM journal WHERE session = ? ORDER BY epoch, seq LIMIT 1", (text,)
         )

@@ -7,6 +7,7 @@ from datetime import date
 
 from babel.dates import format_date
 
+from loyalty.serving import Tender
 from pos_client.i18n import mark
 from pos_client.office.day import DayReport, ProofState, Tally
 from pos_client.office.hints import Hint, HintKind
@@ -31,8 +32,19 @@ DEVICE_STATES: Mapping[str, str] = {
 }
 HINTS: Mapping[HintKind, str] = {
     HintKind.MANY_ON_CARD: mark("Many sales on one card: {count}"),
+    HintKind.CASHIER_ON_CARD: mark("Many sales on one card by one cashier: {count}"),
+    HintKind.CASHIER_BURST: mark("More sales with a card than one cashier can serve: {count} in a row"),
+    HintKind.CARD_AFTER_TENDER: mark("Card put on the sale after the customer began to pay: {count}"),
     HintKind.SPENT_SOON: mark("Points spent within minutes of earning"),
     HintKind.REFUND_KEEPS_POINTS: mark("Goods taken back within a sale, not as a return of the sale they came from"),
+}
+
+
+TENDERS: Mapping[str, str] = {
+    Tender.CASH: mark("cash"),
+    Tender.CARD: mark("bank card"),
+    Tender.VOUCHER: mark("voucher"),
+    Tender.OTHER: mark("otherwise"),
 }
 
 
@@ -54,8 +66,14 @@ def figures(words: Words, made: DayReport) -> list[tuple[str, str]]:
 
 
 def say_hint(words: Words, hint: Hint) -> str:
-    """What was noticed, in one line."""
-    return words.translate(HINTS[hint.kind]).format(count=words.points(len(hint.entries)))
+    """What was noticed, in one line: with whom, and how it was paid, where that is known."""
+    _ = words.translate
+    parts = [_(HINTS[hint.kind]).format(count=words.points(len(hint.entries)))]
+    if hint.cashier is not None:
+        parts.append(_("cashier {cashier}").format(cashier=hint.cashier))
+    if hint.tender:
+        parts.append(_("paid: {how}").format(how=", ".join(_(TENDERS[kind]) for kind in hint.tender)))
+    return " · ".join(parts)
 
 
 def day_name(words: Words, day: date) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from fastapi import FastAPI, Request, Security
@@ -10,7 +11,8 @@ from fastapi.security import HTTPBearer
 from starlette.routing import Match
 
 from pos_client import __version__
-from pos_client.plugin import manager, office, problems, sales, stream
+from pos_client.plugin import adapters, manager, office, problems, receipts, sales, stream
+from pos_client.plugin.answered import Answered
 from pos_client.plugin.gate import OPENAPI_PATH, Gate
 from pos_client.plugin.messages import Problem
 from pos_client.runtime import Runtime
@@ -52,23 +54,28 @@ def create_api(runtime: Runtime, token: str) -> FastAPI:
     )
     app.state.runtime = runtime
     app.state.hub = stream.Hub(runtime.bus)
+    app.state.endings = [app.state.hub.end_all]
+    app.state.answered = Answered(runtime.store)
     app.add_middleware(Gate, token=token)
     problems.install(app)
     app.add_exception_handler(stream.TooManyListeners, stream.on_too_many)
     # The gate checks the token before a body is read; here it is only made known to OpenAPI.
     bearer = Security(HTTPBearer(auto_error=False))
-    for router in (sales.router, sales.returns, office.router, manager.router, stream.router):
+    for router in (sales.router, sales.returns, receipts.router, office.router, manager.router, stream.router):
         app.include_router(router, dependencies=[bearer], responses=_PROBLEMS)
+    for router in adapters.routers(runtime, app.state.answered, app.state.endings):
+        app.include_router(router)
     app.add_route("/v1/{rest:path}", _no_such_call, methods=_METHODS, include_in_schema=False)
     return app
 
 
 def end_streams(app: FastAPI) -> None:
-    """End every event stream of `app`; a server calls this on its event loop when it is told to stop.
+    """End every event stream and waiting call of `app`; a server calls this on its event loop when it is to stop.
 
     Streams have no end of their own: a server that waits for its connections would wait for them until its time-out.
     """
-    cast(stream.Hub, app.state.hub).end_all()
+    for end in cast(list[Callable[[], None]], app.state.endings):
+        end()
 
 
 async def _no_such_call(request: Request) -> Response:

@@ -14,29 +14,26 @@ import httpx
 from pydantic import ValidationError
 
 from loyalty.basket import Basket
-from pos_client.plugin.messages import (
+from loyalty.serving import Tender
+from pos_client.plugin.messages import Answer, BookedAnswer, ExchangedAnswer, PrintedAnswer, Problem, QuoteAnswer
+from pos_client.plugin.messages_manager import (
     Adjust,
     AdjustedAnswer,
-    Answer,
     Approved,
-    BookedAnswer,
     Decide,
     DecidedAnswer,
-    EventAnswer,
-    ExchangedAnswer,
     InboxAnswer,
     OrderCard,
-    Problem,
-    QuoteAnswer,
-    StatusAnswer,
-    SyncAnswer,
 )
+from pos_client.plugin.messages_till import EventAnswer, StatusAnswer, SyncAnswer
 
 A = TypeVar("A", bound=Answer)
 TIMEOUT_S = 10.0
 """A call takes milliseconds; a disk that needs longer than this is failing."""
 SYNC_TIMEOUT_S = 900.0
 """A day's queue over a bad mobile line."""
+PRINT_TIMEOUT_S = 60.0
+"""Longer than the till waits for a printer that takes no data."""
 SILENCE_S = 45.0
 """The stream sends a comment every 15 seconds: after three of those in silence the till is gone."""
 
@@ -133,13 +130,16 @@ class TillClient:
     ) -> None:
         self.close()
 
-    def open_session(self, session: str | None = None) -> QuoteAnswer:
-        """Start a sale; with an id of one's own, the same id again is the same session."""
-        return self._call(QuoteAnswer, "POST", "/v1/sessions", {} if session is None else {"id": session})
+    def open_session(self, session: str | None = None, cashier: str | None = None) -> QuoteAnswer:
+        """Start a sale; with an id of one's own, the same id again is the same session. `cashier`: who serves."""
+        asked = {"id": session, "cashier": cashier}
+        given = {name: value for name, value in asked.items() if value is not None}
+        return self._call(QuoteAnswer, "POST", "/v1/sessions", given)
 
-    def set_basket(self, session: str, basket: Basket) -> QuoteAnswer:
-        """Put the whole basket as it is now."""
-        return self._call(QuoteAnswer, "PUT", _path(session, "basket"), basket.model_dump(mode="json"))
+    def set_basket(self, session: str, basket: Basket, version: int | None = None) -> QuoteAnswer:
+        """Put the whole basket as it is now, in place of `version` of it; None for whatever is there."""
+        body = basket.model_dump(mode="json") | ({} if version is None else {"version": version})
+        return self._call(QuoteAnswer, "PUT", _path(session, "basket"), body)
 
     def identify(self, session: str, card: str) -> QuoteAnswer:
         """Give the sale a card by its number."""
@@ -162,9 +162,17 @@ class TillClient:
         body = {"reward": reward} | ({} if amount_minor is None else {"amount_minor": amount_minor})
         return self._call(QuoteAnswer, "POST", _path(session, "redeem"), body)
 
+    def unredeem(self, session: str, reward: str) -> QuoteAnswer:
+        """Take a chosen reward off the sale again."""
+        return self._call(QuoteAnswer, "DELETE", _path(session, "redeem") + f"/{in_path(reward, safe='')}")
+
     def use_coupon(self, session: str, code: str) -> QuoteAnswer:
         """Take the coupon with this single-use code; a repeat is refused and harms nothing."""
         return self._call(QuoteAnswer, "POST", _path(session, "coupons"), {"code": code})
+
+    def tender(self, session: str, kind: Tender) -> QuoteAnswer:
+        """Say that the customer begins to pay."""
+        return self._call(QuoteAnswer, "POST", _path(session, "tender"), {"kind": kind.value})
 
     def commit(self, session: str) -> BookedAnswer:
         """Book the sale."""
@@ -199,6 +207,12 @@ class TillClient:
         """Take goods back from `sale`, thousandths by line id, and book the open `session` in one."""
         body = {"session": session, "sale": sale, "lines": _lines(lines)}
         return self._call(ExchangedAnswer, "POST", "/v1/exchanges", body)
+
+    def print_receipt(self, receipt: str) -> PrintedAnswer:
+        """Print a receipt of this till, by the number on it or its entry's id; waits until it is on paper."""
+        return self._call(
+            PrintedAnswer, "POST", f"/v1/receipts/{in_path(receipt, safe='')}/print", timeout_s=PRINT_TIMEOUT_S
+        )
 
     def status(self) -> StatusAnswer:
         """How the till is doing."""

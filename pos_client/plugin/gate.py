@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from dataclasses import dataclass
+from typing import cast
 
 from fastapi.responses import Response
 from starlette.datastructures import Headers
@@ -16,6 +18,22 @@ MAX_BODY_BYTES = 1024 * 1024
 """Largest request body. A basket of 500 lines with every field filled is some 200 kB."""
 OPENAPI_PATH = "/v1/openapi.json"
 _OUR_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a call. `id` is public."""
+
+    id: str
+
+
+OURSELVES = Caller("spaarpunt")
+"""Whoever has the token of the till's plugin.token file."""
+
+
+def caller_of(scope: Scope) -> Caller:
+    """Who makes the call with this scope, as the gate found."""
+    return cast(Caller, scope["state"]["caller"])
 
 
 class Gate:
@@ -41,6 +59,7 @@ class Gate:
             else:
                 await refusal(scope, receive, send)
             return
+        scope.setdefault("state", {})["caller"] = OURSELVES
         await self._app(scope, _limited(receive) if _is_api(scope["path"]) else receive, send)
 
     def _refuse(self, scope: Scope, headers: Headers) -> Response | None:

@@ -180,20 +180,20 @@ export default {
         this.mute();
         return;
       }
-      const undo = event.ctrlKey && event.key.toLowerCase() === "z";
-      if (this.$refs.help.open || event.repeat || event.altKey || event.metaKey || (event.ctrlKey && !undo)) return;
+      const control = event.ctrlKey && /^[zp]$/i.test(event.key) ? `Ctrl+${event.key.toUpperCase()}` : null;
+      if (this.$refs.help.open || event.repeat || event.altKey || event.metaKey || (event.ctrlKey && !control)) return;
       if (event.key === "Enter" && this.byKeyboard && document.activeElement?.matches("a, button")) return;
-      const key = undo ? "Ctrl+Z" : event.key === "Enter" ? "F12" : event.key;
+      const key = control ?? (event.key === "Enter" ? "F12" : event.key);
       if (this.view.pad?.digits && !event.ctrlKey && /^([0-9A-Za-z]|Backspace)$/.test(key)) {
         event.preventDefault();
         this.press(key === "Backspace" ? key : key.toUpperCase());
         return;
       }
       // The browser's own F keys (find, reload, developer tools) have no business on a till.
-      if (!/^(F\d+|Escape|Ctrl\+Z)$/.test(key)) return;
+      if (!/^(F\d+|Escape|Ctrl\+[ZP])$/.test(key)) return;
       event.preventDefault();
       const button = this.$el.querySelector(`[data-key="${key}"]`);
-      if (/^(Escape|F10|F11)$/.test(key) || (button !== null && button.offsetParent !== null)) this.press(key);
+      if (/^(Escape|F10|F11|Ctrl\+P)$/.test(key) || (button !== null && button.offsetParent !== null)) this.press(key);
     },
     allowSound() {
       // Browsers let a page sound only after the first key or touch; until then the tones are silent.

@@ -95,6 +95,8 @@ class Hand:
                 await self._finish(facts)
             case "Ctrl+Z":
                 await self._undo()
+            case "Ctrl+P":
+                await self._do(self._runtime.printing.again)
             case "Escape":
                 await self._cancel(facts)
             case "F9" if facts.may_join:
@@ -155,8 +157,11 @@ class Hand:
         """Wave the message and the last result away, drop the receipt, or drop the card that waits."""
         quote = facts.quote
         if quote is not None and quote.state is not SessionState.OPEN:
+            self._runtime.printing.dismiss()
             self._remember(self.memory.dismiss(quote.session))
             return
+        if quote is None and facts.holder is None:
+            self._runtime.printing.dismiss()
         self._remember(self.memory.dismiss(None))
         if quote is not None:
             await self._do(lambda: self._till.void(quote.session))

@@ -95,6 +95,9 @@ def after(memory: Memory, event: TillEvent, now_ms: int) -> tuple[Memory, Tone |
             voided = event.kind is EventKind.SALE_VOIDED
             result = Result(str(event.data["session"]), int(event.data["points"]), now_ms, voided)
             memory = replace(memory, notice=Notice("undone") if voided else None, last=result, pad=None)
+        case EventKind.RECEIPT_NOT_PRINTED:
+            # What it was about is booked and was said; now the paper is what the cashier must see to.
+            memory, tone = replace(memory, notice=None), "low"
         case EventKind.RETURN_BOOKED:
             memory = replace(memory, notice=Notice("returned"), returning=None)
     return memory, tone

@@ -18,7 +18,7 @@ from pos_client.screen.shown import View
 MARK = files(__package__).joinpath("mark.svg").read_text(encoding="utf-8")
 _CSS = files(__package__).joinpath("cashier.css").read_text(encoding="utf-8")
 
-KEYS = frozenset({*(f"F{number}" for number in range(2, 13)), "Escape", "Ctrl+Z", "Backspace", *TYPED})
+KEYS = frozenset({*(f"F{number}" for number in range(2, 13)), "Escape", "Ctrl+Z", "Ctrl+P", "Backspace", *TYPED})
 """What a browser may say was pressed; anything else is dropped."""
 SCORES = range(11)
 """What a customer may answer."""
@@ -98,6 +98,7 @@ def _keys(language: str) -> list[tuple[str, str]]:
         ("F11", _("Return: goods come back")),
         ("F12 / Enter", _("Finish: book the points")),
         ("Ctrl Z", _("Undo the booking, for ten seconds")),
+        ("Ctrl P", _("Print the last receipt again")),
         ("Esc", _("Cancel: drop the card and the receipt")),
         ("Alt M", _("Sound on or off")),
         ("F1", _("This help")),

@@ -9,7 +9,7 @@ from pos_client.screen.memory import Memory, Notice
 from pos_client.screen.panels import pad_view, return_view
 from pos_client.screen.rows import MAX_ROWS, reward_rows, why_not
 from pos_client.screen.shown import MAX_LINES, Action, LineRow, Message, Offer, View
-from pos_client.screen.words import NOTICES, OTHER_NOTICE, Words
+from pos_client.screen.words import NOTICES, OTHER_NOTICE, OTHER_UNPRINTED, UNPRINTED, Words
 from pos_client.session import Quote, SessionState
 from sync.mirror import Holder
 
@@ -55,7 +55,7 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
         to_pay_label=_("To pay"),
         action=_action(words, facts, quote, booked),
         message=message,
-        offer=_offer(words, facts, memory, quote, booked),
+        offer=_offer(words, facts, memory, message, booked=quote if booked else None),
         question=_question(words, facts, memory, quote, booked),
         pad=None,
         brand=brand(programme.branding.colour) if programme and programme.branding.colour else None,
@@ -82,11 +82,15 @@ def _question(words: Words, facts: Facts, memory: Memory, quote: Quote | None, b
     return asked.get(words.language) if asked and known and memory.answered != quote.session else ""
 
 
-def _offer(words: Words, facts: Facts, memory: Memory, quote: Quote | None, booked: bool) -> Offer | None:
+def _offer(
+    words: Words, facts: Facts, memory: Memory, message: Message | None, *, booked: Quote | None
+) -> Offer | None:
     _ = words.translate
     if memory.notice is not None and memory.notice.code != "thanks":
         return None  # beside another message than the booking's own, "undo" would seem to undo that one
-    if booked and quote is not None and _can_undo(memory, quote.session, facts.now_ms):
+    if message is not None and message == _unprinted(words, facts):
+        return Offer("Ctrl+P", "Ctrl P", _("Print the receipt"))
+    if booked is not None and _can_undo(memory, booked.session, facts.now_ms):
         return Offer("Ctrl+Z", "Ctrl Z", _("Undo"))
     if facts.may_join and not booked:
         return Offer("F9", "F9", _("Become a member"))
@@ -212,6 +216,8 @@ def _message(words: Words, facts: Facts, memory: Memory, quote: Quote | None, bo
     if memory.notice is not None:
         return _notice(words, facts, memory.notice, quote)
     if booked and quote is not None:
+        if facts.unprinted is not None and facts.unprinted.session == quote.session:
+            return _unprinted(words, facts)
         text = _("Booked {points}").format(points=words.signed(quote.settlement.points_delta))
         return Message("ok", text if facts.online else text + " · " + _("will be sent later"))
     return _standing(words, facts, quote)
@@ -228,11 +234,26 @@ def _standing(words: Words, facts: Facts, quote: Quote | None) -> Message | None
         return Message("ok", _("Member from now on: head office hears of it by itself"))
     if facts.holder is not None and not facts.holder.known and (quote or not facts.quote):
         return Message("info", _("Card not known yet: points are saved and added later"))
+    return _of_till(words, facts)
+
+
+def _of_till(words: Words, facts: Facts) -> Message | None:
+    """What is wrong with the till itself."""
+    _ = words.translate
     if facts.programme is None:
         return _say(words, "no_programme")
     if facts.clock_wrong:
         return Message("warn", _("This till's clock is wrong: please set the date and time"))
-    return None
+    if facts.unprinted is None and facts.trouble is not None:
+        return Message(facts.trouble.gravity.value, facts.trouble.text(words.language))
+    return _unprinted(words, facts)
+
+
+def _unprinted(words: Words, facts: Facts) -> Message | None:
+    """The receipt that is not on paper, as long as nobody printed or waved it away."""
+    if facts.unprinted is None:
+        return None
+    return Message("warn", words.translate(UNPRINTED.get(facts.unprinted.code, OTHER_UNPRINTED)))
 
 
 def _notice(words: Words, facts: Facts, notice: Notice, quote: Quote | None) -> Message:

@@ -60,11 +60,25 @@ NOTICES: dict[str, tuple[Mood, str]] = {
     "too_late": ("warn", mark("Too late to undo: please use a return")),
     "store_full": ("stop", mark("The disk is full: nothing was booked. Free some space and book again")),
     "store_error": ("stop", mark("The till cannot write: nothing was booked. Please call support")),
+    "no_receipt": ("warn", mark("No receipt was made since this till was started")),
+    "no_printer": ("warn", mark("This till has no receipt printer")),
+    "printer_not_ready": ("warn", mark("Too many receipts wait: look at the printer")),
     "basket": ("warn", mark("This receipt cannot be used: please send it again from the till")),
 }
 """What each code says, as a sentence a cashier can repeat to the customer."""
 
 OTHER_NOTICE: tuple[Mood, str] = ("warn", mark("That is not possible now"))
+
+UNPRINTED = {
+    "interrupted": mark("The last receipt may not have been printed. The booking stands"),
+    "paper_out": mark("Receipt not printed: put in a new roll. The booking stands"),
+    "cover_open": mark("Receipt not printed: close the printer's cover. The booking stands"),
+    "offline": mark("Receipt not printed: press the printer's feed button. The booking stands"),
+    "away": mark("Receipt not printed: the printer is not connected. The booking stands"),
+}
+"""Why a receipt is not on paper, and what to do, by `receipts.printing.Unprinted.code`."""
+
+OTHER_UNPRINTED = mark("Receipt not printed: look at the printer. The booking stands")
 
 REASONS = {
     "points_short": mark("{short} points to go"),

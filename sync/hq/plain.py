@@ -17,6 +17,7 @@ from loyalty.basket import MAX_LINES, MAX_MINOR
 from loyalty.facts import MAX_COUNTERS, Known
 from loyalty.programme_members import Credential
 from loyalty.programme_rules import Birthday
+from loyalty.serving import Tender
 
 MAX_POINTS = 10**12
 """Points in one entry: a hundred times the dearest basket at a hundred points a cent; more is not a sale."""
@@ -121,6 +122,12 @@ class _Facts(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     credential: Credential = Credential.STATIC
 
 
+class _Serving(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    cashier: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,40}\Z")] | None = None
+    tender: Tender | None = None
+    card_after_tender: bool = False
+
+
 class PlainSale(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A sale without rewards; fields as in `loyalty.ledger.Entry`."""
 
@@ -143,6 +150,7 @@ class PlainSale(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     schema_version: Literal[1] = 1
     reverses: None = None
     facts: _Facts | None = None
+    serving: _Serving | None = None
 
     @property
     def known_facts(self) -> Known:

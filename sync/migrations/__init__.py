@@ -12,7 +12,9 @@ from sync.migrations import (
     m005_epochs,
     m006_inbox,
     m007_snapshot,
+    m008_receipts,
     m009_office,
+    m010_answers,
     m011_fewer_indexes,
 )
 
@@ -24,5 +26,7 @@ migrations(name="m004_spending")(m004_spending.apply)
 migrations(name="m005_epochs")(m005_epochs.apply)
 migrations(name="m006_inbox")(m006_inbox.apply)
 migrations(name="m007_snapshot")(m007_snapshot.apply)
+migrations(name="m008_receipts")(m008_receipts.apply)
 migrations(name="m009_office")(m009_office.apply)
+migrations(name="m010_answers")(m010_answers.apply)
 migrations(name="m011_fewer_indexes")(m011_fewer_indexes.apply)

@@ -158,6 +158,11 @@ DECISION = {"terminal": "t-1", "epoch": 1, "seq": 7, "digest": "0" * 64, "action
         ({"answer": 0}, "expected 'answer' on every answer and only there"),
         ({"kind": "answer", "answer": 11}, "less than or equal to 10"),
         ({"kind": "gift"}, "'adjustment', 'resolution', 'enrolment' or 'answer'"),
+        (
+            {"kind": "void", "points": -10, "reverses": "x", "serving": {"tender": "cash"}},
+            "expected 'serving' on a sale",
+        ),
+        ({"serving": {"cashier": "Wil de Vries"}}, "should match pattern"),
         ({"mood": "good"}, "not permitted"),
     ],
 )

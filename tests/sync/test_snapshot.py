@@ -228,7 +228,7 @@ def test_checkouts_beside_a_snapshot_keep_their_balances(shop: Shop, conn: Conne
 
     def sell() -> None:
         count = 0
-        # A breath between two sales, as at any till: else the loop would keep the lock from the agent for minutes.
+        # A breath between two sales, as at any till: without one the loop would keep the store's lock from the agent.
         while not finished.wait(BETWEEN_SALES_S) or count < 20:
             shop.sell(1000)
             count += 1

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pos_client.events import KEPT_EVENTS, EventKind
+from pos_client.plugin.answered import MAX_KEPT, MAX_KEY
 from pos_client.plugin.api import create_api
 from pos_client.plugin.problems import STATUS
 from pos_client.plugin.stream import EVENTS_MISSED, MAX_LISTENERS, QUEUED_EVENTS
@@ -120,10 +121,12 @@ def test_every_event_and_every_call_is_on_the_page(runtime: Runtime) -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", events, re.MULTILINE)) == {*map(str, EventKind), EVENTS_MISSED}
     described = create_api(runtime, "t").openapi()["paths"]
     calls = {f"{method.upper()} {path}" for path, methods in described.items() for method in methods}
-    assert set(re.findall(r"^\| `((?:GET|POST|PUT) /\S+)`", PAGE, re.MULTILINE)) == calls
+    assert set(re.findall(r"^\| `((?:GET|POST|PUT|DELETE) /\S+)`", PAGE, re.MULTILINE)) == calls
 
 
 def test_the_limits_on_the_page_are_those_of_the_code() -> None:
+    assert f"1 to {MAX_KEY} visible" in PAGE
+    assert f"at most {MAX_KEPT} of them" in PAGE
     assert f"last {MAX_SESSIONS} sessions" in PAGE
     assert f"last {KEPT_EVENTS} events" in PAGE
     assert f"falls {QUEUED_EVENTS} events behind" in PAGE

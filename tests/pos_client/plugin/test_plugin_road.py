@@ -5,12 +5,26 @@ from __future__ import annotations
 import pytest
 
 from drivers.events import PaymentCardRefused, StatusUpdateEvent
+from loyalty.ledger import EntryKind
+from loyalty.serving import Serving, Tender
 from pos_client.plugin.client import PluginProblem, TillClient
 from pos_client.runtime import Runtime
 from pos_client.session import SessionState
 from sync.wire import DayProof
 from tests.support.entries import basket
 from tests.support.till import JORIS, SANNE, UNKNOWN_CARD, closed_port, make_runtime
+
+
+def test_who_serves_and_when_the_customer_pays_goes_with_the_sale(till: TillClient, runtime: Runtime) -> None:
+    till.open_session("bon-1", cashier="7")
+    till.set_basket("bon-1", basket(1500))
+    till.tender("bon-1", Tender.CASH)
+    till.identify("bon-1", SANNE.card)
+    till.commit("bon-1")
+    entry = runtime.journal.find_all(session="bon-1")[EntryKind.SALE]
+    assert entry.serving == Serving(cashier="7", tender=Tender.CASH, card_after_tender=True)
+    with pytest.raises(PluginProblem, match="session_closed"):
+        till.tender("bon-1", Tender.CARD)
 
 
 def test_a_sale_from_scan_to_disk(till: TillClient, runtime: Runtime) -> None:

@@ -27,7 +27,17 @@ from tests.support.till import MEMBERS, PROGRAMME, SANNE, make_runtime, member_c
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES = ROOT / "build" / "screenshots"
 README_PICTURE = ROOT / "docs" / "images" / "cashier.png"
-DOCUMENTED = {"amount", "booked", "consent", "offline-yesterday", "pin", "programme", "question", "return"}
+DOCUMENTED = {
+    "amount",
+    "booked",
+    "consent",
+    "offline-yesterday",
+    "pin",
+    "programme",
+    "question",
+    "receipt-no-paper",
+    "return",
+}
 """States whose pictures stand in docs/cashier.md."""
 
 LOOKS = {

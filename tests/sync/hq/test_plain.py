@@ -92,6 +92,8 @@ def test_whatever_is_read_quickly_is_an_entry_and_the_same_one(data: st.DataObje
     """An honest entry with a value replaced, left out, doubled or added anywhere in it."""
     facts = Facts(at_ms=1, segments=("regulars",), earned_today=3)
     document = json.loads(sale(facts=facts).encode())
+    document["serving"] = {"cashier": "7", "tender": "cash", "card_after_tender": True}
+    assert read_plain(json.dumps(document).encode()) is not None
     for _ in range(data.draw(st.integers(1, 2))):
         inside, step = data.draw(st.sampled_from(_places(document)))
         match data.draw(st.sampled_from(["replace", "leave out", "add", "twice"])):
