@@ -34,6 +34,7 @@ _COMMANDS = {
     "simulate": "pos_client.commands.simulate:simulate",
     "sync": "pos_client.commands.sync:sync_group",
     "till": "pos_client.commands.till:till",
+    "tokens": "pos_client.commands.tokens:tokens",
 }
 
 
