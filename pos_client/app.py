@@ -27,7 +27,7 @@ from sync.night import Window
 from sync.opening import open_till
 from sync.proofs import Proofs
 from sync.store import Store, read_key
-from sync.terminal import Terminal, load_terminal
+from sync.terminal import Terminal, load_terminal, wall_ms
 from sync.transport import Transport
 
 STORE_NAME = "store.db"
@@ -106,7 +106,7 @@ def build_runtime(config: Config, store: Store) -> Runtime:
     bus = EventBus()
 
     def tell(state: SyncState) -> None:
-        bus.publish(EventKind.SYNC_STATE, {"online": state.online, "problem": state.problem})
+        bus.publish(EventKind.SYNC_STATE, {"online": state.online, "problem": state.problem, "code": state.code})
 
     agent = build_agent(config, store, terminal, tell)
     holds = HoldDesk(
@@ -147,5 +147,6 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         tokens=tokens,
         pairing=Pairing(tokens, bus),
         members=Members(journal, Mirror(store), till.drafts, agent.wake),
+        started_ms=wall_ms(),
         printing=Printing(store, journal, ReceiptDesk(store, terminal, config), bus, config),
     )

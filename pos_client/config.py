@@ -88,6 +88,14 @@ class PluginConfig(_Section):
     session_timeout_s: Annotated[int, Field(ge=30, le=86_400)] = 1800
 
 
+class AdaptersConfig(_Section):
+    """[adapters]: protocols that other tills speak already. Each off until it is asked for."""
+
+    odoo_origins: Annotated[tuple[Origin, ...], Field(max_length=8)] = ()
+    toast: bool = False
+    nexo: bool = False
+
+
 class ReceiptsConfig(_Section):
     """[receipts]: what is printed on the first configured printer by itself."""
 
@@ -223,6 +231,7 @@ class Config(BaseSettings):
     till: TillConfig = TillConfig()
     screen: ScreenConfig = ScreenConfig()
     plugin: PluginConfig = PluginConfig()
+    adapters: AdaptersConfig = AdaptersConfig()
     receipts: ReceiptsConfig = ReceiptsConfig()
     sync: SyncConfig = SyncConfig()
     credentials: CredentialsConfig = CredentialsConfig()

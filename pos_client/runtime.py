@@ -25,7 +25,7 @@ from sync.terminal import Terminal
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Everything one till process shares.."""
+    """Everything one till process shares."""
 
     config: Config
     store: Store
@@ -43,4 +43,6 @@ class Runtime:
     members: Members
     tokens: Tokens
     pairing: Pairing
+    started_ms: int
+    """When it was put together, by this machine's clock: Unix ms UTC."""
     printing: Printing

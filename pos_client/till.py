@@ -216,11 +216,16 @@ class Till:
         """
         with self._lock:
             session = self._sessions.open(session_id)
-            presented = self.reckoning.look_up(card_text, session.card if session.rotating else None)
-            if presented.holder.blocked:
-                raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
-            self._attach(session, presented)
-            return self._changed(session)
+            return self._given(session, self.reckoning.look_up(card_text, session.card if session.rotating else None))
+
+    def identify_member(self, session_id: str, card: str) -> Quote:
+        """Give the sale a member who was found by what they said: as if their card (token) was identified.
+
+        Raises:
+            TillError: `unknown_session`, `session_closed`, `card_blocked`.
+        """
+        with self._lock:
+            return self._given(self._sessions.open(session_id), Presented(self._mirror.find(card)))
 
     def enter_pin(self, session_id: str, pin: str) -> Quote:
         """Prove the card on this sale by the member's PIN: enough for rewards that ask for it.
@@ -425,6 +430,12 @@ class Till:
         booked = Booked(entry, balance)
         self._bus.publish(EventKind.SALE_BOOKED, booked.told)
         return booked
+
+    def _given(self, session: Session, presented: Presented) -> Quote:
+        if presented.holder.blocked:
+            raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
+        self._attach(session, presented)
+        return self._changed(session)
 
     def _attach(self, session: Session, presented: Presented) -> None:
         card = presented.holder.card

@@ -17,9 +17,10 @@ from pos_client.inbox import Item
 from pos_client.plugin import messages, messages_manager, messages_till
 from pos_client.runtime import Runtime
 from pos_client.session import Quote, SessionState
+from pos_client.troubles import Gravity, troubles
 from sync.epochs import Epochs
 from sync.mirror import Holder
-from sync.terminal import skew_problem
+from sync.terminal import skew_problem, wall_ms
 
 
 @overload
@@ -86,6 +87,8 @@ def booked_answer(runtime: Runtime, session: str, state: SessionState, entry: En
 def status_answer(runtime: Runtime) -> messages_till.StatusAnswer:
     """How the till is doing."""
     sync = runtime.agent.state
+    language = runtime.config.till.language
+    found = troubles(runtime)
     proof = runtime.proofs.latest()
     return messages_till.StatusAnswer(
         till=runtime.config.till.name,
@@ -95,6 +98,15 @@ def status_answer(runtime: Runtime) -> messages_till.StatusAnswer:
         online=sync.online,
         since=at(sync.since_ms),
         problem=sync.problem or skew_problem(runtime.mirror.contact().clock_offset_ms) or _newest_notice(runtime),
+        at=at(wall_ms()),
+        started=at(runtime.started_ms),
+        healthy=all(trouble.gravity is Gravity.INFO for trouble in found),
+        problems=tuple(
+            messages_till.TroubleAnswer(
+                code=trouble.code, gravity=trouble.gravity, text=trouble.text(language), todo=trouble.todo(language)
+            )
+            for trouble in found
+        ),
         queue_length=runtime.journal.head().queued,
         mirror_as_of=at(runtime.mirror.contact().as_of_ms),
         devices=tuple(

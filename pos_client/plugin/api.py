@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from fastapi import Depends, FastAPI, Request, Security
@@ -10,7 +11,7 @@ from fastapi.security import HTTPBearer
 from starlette.routing import Match
 
 from pos_client import __version__
-from pos_client.plugin import manager, office, pair, problems, receipts, sales, stream
+from pos_client.plugin import adapters, manager, office, pair, problems, receipts, sales, stream
 from pos_client.plugin.answered import Answered
 from pos_client.plugin.gate import OPENAPI_PATH, Gate, needs
 from pos_client.plugin.messages import Problem
@@ -73,14 +74,16 @@ def create_api(runtime: Runtime, token: str, programs: Rate = PROGRAMS, stranger
     )
     app.state.runtime = runtime
     app.state.hub = stream.Hub(runtime.bus)
+    app.state.endings = [app.state.hub.end_all]
     app.state.answered = Answered(runtime.store)
     runtime.tokens.on_revoked(app.state.hub.end_of)
     app.add_middleware(
         Gate,
         token=token,
         tokens=runtime.tokens,
-        origins=runtime.config.plugin.origins,
         buckets=Buckets(programs, strangers),
+        origins=runtime.config.plugin.origins,
+        doors={adapters.odoo.PATH: runtime.config.adapters.odoo_origins},
     )
     problems.install(app)
     app.add_exception_handler(stream.TooManyListeners, stream.on_too_many)
@@ -89,16 +92,19 @@ def create_api(runtime: Runtime, token: str, programs: Rate = PROGRAMS, stranger
     for router, scope in _SCOPES:
         app.include_router(router, dependencies=[bearer, Depends(needs(scope))], responses=_PROBLEMS)
     app.include_router(pair.strangers, responses=_PROBLEMS)
+    for router in adapters.routers(runtime, app.state.answered, app.state.endings):
+        app.include_router(router)
     app.add_route("/v1/{rest:path}", _no_such_call, methods=_METHODS, include_in_schema=False)
     return app
 
 
 def end_streams(app: FastAPI) -> None:
-    """End every event stream of `app`; a server calls this on its event loop when it is told to stop.
+    """End every event stream and waiting call of `app`; a server calls this on its event loop when it is to stop.
 
     Streams have no end of their own: a server that waits for its connections would wait for them until its time-out.
     """
-    cast(stream.Hub, app.state.hub).end_all()
+    for end in cast(list[Callable[[], None]], app.state.endings):
+        end()
 
 
 async def _no_such_call(request: Request) -> Response:

@@ -50,12 +50,28 @@ class Gate:
     token and `application/json` stop those that send requests here without reading answers.
     """
 
-    def __init__(self, app: ASGIApp, token: str, tokens: Tokens, origins: Iterable[str], buckets: Buckets) -> None:
-        """Let in whoever has the till's own `token` or a paired one, and pages of `origins` or paired ones."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str,
+        tokens: Tokens,
+        buckets: Buckets,
+        origins: Iterable[str],
+        doors: Mapping[str, Iterable[str]],
+    ) -> None:
+        """Let in whoever has a token, and named pages.
+
+        Args:
+            token: the till's own; paired ones are in `tokens`.
+            origins: pages that may use the API beside those that were paired.
+            doors: paths outside the API that other pages call, each with the origins of those; what else has to be
+                true of them is checked there.
+        """
         self._app = app
         self._token = token.encode("ascii")
         self._tokens = tokens
         self._origins = frozenset(origins)
+        self._doors = {path: frozenset(pages) for path, pages in doors.items()}
         self._buckets = buckets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,8 +81,8 @@ class Gate:
             return
         headers = Headers(scope=scope)
         is_api = _is_api(scope["path"])
-        page = self._page(headers) if is_api else None
-        sends = _adding(send, _SAFE | (_readable_by(page) if page else {}))
+        page = self._page(scope["path"], headers.get("origin"))
+        sends = _adding(send, _SAFE | (_readable_by(page) if page and is_api else {}))
         if response := self._refuse_place(scope, headers, page):
             await _answer(response, scope, receive, sends)
         elif not is_api:
@@ -81,10 +97,13 @@ class Gate:
             scope.setdefault("state", {})["caller"] = caller
             await self._app(scope, _limited(receive), sends)
 
-    def _page(self, headers: Headers) -> str | None:
-        """The origin of another page that may use the API, when it is one that asks."""
-        origin = headers.get("origin")
-        return origin if origin in self._origins or origin in self._tokens.origins() else None
+    def _page(self, path: str, origin: str | None) -> str | None:
+        """The origin of another page that may call this path, when it is one that asks."""
+        if _is_api(path):
+            allowed = origin in self._origins or origin in self._tokens.origins()
+        else:
+            allowed = any(origin in pages for door, pages in self._doors.items() if path.startswith(f"{door}/"))
+        return origin if allowed else None
 
     def _refuse_place(self, scope: Scope, headers: Headers, page: str | None) -> Response | None:
         hosts, origins = headers.getlist("host"), headers.getlist("origin")

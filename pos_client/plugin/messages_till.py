@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import AwareDatetime, StrictBool
 
 from pos_client.plugin.messages import Answer, Asked
+from pos_client.troubles import Gravity
 from sync.agent import NightReport, SyncReport
 from sync.wire import Proof
 
@@ -36,6 +37,16 @@ class DayAnswer(Answer):
     theirs: Proof
 
 
+class TroubleAnswer(Answer):
+    """Something that is wrong with the till. Programs go by `code`; the sentences are in the till's language."""
+
+    code: str
+    gravity: Gravity
+    """`info`: nobody has to act; `warn`: somebody, today; `stop`: somebody, now."""
+    text: str
+    todo: str
+
+
 class StatusAnswer(Answer):
     """GET /v1/status."""
 
@@ -47,6 +58,14 @@ class StatusAnswer(Answer):
     since: AwareDatetime
     """When `online` last turned."""
     problem: str | None
+    """In English, for a log."""
+    at: AwareDatetime
+    """When this was said, by the till's clock."""
+    started: AwareDatetime
+    healthy: bool
+    """Nothing is wrong that needs a person: no trouble graver than `info`."""
+    problems: tuple[TroubleAnswer, ...]
+    """What is wrong, gravest first."""
     queue_length: int
     mirror_as_of: AwareDatetime | None
     devices: tuple[DeviceAnswer, ...]

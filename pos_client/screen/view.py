@@ -254,10 +254,18 @@ def _standing(words: Words, facts: Facts, quote: Quote | None) -> Message | None
         return Message("ok", _("Member from now on: head office hears of it by itself"))
     if facts.holder is not None and not facts.holder.known and (quote or not facts.quote):
         return Message("info", _("Card not known yet: points are saved and added later"))
+    return _of_till(words, facts)
+
+
+def _of_till(words: Words, facts: Facts) -> Message | None:
+    """What is wrong with the till itself."""
+    _ = words.translate
     if facts.programme is None:
         return _say(words, "no_programme")
     if facts.clock_wrong:
         return Message("warn", _("This till's clock is wrong: please set the date and time"))
+    if facts.unprinted is None and facts.trouble is not None:
+        return Message(facts.trouble.gravity.value, facts.trouble.text(words.language))
     return _unprinted(words, facts)
 
 
