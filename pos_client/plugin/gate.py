@@ -53,6 +53,7 @@ class Gate:
     def __init__(
         self,
         app: ASGIApp,
+        *,
         token: str,
         tokens: Tokens,
         buckets: Buckets,
