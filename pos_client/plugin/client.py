@@ -25,6 +25,7 @@ from pos_client.plugin.messages_manager import (
     InboxAnswer,
     OrderCard,
 )
+from pos_client.plugin.messages_pair import TokenAnswer
 from pos_client.plugin.messages_till import EventAnswer, StatusAnswer, SyncAnswer
 
 A = TypeVar("A", bound=Answer)
@@ -213,6 +214,10 @@ class TillClient:
         return self._call(
             PrintedAnswer, "POST", f"/v1/receipts/{in_path(receipt, safe='')}/print", timeout_s=PRINT_TIMEOUT_S
         )
+
+    def revoke_token(self, token_id: str) -> TokenAnswer:
+        """Refuse a paired program's token from now on."""
+        return self._call(TokenAnswer, "DELETE", f"/v1/tokens/{in_path(token_id, safe='')}")
 
     def status(self) -> StatusAnswer:
         """How the till is doing."""
