@@ -27,7 +27,8 @@ from sync.errors import SyncError
 from sync.mirror import Mirror
 from sync.store import Store, hold_folder
 from sync.terminal import load_terminal, save_terminal, wall_ms
-from sync.wire import AccountChange, CardChange, Change, ChangesPage, EnrolAnswer, ProgrammeChange
+from sync.wire import EnrolAnswer
+from sync.wire_mirror import AccountChange, CardChange, Change, ChangesPage, ProgrammeChange
 
 log = structlog.get_logger("spaarpunt.app")
 
