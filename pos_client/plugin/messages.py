@@ -18,6 +18,9 @@ from sync.wire import ParkedState, Proof
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 """Chosen by the till's software (a receipt number, a UUID) or made by the till."""
 
+ReceiptName = Annotated[str, Field(pattern=r"^([A-Za-z0-9._:-]{1,64}|R1:[0-9A-Z $%*+./:-]{1,1987})$")]
+"""A session, or the signed code that a receipt carries (`pos_client.receipts.code`)."""
+
 
 MAX_ADJUSTMENT = 1_000_000
 """Points a manager gives or takes at once: more is a slip of the finger."""
@@ -74,8 +77,8 @@ class ReturnGoods(Asked):
 
     id: SessionId
     """Chosen by the till's software: the same id again is the same return."""
-    sale: SessionId
-    """The session of the sale, as on its receipt."""
+    sale: ReceiptName
+    """The session of the sale, as on its receipt, or the code on that: with the code, of any till of the chain."""
     lines: Annotated[tuple[ReturnLine, ...], Field(min_length=1, max_length=500)]
 
 

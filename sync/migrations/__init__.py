@@ -15,6 +15,7 @@ from sync.migrations import (
     m008_receipts,
     m009_office,
     m011_fewer_indexes,
+    m012_certificate,
 )
 
 migrations = Migrations("till")
@@ -28,3 +29,4 @@ migrations(name="m007_snapshot")(m007_snapshot.apply)
 migrations(name="m008_receipts")(m008_receipts.apply)
 migrations(name="m009_office")(m009_office.apply)
 migrations(name="m011_fewer_indexes")(m011_fewer_indexes.apply)
+migrations(name="m012_certificate")(m012_certificate.apply)
