@@ -61,6 +61,20 @@ class Line(BaseModel):
     """False for what never earns: gift cards and vouchers bought, deposits."""
 
 
+def distinct_ids(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The lines, when no two have the same id.
+
+    Raises:
+        ValueError: two have.
+    """
+    seen: set[str] = set()
+    for line in lines:
+        if line.line_id in seen:
+            raise ValueError(f"expected distinct line ids, got '{line.line_id}' twice")
+        seen.add(line.line_id)
+    return lines
+
+
 class Basket(BaseModel):
     """A whole basket; lines have distinct ids."""
 
@@ -70,15 +84,7 @@ class Basket(BaseModel):
     """ISO 4217."""
     lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)] = ()
 
-    @field_validator("lines")
-    @classmethod
-    def _distinct_ids(cls, lines: tuple[Line, ...]) -> tuple[Line, ...]:
-        seen: set[str] = set()
-        for line in lines:
-            if line.line_id in seen:
-                raise ValueError(f"expected distinct line ids, got '{line.line_id}' twice")
-            seen.add(line.line_id)
-        return lines
+    _distinct_ids = field_validator("lines")(distinct_ids)
 
     @property
     def gross_minor(self) -> int:

@@ -110,7 +110,12 @@ class CardNumber:
         # A text that does not even start like one of ours may be a payment card: nothing of it is shown.
         ours = any(compact.startswith(f.prefix) for f in allowed)
         shown = f" '{mask(compact)}'" if ours else ""
-        raise CardFormatError(f"expected {wanted}, got {len(compact)} characters{shown}")
+        nearly = any(
+            compact.startswith(f.prefix) and len(compact) == f.length and compact[len(f.prefix) :].isdigit()
+            for f in allowed
+        )
+        hint = ": the check digit does not fit, look for a mistyped or misread digit" if nearly else ""
+        raise CardFormatError(f"expected {wanted}, got {len(compact)} characters{shown}{hint}")
 
     def __str__(self) -> str:
         return mask(self.value)

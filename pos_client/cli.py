@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import click
 from click.shell_completion import get_completion_class
 
 from pos_client import __version__
+from pos_client.commands.lazy import LazyGroup
 from pos_client.config import CONFIG_VARIABLE, LogConfig
 from pos_client.logs import set_up_logs
 
@@ -32,26 +32,18 @@ _COMMANDS = {
     "receipt": "pos_client.commands.receipt:receipt",
     "report": "pos_client.commands.report:report",
     "simulate": "pos_client.commands.simulate:simulate",
+    "status": "pos_client.commands.status:status",
     "sync": "pos_client.commands.sync:sync_group",
     "till": "pos_client.commands.till:till",
+    "tokens": "pos_client.commands.tokens:tokens",
 }
 
 
-class _Commands(click.Group):
-    """Imports a command when it is used: a balance look-up must not wait for the screen's or the server's libraries."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), *_COMMANDS])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, _, attribute = _COMMANDS[cmd_name].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    commands_in=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="spaarpunt", message="%(prog)s %(version)s")
 @click.option(
     "--config",

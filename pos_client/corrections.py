@@ -14,7 +14,7 @@ from pos_client.receipts.code import ReceiptCodes, is_code
 from pos_client.reckoning import Reckoning, TillError
 from pos_client.session import Booked
 from sync.card_orders import CardTaken
-from sync.journal import Draft, Journal
+from sync.journal import Also, Draft, Journal
 from sync.mirror import Mirror
 
 
@@ -42,13 +42,14 @@ class Corrections:
         self._lock = lock
         self._on_booked = on_booked
 
-    def return_goods(self, return_id: str, receipt: str, lines: Mapping[str, int]) -> Booked:
+    def return_goods(self, return_id: str, receipt: str, lines: Mapping[str, int], also: Also | None = None) -> Booked:
         """Take goods back from a sale, with the points that it earned then.
 
         Args:
             return_id: chosen by the till's software; the same id again is the same return.
             receipt: as for `sale_of`.
             lines: quantity that comes back of each line, in thousandths, by the sale's line ids.
+            also: written in the same transaction, when this call is the one that books.
 
         Raises:
             TillError: as `sale_of`.
@@ -58,7 +59,8 @@ class Corrections:
         with self._lock:
             if done := self._before(EntryKind.RETURN, return_id):
                 return done
-            booked = self._book(self._drafts.returned(return_id, self.sale_of(receipt), lines), EventKind.RETURN_BOOKED)
+            draft = self._drafts.returned(return_id, self.sale_of(receipt), lines)
+            booked = self._book(draft, EventKind.RETURN_BOOKED, also)
         self._on_booked()
         return booked
 
@@ -85,11 +87,21 @@ class Corrections:
             raise TillError("sale_voided", "this sale was voided: its points are back already")
         return Sold.of(sale)
 
-    def adjust(self, adjustment_id: str, card_text: str, points: int, *, reason: str, approver: str) -> Booked:
+    def adjust(
+        self,
+        adjustment_id: str,
+        card_text: str,
+        points: int,
+        *,
+        reason: str,
+        approver: str,
+        also: Also | None = None,
+    ) -> Booked:
         """Give points, or take them (negative), on a manager's word; who and why go with the entry.
 
         Args:
             adjustment_id: the same id again is the same adjustment.
+            also: as for `return_goods`.
 
         Raises:
             TillError: `adjustment_incomplete` without points, a reason and an approver; `no_programme`.
@@ -100,9 +112,18 @@ class Corrections:
             if done := self._before(EntryKind.ADJUSTMENT, adjustment_id):
                 return done
             card = self._reckoning.look_up(card_text).holder.card
-        return self.adjust_card(adjustment_id, card, points, reason=reason, approver=approver)
+        return self.adjust_card(adjustment_id, card, points, reason=reason, approver=approver, also=also)
 
-    def adjust_card(self, adjustment_id: str, card: str, points: int, *, reason: str, approver: str) -> Booked:
+    def adjust_card(
+        self,
+        adjustment_id: str,
+        card: str,
+        points: int,
+        *,
+        reason: str,
+        approver: str,
+        also: Also | None = None,
+    ) -> Booked:
         """As `adjust`, for the card with token `card`, whose member was looked up before.
 
         Raises:
@@ -113,7 +134,7 @@ class Corrections:
                 return done
             holder = self._mirror.find(card)
             draft = self._drafts.adjustment(adjustment_id, holder, points, reason, approver)
-            booked = self._book(draft, EventKind.POINTS_ADJUSTED)
+            booked = self._book(draft, EventKind.POINTS_ADJUSTED, also)
         self._on_booked()
         return booked
 
@@ -126,6 +147,7 @@ class Corrections:
         new_card_text: str | None = None,
         reason: str,
         approver: str,
+        also: Also | None = None,
     ) -> Booked:
         """Block the card with token `card`, let it in again, or give its member another in its place.
 
@@ -134,6 +156,7 @@ class Corrections:
         Args:
             order_id: the same id again is the same order.
             new_card_text: for a replacement, and only then: the new card's number.
+            also: as for `return_goods`.
 
         Raises:
             TillError: `adjustment_incomplete`, `member_unknown`, `card_taken`: the new card is somebody's already;
@@ -152,7 +175,7 @@ class Corrections:
             order = CardOrder(action=action, new_card=new.card if new else None)
             draft = self._drafts.card_order(order_id, self._mirror.find(card), order, reason, approver)
             try:
-                booked = self._book(draft, EventKind.POINTS_ADJUSTED)
+                booked = self._book(draft, EventKind.POINTS_ADJUSTED, also)
             except CardTaken as error:
                 raise TillError("card_taken", str(error)) from error
         self._on_booked()
@@ -162,8 +185,8 @@ class Corrections:
         done = self._journal.find_all(session=its_id).get(kind)
         return Booked(done, self._mirror.find(done.card).balance) if done else None
 
-    def _book(self, draft: Draft, event: EventKind) -> Booked:
-        entry = self._journal.append(draft)
+    def _book(self, draft: Draft, event: EventKind, also: Also | None) -> Booked:
+        entry = self._journal.append(draft, also)
         booked = Booked(entry, self._mirror.find(entry.card).balance)
         self._bus.publish(event, booked.told)
         return booked

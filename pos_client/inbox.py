@@ -11,7 +11,7 @@ from pos_client.drafts import Drafts
 from pos_client.i18n import mark, translator
 from pos_client.reckoning import Reckoning, TillError
 from sync.inbox import DecidedBefore, Parked, ParkedEntry
-from sync.journal import Journal
+from sync.journal import Also, Journal
 from sync.store import Store
 from sync.terminal import wall_ms
 
@@ -88,12 +88,14 @@ class Inbox:
         reason: str,
         approver: str,
         card_text: str | None = None,
+        also: Also | None = None,
     ) -> Entry:
         """Journal a decision about the parked entry `number`; it goes to head office with the next exchange.
 
         Args:
             decision_id: the same id again is the same decision.
             card_text: for a link, a card of the member that the entry's card belongs to.
+            also: written in the same transaction, when this call is the one that decides.
 
         Raises:
             TillError: `parked_unknown`, `decided_before`, `action_refused` (not for this reason), `member_unknown`,
@@ -118,7 +120,8 @@ class Inbox:
             booked = self._journal.append(
                 self._drafts.resolution(
                     decision_id, _resolution(entry, action, account), entry.card or NO_CARD, reason, approver
-                )
+                ),
+                also,
             )
         except DecidedBefore as error:
             raise TillError("decided_before", str(error)) from error

@@ -21,10 +21,10 @@ from loyalty.cards import CardFormat
 from pos_client.config import LogConfig
 
 LOG_NAME = "till.log"
-MAX_LOG_BYTES = 5 * 1024 * 1024
-"""One file: some weeks of an ordinary till, and small enough to send to support."""
+MAX_LOG_BYTES = 2 * 1024 * 1024
+"""One file: more than a week of an ordinary till, and small enough to send to support."""
 KEPT_LOGS = 5
-"""Older files beside the one that is written: 30 MiB in all."""
+"""Older files beside the one that is written: 12 MiB in all."""
 MAX_TEXT = 8000
 """Characters of one value of an event; the trace of a deep fault is cut there."""
 

@@ -10,6 +10,7 @@ import structlog
 
 from pos_client.config import Config
 from pos_client.i18n import translator
+from pos_client.troubles import Trouble
 from sync.agent import NightReport
 from sync.terminal import Terminal, wall_ms
 
@@ -62,4 +63,6 @@ def _lines(config: Config, terminal: Terminal, night: NightReport, at: datetime)
     yield _("Backup: {name}").format(name=backup)
     yield _("Entries older than a month taken out: {count}").format(count=night.pruned)
     for notice in night.notices:
-        yield f"! {notice.text}"
+        trouble = Trouble(notice.code)
+        language = config.till.language
+        yield f"! {trouble.text(language)}. {trouble.todo(language)}. [{notice.text}]"

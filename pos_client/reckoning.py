@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from drivers.recognition.guard import CardPattern, classify_digits
+from loyalty.basket import Basket
 from loyalty.cards import CardFormat, CardNumber
 from loyalty.counting import counters_on
 from loyalty.credentials import CredentialRefused, Fault, is_credential, step_at
@@ -32,6 +33,17 @@ class TillError(LoyaltyError):
     def __init__(self, code: str, text: str) -> None:
         self.code = code
         super().__init__(text)
+
+
+class BasketStale(TillError):
+    """A basket made from an older one than is there; `version` and `basket` are what is there."""
+
+    def __init__(self, version: int, basket: Basket) -> None:
+        self.version = version
+        self.basket = basket
+        super().__init__(
+            "basket_stale", f"expected a basket made from version {version}: take it up in the basket that is there"
+        )
 
 
 class Reckoning:
@@ -223,6 +235,7 @@ class Reckoning:
             session.id,
             session.state,
             session.basket,
+            session.basket_version,
             programme,
             tier,
             holder,

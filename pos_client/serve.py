@@ -18,10 +18,12 @@ from pos_client.app import StartError, build_runtime, open_store
 from pos_client.config import Config
 from pos_client.device_settings import build_devices
 from pos_client.manager import mounting
+from pos_client.plugin.answers import status_answer
 from pos_client.plugin.api import create_api, end_streams
 from pos_client.plugin.token import TokenError, read_or_create
 from pos_client.runtime import Runtime
 from pos_client.screen import cashier
+from pos_client.status_file import StatusFile
 from sync.errors import SyncError
 from sync.serving import signals_return
 from sync.terminal import clock_problem, wall_ms
@@ -64,9 +66,12 @@ def running(config: Config) -> Iterator[Runtime]:
     runtime.printing.start(next((device for device in devices if isinstance(device, ReceiptPrinter)), None))
     supervisor.start()
     runtime.agent.start()
+    told = StatusFile(config.till.data_dir, lambda: status_answer(runtime).model_dump(mode="json"))
+    told.start()
     try:
         yield runtime
     finally:
+        told.stop()
         runtime.printing.stop()
         supervisor.stop()
         runtime.agent.stop()

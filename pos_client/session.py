@@ -44,6 +44,8 @@ class Session:
     opened_ms: int
     touched_ms: int
     basket: Basket
+    basket_version: int = 0
+    """Rises with each basket that is put: who changes an older one is told."""
     card: str | None = None
     rotating: bool = False
     """The card was proven by a rotating credential, not by its number alone."""
@@ -99,6 +101,7 @@ class Quote:
     session: str
     state: SessionState
     basket: Basket
+    basket_version: int
     programme: Programme
     tier: str
     holder: Holder | None

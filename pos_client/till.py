@@ -24,12 +24,12 @@ from pos_client.drafts import Drafts
 from pos_client.events import EventBus, EventKind
 from pos_client.pins import Pins
 from pos_client.receipts.code import ReceiptCodes
-from pos_client.reckoning import Reckoning, TillError
+from pos_client.reckoning import BasketStale, Reckoning, TillError
 from pos_client.session import Booked, Presented, Quote, Session, SessionState
 from pos_client.sessions import Sessions
 from pos_client.spending import Spending
 from sync.holds import HoldDesk
-from sync.journal import Journal
+from sync.journal import Also, Journal
 from sync.leases import Leases
 from sync.mirror import Holder, Mirror
 from sync.store import Store
@@ -197,16 +197,22 @@ class Till:
                 session.serving = session.serving.model_copy(update={"tender": tender})
             return self._changed(session)
 
-    def set_basket(self, session_id: str, basket: Basket) -> Quote:
+    def set_basket(self, session_id: str, basket: Basket, version: int | None = None) -> Quote:
         """Put the whole basket, as it is now. Rewards that no longer fit are taken off and named in the quote.
 
+        Args:
+            version: of the basket that this one was made from; None to replace whatever is there.
+
         Raises:
-            TillError: `unknown_session`, `session_closed`; BasketError: another currency.
+            TillError: `unknown_session`, `session_closed`; BasketStale; BasketError: another currency.
         """
         with self._lock:
             session = self._sessions.open(session_id)
+            if version not in (None, session.basket_version):
+                raise BasketStale(session.basket_version, session.basket)
             settle(self.reckoning.programme(), basket, "", ())
             session.basket, session.priced_ms = basket, self._now_ms()
+            session.basket_version += 1
             session.dropped_rewards = ()
             return self._changed(session)
 
@@ -218,11 +224,16 @@ class Till:
         """
         with self._lock:
             session = self._sessions.open(session_id)
-            presented = self.reckoning.look_up(card_text, session.card if session.rotating else None)
-            if presented.holder.blocked:
-                raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
-            self._attach(session, presented)
-            return self._changed(session)
+            return self._given(session, self.reckoning.look_up(card_text, session.card if session.rotating else None))
+
+    def identify_member(self, session_id: str, card: str) -> Quote:
+        """Give the sale a member who was found by what they said: as if their card (token) was identified.
+
+        Raises:
+            TillError: `unknown_session`, `session_closed`, `card_blocked`.
+        """
+        with self._lock:
+            return self._given(self._sessions.open(session_id), Presented(self._mirror.find(card)))
 
     def enter_pin(self, session_id: str, pin: str) -> Quote:
         """Prove the card on this sale by the member's PIN: enough for rewards that ask for it.
@@ -310,10 +321,13 @@ class Till:
                 session.rewards.remove(chosen[-1])
             return self._changed(session)
 
-    def commit(self, session_id: str) -> Booked:
+    def commit(self, session_id: str, also: Also | None = None) -> Booked:
         """Book the sale. When this returns it is on the disk.
 
         Committing again returns the same entry, also after a restart.
+
+        Args:
+            also: written in the same transaction, when this call is the one that books.
 
         Raises:
             TillError: `unknown_session`, `session_closed` (voided), `no_card`.
@@ -326,14 +340,19 @@ class Till:
                 return done
             session = self._sessions.open(session_id)
             quote = self.reckoning.quote(session, offer=False)
-            entry = self._journal.append(self.drafts.sale(quote))
+            entry = self._journal.append(self.drafts.sale(quote), also)
             assert quote.holder is not None
             booked = self._sale_booked(session, entry, quote.holder.balance + entry.points)
         self._on_booked()
         return booked
 
-    def exchange(self, session_id: str, receipt: str, lines: Mapping[str, int]) -> tuple[Booked, Booked]:
+    def exchange(
+        self, session_id: str, receipt: str, lines: Mapping[str, int], also: Also | None = None
+    ) -> tuple[Booked, Booked]:
         """Take goods back and book the open sale `session_id` in one transaction: both are on the disk, or neither.
+
+        Args:
+            also: as for `commit`; gets the return and the sale.
 
         Returns:
             The return and the sale.
@@ -351,15 +370,18 @@ class Till:
             back = self.drafts.returned(session_id, bought, lines)
             taken_back = self.drafts.takes(back, bought)
             sale = self.drafts.sale(self.reckoning.quote(session, offer=False), taken_back=taken_back)
-            returned, entry = self._journal.append_all([back, sale])
+            returned, entry = self._journal.append_all([back, sale], also)
             back_booked = Booked(returned, self._mirror.find(returned.card).balance)
             self._bus.publish(EventKind.RETURN_BOOKED, back_booked.told)
             sold = self._sale_booked(session, entry, self._mirror.find(entry.card).balance)
         self._on_booked()
         return back_booked, sold
 
-    def void(self, session_id: str) -> Booked | None:
+    def void(self, session_id: str, also: Also | None = None) -> Booked | None:
         """Drop an open sale (None), or reverse a booked one with an entry of its own. Voiding again changes nothing.
+
+        Args:
+            also: as for `commit`, for a reversal.
 
         Raises:
             TillError: `unknown_session`, `sale_returned`; StoreFull, StoreError: nothing was booked.
@@ -377,7 +399,7 @@ class Till:
                 self._sessions.leave(session)
                 self._bus.publish(EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": 0})
                 return None
-            entry = self._journal.append(self.drafts.void(sale))
+            entry = self._journal.append(self.drafts.void(sale), also)
             if session is not None:
                 session.state = SessionState.VOIDED
                 self._sessions.leave(session)
@@ -418,6 +440,12 @@ class Till:
         booked = Booked(entry, balance)
         self._bus.publish(EventKind.SALE_BOOKED, booked.told)
         return booked
+
+    def _given(self, session: Session, presented: Presented) -> Quote:
+        if presented.holder.blocked:
+            raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
+        self._attach(session, presented)
+        return self._changed(session)
 
     def _attach(self, session: Session, presented: Presented) -> None:
         card = presented.holder.card

@@ -17,7 +17,7 @@ from sync.backups import Backup, back_up
 from sync.calls import Calls
 from sync.certificates import Certificates
 from sync.epochs import Epochs, Notice
-from sync.errors import OtherVersion, Rejected, ServerFault, StoreError, SyncError, TransportError
+from sync.errors import OtherVersion, Rejected, ServerFault, StoreError, SyncError, TransportError, code_of
 from sync.holds import tell_head_office
 from sync.journal import Journal
 from sync.mirror import Mirror
@@ -76,11 +76,15 @@ class SyncReport:
 
 @dataclass(frozen=True, slots=True)
 class SyncState:
-    """How things stand with head office, for screen and status. `since_ms`: when `online` last turned, Unix ms UTC."""
+    """How things stand with head office, for screen and status. `since_ms`: when `online` last turned, Unix ms UTC.
+
+    `problem` is for the log, `code` for programs and translation (`sync.errors.code_of`).
+    """
 
     online: bool
     since_ms: int
     problem: str | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,7 @@ class Agent:
         """
         with self._one_round():
             report = self._exchange(on_progress, on_snapshot)
-            self._turn(online=True, problem=None, news=bool(report.sent or report.changes))
+            self._turn(online=True, news=bool(report.sent or report.changes))
             return report
 
     def nightly(self, on_progress: Progress = _silent, on_snapshot: Progress = _silent) -> NightReport:
@@ -204,10 +208,10 @@ class Agent:
             except TransportError as error:
                 if isinstance(error, Rejected) and error.code == "superseded":
                     self._settling.superseded()
-                self._turn(online=False, problem=str(error))
+                self._turn(online=False, error=error)
                 raise
             except StoreError as error:
-                self._turn(online=self.state.online, problem=str(error))
+                self._turn(online=self.state.online, error=error)
                 raise
 
     def _exchange(self, on_progress: Progress, on_snapshot: Progress) -> SyncReport:
@@ -330,12 +334,13 @@ class Agent:
                 return  # stopped while head office was away: the queue is in the journal
             self._wake.wait(self._poll_s)
 
-    def _turn(self, *, online: bool, problem: str | None, news: bool = False) -> None:
+    def _turn(self, *, online: bool, error: SyncError | None = None, news: bool = False) -> None:
         """Take the new state over, and tell: when it differs, or when balances here may have moved (`news`)."""
         before = self.state
+        problem = None if error is None else str(error)
         if before.online != online or before.problem != problem:
             since = before.since_ms if before.online == online else self._now_ms()
-            self.state = SyncState(online, since, problem)
+            self.state = SyncState(online, since, problem, None if error is None else code_of(error))
             log.info("head office reachable" if online else "head office not reachable", problem=problem)
         elif not news:
             return

@@ -76,3 +76,18 @@ class Rejected(TransportError):
 
 class OtherVersion(TransportError):
     """Another protocol version, or not head office at all."""
+
+
+def code_of(error: SyncError) -> str:
+    """A stable name for what went wrong, by which programs go and people are told: of a refusal head office's own."""
+    match error:
+        case Rejected():
+            return error.code
+        case Unreachable():
+            return "unreachable"
+        case ServerFault():
+            return "server_fault"
+        case OtherVersion():
+            return "other_version"
+        case _:
+            return "store_failed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from typing import Any
@@ -67,6 +67,9 @@ class Draft:
     serving: Serving | None = None
 
 
+Also = Callable[[Any, Sequence[Entry]], None]
+"""What else is written in the transaction of the entries: gets its connection and them. What it raises undoes all."""
+
 _DRAWN = tuple(place.name for place in fields(Draft))
 _INSERT = "INSERT INTO journal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (session, kind) DO NOTHING"
 _OF_SESSION = "SELECT raw FROM journal WHERE session = ? AND kind = ?"
@@ -113,7 +116,7 @@ class Journal:
         self._store = store
         self._terminal = terminal
 
-    def append(self, draft: Draft) -> Entry:
+    def append(self, draft: Draft, also: Also | None = None) -> Entry:
         """Give `draft` the next sequence and write it, in one transaction that is on the disk when this returns.
 
         Appending a session's sale (or its void) again returns the entry that is there.
@@ -124,9 +127,9 @@ class Journal:
             DecidedBefore: a resolution of an entry that waits for nobody here any more; nothing was written.
             StoreFull, StoreError: nothing was written.
         """
-        return self.append_all([draft])[0]
+        return self.append_all([draft], also)[0]
 
-    def append_all(self, drafts: Sequence[Draft]) -> list[Entry]:
+    def append_all(self, drafts: Sequence[Draft], also: Also | None = None) -> list[Entry]:
         """Append `drafts` in order, all of them or none: an exchange is a return and a sale in one transaction.
 
         Raises:
@@ -134,7 +137,10 @@ class Journal:
             StoreFull, StoreError: nothing was written.
         """
         with self._store.transaction() as connection:
-            return [self._append(connection, draft) for draft in drafts]
+            entries = [self._append(connection, draft) for draft in drafts]
+            if also is not None:
+                also(connection, entries)
+        return entries
 
     def _append(self, connection: Any, draft: Draft) -> Entry:
         epoch, seq, digest = connection.execute("SELECT epoch, seq, digest FROM head").fetchone()

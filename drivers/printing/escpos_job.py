@@ -18,6 +18,7 @@ from drivers.errors import BadDeviceSettings
 __all__ = [
     "Barcode",
     "Cut",
+    "Drawing",
     "OpenDrawer",
     "Part",
     "PrinterStatus",
@@ -32,6 +33,8 @@ __all__ = [
 # A receipt of 1 000 lines is 4 m of paper: beyond that something is wrong with the caller.
 MAX_PARTS = 1000
 MAX_TEXT = 10_000
+# A receipt as a picture: width and height in dots. At 8 dots a millimetre that is 2.5 m of paper.
+MAX_DRAWING = (2_000, 20_000)
 _QR_SIZES = range(1, 17)
 
 
@@ -74,7 +77,15 @@ class OpenDrawer:
     pin: Literal[2, 5] = 2
 
 
-Part = Text | Barcode | QrCode | Cut | OpenDrawer
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture, as the bytes of a PNG or JPEG file; what is wider than the paper of `dots` across is made smaller."""
+
+    file: bytes
+    dots: int
+
+
+Part = Text | Barcode | QrCode | Drawing | Cut | OpenDrawer
 _BARCODES = {"EAN-13": "EAN13", "EAN-8": "EAN8", "CODE-39": "CODE39", "CODABAR": "NW7", "ITF": "ITF"}
 
 
@@ -131,10 +142,38 @@ def _print(paper: Any, part: Part) -> None:
                 raise ValueError(f"expected a module size from 1 to 16 dots, got {part.size}")
             paper.set(align="center")
             paper.qr(part.data, size=part.size)
+        case Drawing():
+            paper.set(align="center")
+            paper.image(_black_and_white(part), impl="bitImageRaster")
         case Cut():
             paper.cut()
         case OpenDrawer():
             paper.cashdraw(part.pin)
+
+
+def _black_and_white(part: Drawing) -> Any:
+    """The picture in dots, as tall as its width asks. Grey becomes what is nearer: receipts are text."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(part.file), formats=("PNG", "JPEG")) as picture:
+            # Asked before a dot of it is unpacked: a small file can hold a picture of gigabytes.
+            wide, tall = picture.size
+            if wide > MAX_DRAWING[0] or tall > MAX_DRAWING[1]:
+                raise ValueError(
+                    f"expected a picture of at most {MAX_DRAWING[0]} by {MAX_DRAWING[1]}, got {wide} by {tall}"
+                )
+            if picture.mode != "L":
+                # What is see-through is paper.
+                behind = Image.new("RGBA", picture.size, "white")
+                grey = Image.alpha_composite(behind, picture.convert("RGBA")).convert("L")
+            else:
+                grey = picture.copy()
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise ValueError("expected a picture as PNG or JPEG, got something else") from error
+    if wide > part.dots:
+        grey = grey.resize((part.dots, max(1, round(tall * part.dots / wide))))
+    return grey.point(lambda level: 255 * (level > 127)).convert("1")
 
 
 # The n of DLE EOT n.

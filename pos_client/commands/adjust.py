@@ -8,7 +8,7 @@ from pos_client.commands.approved import answer_for, approved, at_till
 from pos_client.commands.common import console, emit, json_option, pass_config
 from pos_client.config import Config
 from pos_client.plugin.decisions import adjust as adjust_here
-from pos_client.plugin.messages import MAX_ADJUSTMENT, Adjust
+from pos_client.plugin.messages_manager import MAX_ADJUSTMENT, Adjust
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

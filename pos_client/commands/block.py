@@ -9,7 +9,7 @@ from pos_client.commands.approved import answer_for, approved, at_till
 from pos_client.commands.common import console, emit, json_option, pass_config
 from pos_client.config import Config
 from pos_client.plugin.decisions import order_card
-from pos_client.plugin.messages import OrderCard
+from pos_client.plugin.messages_manager import OrderCard
 
 _DONE = {
     CardAction.BLOCK: "blocked",

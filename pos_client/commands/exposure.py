@@ -1,20 +1,14 @@
-"""`spaarpunt sync exposure` and `spaarpunt hq exposure`: the worst joint overspend that the offline policy allows."""
+"""`spaarpunt sync exposure`: the worst joint overspend that the offline policy allows, as head office says."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
 
 import click
 from rich.table import Table
 
-from loyalty.programme import OfflinePolicy
 from pos_client.app import build_transport, look_store
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
-from pos_client.commands.hq_database import on_database
 from pos_client.config import Config
 from sync.errors import SyncError
-from sync.hq.database import Database
-from sync.hq.exposure import exposure
 from sync.mirror import Mirror
 from sync.terminal import load_terminal
 from sync.wire_spending import Exposure
@@ -43,21 +37,11 @@ def from_till(config: Config, as_json: bool) -> None:
             store.close()
     except SyncError as error:
         fail(str(error))
-    _show(found, as_json)
+    show_exposure(found, as_json)
 
 
-@click.command("exposure")
-@json_option
-@on_database
-def at_head_office(_: Config, database: Database, as_json: bool) -> None:
-    """Show how many points tills without a line could give away beyond what members have, at worst."""
-    with database.connection() as conn:
-        programme = database.programmes.newest(conn)
-        found = exposure(conn, OfflinePolicy() if programme is None else programme.offline, datetime.now(UTC))
-    _show(found, as_json)
-
-
-def _show(found: Exposure, as_json: bool) -> None:
+def show_exposure(found: Exposure, as_json: bool) -> None:
+    """Print it, for people or programs."""
     emit(found.model_dump(mode="json"), as_json, lambda: _print(found))
 
 

@@ -13,12 +13,8 @@ from rich.table import Table
 
 from loyalty.errors import ProgrammeError
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option
-from pos_client.commands.exposure import at_head_office
 from pos_client.commands.hq_database import FILE, on_database, today
-from pos_client.commands.hq_inbox import parked_command, resolve_command
-from pos_client.commands.hq_leases import debts_command, lease_group
-from pos_client.commands.hq_members import members_group, segments_group
-from pos_client.commands.hq_stock import stock_command
+from pos_client.commands.lazy import LazyGroup
 from pos_client.config import Config
 from pos_client.programme_tools.reading import Unreadable, read_programme
 from sync.hq import leases, nightly
@@ -28,44 +24,26 @@ from sync.hq.feed_keeping import compact
 from sync.hq.overview import Status, status
 from sync.hq.programmes import publish
 from sync.hq.restored import begin_anew
-from sync.hq.serve import MAX_WORKERS, default_workers, serve
+
+_COMMANDS = {
+    "serve": "pos_client.commands.hq_serve:serve_command",
+    "exposure": "pos_client.commands.hq_exposure:at_head_office",
+    "lease": "pos_client.commands.hq_leases:lease_group",
+    "debts": "pos_client.commands.hq_leases:debts_command",
+    "members": "pos_client.commands.hq_members:members_group",
+    "segments": "pos_client.commands.hq_members:segments_group",
+    "stock": "pos_client.commands.hq_stock:stock_command",
+    "parked": "pos_client.commands.hq_inbox:parked_command",
+    "resolve": "pos_client.commands.hq_inbox:resolve_command",
+}
 
 
-@click.group("hq")
+@click.group("hq", cls=LazyGroup, commands_in=_COMMANDS)
 def hq() -> None:
     """Head office: take what tills send, publish programmes, import members.
 
     The commands work beside a running `hq serve` on the same database.
     """
-
-
-hq.add_command(at_head_office)
-hq.add_command(lease_group)
-hq.add_command(debts_command)
-
-
-@hq.command("serve")
-@click.option("--host", help="Address to listen on, instead of hq.host.")
-@click.option(
-    "--port", type=click.IntRange(0, 65535), help="Port to listen on, instead of hq.port; 0 takes a free one."
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1, MAX_WORKERS),
-    default=default_workers,
-    show_default="one for every two processors",
-    help="Processes that take requests on the one port.",
-)
-@on_database
-def serve_command(config: Config, database: Database, host: str | None, port: int | None, workers: int) -> None:
-    """Run head office until Ctrl-C or SIGTERM. Prints one line with its address once it takes requests."""
-    serve(
-        config.hq.host if host is None else host,
-        config.hq.port if port is None else port,
-        database,
-        workers,
-        lambda address: click.echo(f"head office listens on {address}"),
-    )
 
 
 @hq.command("code")
@@ -110,11 +88,6 @@ def publish_command(_: Config, database: Database, file: Path, as_json: bool) ->
     )
 
 
-hq.add_command(members_group)
-hq.add_command(segments_group)
-hq.add_command(stock_command)
-
-
 @hq.command("status")
 @json_option
 @on_database
@@ -125,10 +98,6 @@ def status_command(_: Config, database: Database, as_json: bool) -> None:
     emit({**asdict(found), "agrees": found.agrees}, as_json, lambda: _show_status(found))
     if not found.agrees:
         click.get_current_context().exit(EXIT_PROBLEM)
-
-
-hq.add_command(parked_command)
-hq.add_command(resolve_command)
 
 
 @hq.command("nightly")

@@ -16,7 +16,7 @@ from pos_client.config import Config
 from pos_client.inbox import Item, item_of
 from pos_client.plugin.answers import parked_answer
 from pos_client.plugin.decisions import decide
-from pos_client.plugin.messages import Decide
+from pos_client.plugin.messages_manager import Decide
 from sync.errors import SyncError
 from sync.inbox import Parked
 from sync.terminal import load_terminal

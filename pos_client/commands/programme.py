@@ -276,7 +276,7 @@ def _segments(found: Report, sayer: Sayer) -> Table:
     first = _("tier") if found.by == "tier" else _("tenth by spend")
     table = Table(first, _("cards"), _("turnover"), _("points issued"), _("rewards"), _("liability"), _("cost"))
     for column in table.columns[1:]:
-        column.justify = "right"
+        column.justify, column.no_wrap = "right", True
 
     def name(segment: Segment) -> str:
         return found.programme.tier(segment.name).name.get(sayer.language) if found.by == "tier" else segment.name

@@ -10,13 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from pos_client.app import build_agent, look_store, open_store
-from pos_client.commands.backups import backup_command, backups_command, restore_command
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option, pass_config
-from pos_client.commands.exposure import from_till
+from pos_client.commands.lazy import LazyGroup
 from pos_client.commands.progress import exchange_progress
 from pos_client.config import Config
 from pos_client.plugin.client import PluginProblem, TillClient
-from pos_client.plugin.messages import SyncAnswer
+from pos_client.plugin.messages_till import SyncAnswer
 from pos_client.plugin.token import TokenError, read_or_create
 from sync.epochs import Epochs
 from sync.errors import StoreTaken, SyncError
@@ -25,14 +24,17 @@ from sync.mirror import Mirror
 from sync.proofs import Proofs
 from sync.terminal import load_terminal, skew_problem
 
+_COMMANDS = {
+    "backup": "pos_client.commands.backups:backup_command",
+    "backups": "pos_client.commands.backups:backups_command",
+    "restore": "pos_client.commands.backups:restore_command",
+    "exposure": "pos_client.commands.exposure:from_till",
+}
 
-@click.group("sync")
+
+@click.group("sync", cls=LazyGroup, commands_in=_COMMANDS)
 def sync_group() -> None:
     """Exchange with head office."""
-
-
-for _command in (backup_command, backups_command, restore_command, from_till):
-    sync_group.add_command(_command)
 
 
 @sync_group.command()

@@ -14,7 +14,7 @@ from pos_client.demo.members import DemoMember, members
 from pos_client.demo.shops import Taken
 from pos_client.demo.world import DemoError, World
 from pos_client.plugin.client import EventStream, PluginProblem, TillClient
-from pos_client.plugin.messages import EventAnswer
+from pos_client.plugin.messages_till import EventAnswer
 
 EVENT_S = 20
 """How long the demo waits for what a device should cause; real devices take milliseconds."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pos_client.manager.elements import button, el, table
 from pos_client.office.saying import DEVICE_STATES
+from pos_client.troubles import device_todo
 
 if TYPE_CHECKING:
     from pos_client.manager.page import Window
@@ -24,8 +25,11 @@ async def show(window: Window) -> None:
     else:
         table(
             _("At this till"),
-            [(_("Device"), "text"), (_("State"), "text"), (_("What it says"), "text")],
-            [(state.name, _(DEVICE_STATES.get(state.status, state.status)), state.text) for state in states],
+            [(_("Device"), "text"), (_("State"), "text"), (_("What to do"), "text")],
+            [
+                (state.name, _(DEVICE_STATES.get(state.status, state.status)), device_todo(window.language, state))
+                for state in states
+            ],
         )
     refused = window.words.points(board.payment_cards_refused)
     el("p", _("Bank cards turned away since the start: {count}").format(count=refused), "quiet")

@@ -12,7 +12,7 @@ from pos_client.manager.elements import Form, button, choice, el, facts, field, 
 from pos_client.manager.words import CARD_ACTIONS, KINDS, STANDINGS, moment
 from pos_client.office.lookup import Kind, Lookup, Person
 from pos_client.office.story import Line, Stories
-from pos_client.plugin.messages import MAX_ADJUSTMENT
+from pos_client.plugin.messages_manager import MAX_ADJUSTMENT
 from sync.terminal import wall_ms
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from nicegui import ui
 
-from pos_client.manager.elements import button, el, facts
-from sync.errors import SyncError
+from pos_client.manager.elements import button, el, facts, table
+from pos_client.troubles import Trouble, troubles
+from sync.errors import SyncError, code_of
 from sync.terminal import wall_ms
 
 if TYPE_CHECKING:
@@ -44,11 +45,15 @@ async def show(window: Window) -> None:
             (_("Last compared day"), agreed()),
         ]
     )
-    if state.problem and not state.online:
+    if state.code and not state.online:
         el("p", _("The till goes on without head office, and sends everything when the line is back."), "quiet")
-        with el("details"):
-            el("summary", _("Details"))
-            el("p", state.problem, "quiet")
+    found = await window.read(lambda: troubles(runtime))
+    if found:
+        table(
+            _("What is wrong"),
+            [(_("What"), "text"), (_("What to do"), "text")],
+            [(trouble.text(window.language), trouble.todo(window.language)) for trouble in found],
+        )
     done = [0, 0]
 
     def tell(so_far: int, total: int) -> None:
@@ -70,7 +75,8 @@ async def show(window: Window) -> None:
             report = await asyncio.to_thread(runtime.agent.run_once, tell, tell)
         except SyncError as error:
             await window.fill(show)
-            window.say(_("Head office could not be reached: {error}").format(error=error), "warn")
+            why = Trouble(code_of(error))
+            window.say(f"{why.text(window.language)}. {why.todo(window.language)}", "warn")
             return
         finally:
             timer.cancel()

@@ -18,6 +18,7 @@ from pos_client.office.lookup import Lookup
 from pos_client.office.saying import PROOFS, STATES, day_name, figures, say_hint
 from pos_client.office.series import hours, queue
 from pos_client.office.story import Stories
+from pos_client.troubles import device_todo
 from sync.terminal import wall_ms
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ async def show(window: Window) -> None:
 def _files(window: Window, made: DayReport, noticed: list[Hint]) -> None:
     """The report as it is now, to take away."""
     _ = window.words.translate
-    devices = [(state.name, state.status, state.text) for state in window.runtime.board.states()]
+    language = window.language
+    devices = [(state.name, state.status, device_todo(language, state)) for state in window.runtime.board.states()]
     name = f"spaarpunt-{made.terminal}-{made.day.isoformat()}"
 
     async def pdf() -> None:

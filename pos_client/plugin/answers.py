@@ -14,12 +14,13 @@ from loyalty.resolution import Action
 from loyalty.settlement import Settlement
 from pos_client import __version__
 from pos_client.inbox import Item
-from pos_client.plugin import messages
+from pos_client.plugin import messages, messages_manager, messages_till
 from pos_client.runtime import Runtime
-from pos_client.session import Booked, Quote, SessionState
+from pos_client.session import Quote, SessionState
+from pos_client.troubles import Gravity, troubles
 from sync.epochs import Epochs
 from sync.mirror import Holder
-from sync.terminal import skew_problem
+from sync.terminal import skew_problem, wall_ms
 
 
 @overload
@@ -38,6 +39,7 @@ def quote_answer(runtime: Runtime, quote: Quote) -> messages.QuoteAnswer:
     return messages.QuoteAnswer(
         session=quote.session,
         state=quote.state,
+        basket_version=quote.basket_version,
         programme=quote.programme.id,
         programme_version=quote.programme.version,
         member=_member(runtime, quote.holder, quote.programme) if quote.holder else None,
@@ -66,9 +68,8 @@ def quote_answer(runtime: Runtime, quote: Quote) -> messages.QuoteAnswer:
     )
 
 
-def booked_answer(runtime: Runtime, session: str, state: SessionState, booked: Booked | None) -> messages.BookedAnswer:
-    """A sale that was booked or undone; `booked` is None when an open session was dropped."""
-    entry = booked.entry if booked else None
+def booked_answer(runtime: Runtime, session: str, state: SessionState, entry: Entry | None) -> messages.BookedAnswer:
+    """A sale that was booked or undone; `entry` is None when an open session was dropped."""
     holder = runtime.mirror.find(entry.card) if entry else None
     programme = runtime.till.reckoning.programme()
     return messages.BookedAnswer(
@@ -83,11 +84,13 @@ def booked_answer(runtime: Runtime, session: str, state: SessionState, booked: B
     )
 
 
-def status_answer(runtime: Runtime) -> messages.StatusAnswer:
+def status_answer(runtime: Runtime) -> messages_till.StatusAnswer:
     """How the till is doing."""
     sync = runtime.agent.state
+    language = runtime.config.till.language
+    found = troubles(runtime)
     proof = runtime.proofs.latest()
-    return messages.StatusAnswer(
+    return messages_till.StatusAnswer(
         till=runtime.config.till.name,
         terminal=runtime.terminal.terminal,
         store=runtime.terminal.store_name,
@@ -95,14 +98,23 @@ def status_answer(runtime: Runtime) -> messages.StatusAnswer:
         online=sync.online,
         since=at(sync.since_ms),
         problem=sync.problem or skew_problem(runtime.mirror.contact().clock_offset_ms) or _newest_notice(runtime),
+        at=at(wall_ms()),
+        started=at(runtime.started_ms),
+        healthy=all(trouble.gravity is Gravity.INFO for trouble in found),
+        problems=tuple(
+            messages_till.TroubleAnswer(
+                code=trouble.code, gravity=trouble.gravity, text=trouble.text(language), todo=trouble.todo(language)
+            )
+            for trouble in found
+        ),
         queue_length=runtime.journal.head().queued,
         mirror_as_of=at(runtime.mirror.contact().as_of_ms),
         devices=tuple(
-            messages.DeviceAnswer(name=device.name, status=device.status, text=device.text)
+            messages_till.DeviceAnswer(name=device.name, status=device.status, text=device.text)
             for device in runtime.board.states()
         ),
         payment_cards_refused=runtime.board.payment_cards_refused,
-        proof=messages.DayAnswer.model_validate(proof, from_attributes=True) if proof else None,
+        proof=messages_till.DayAnswer.model_validate(proof, from_attributes=True) if proof else None,
     )
 
 
@@ -112,20 +124,20 @@ def _newest_notice(runtime: Runtime) -> str | None:
     return notices[-1].text if notices else None
 
 
-def adjusted_answer(runtime: Runtime, booked: Booked) -> messages.AdjustedAnswer:
+def adjusted_answer(runtime: Runtime, entry: Entry) -> messages_manager.AdjustedAnswer:
     """An adjustment that was booked."""
-    holder = runtime.mirror.find(booked.entry.card)
-    return messages.AdjustedAnswer(
-        entry=_entry(booked.entry),
+    holder = runtime.mirror.find(entry.card)
+    return messages_manager.AdjustedAnswer(
+        entry=_entry(entry),
         member=_member(runtime, holder, runtime.till.reckoning.programme()),
         offline=_offline(runtime, holder),
     )
 
 
-def parked_answer(item: Item) -> messages.ParkedAnswer:
+def parked_answer(item: Item) -> messages_manager.ParkedAnswer:
     """A parked entry, as it stands."""
     entry = item.entry
-    return messages.ParkedAnswer(
+    return messages_manager.ParkedAnswer(
         number=entry.number,
         till=entry.till,
         terminal=entry.terminal,
@@ -147,10 +159,10 @@ def parked_answer(item: Item) -> messages.ParkedAnswer:
     )
 
 
-def decided_answer(runtime: Runtime, number: int, entry: Entry) -> messages.DecidedAnswer:
+def decided_answer(runtime: Runtime, number: int, entry: Entry) -> messages_manager.DecidedAnswer:
     """A decision that was journalled."""
     item = next((item for item in runtime.inbox.items(everything=True) if item.entry.number == number), None)
-    return messages.DecidedAnswer(
+    return messages_manager.DecidedAnswer(
         entry=_entry(entry), parked=parked_answer(item) if item else None, offline=_offline(runtime, None)
     )
 

@@ -15,24 +15,18 @@ from pydantic import ValidationError
 
 from loyalty.basket import Basket
 from loyalty.serving import Tender
-from pos_client.plugin.messages import (
+from pos_client.plugin.messages import Answer, BookedAnswer, ExchangedAnswer, PrintedAnswer, Problem, QuoteAnswer
+from pos_client.plugin.messages_manager import (
     Adjust,
     AdjustedAnswer,
-    Answer,
     Approved,
-    BookedAnswer,
     Decide,
     DecidedAnswer,
-    EventAnswer,
-    ExchangedAnswer,
     InboxAnswer,
     OrderCard,
-    PrintedAnswer,
-    Problem,
-    QuoteAnswer,
-    StatusAnswer,
-    SyncAnswer,
 )
+from pos_client.plugin.messages_pair import TokenAnswer
+from pos_client.plugin.messages_till import EventAnswer, StatusAnswer, SyncAnswer
 
 A = TypeVar("A", bound=Answer)
 TIMEOUT_S = 10.0
@@ -143,9 +137,10 @@ class TillClient:
         given = {name: value for name, value in asked.items() if value is not None}
         return self._call(QuoteAnswer, "POST", "/v1/sessions", given)
 
-    def set_basket(self, session: str, basket: Basket) -> QuoteAnswer:
-        """Put the whole basket as it is now."""
-        return self._call(QuoteAnswer, "PUT", _path(session, "basket"), basket.model_dump(mode="json"))
+    def set_basket(self, session: str, basket: Basket, version: int | None = None) -> QuoteAnswer:
+        """Put the whole basket as it is now, in place of `version` of it; None for whatever is there."""
+        body = basket.model_dump(mode="json") | ({} if version is None else {"version": version})
+        return self._call(QuoteAnswer, "PUT", _path(session, "basket"), body)
 
     def identify(self, session: str, card: str) -> QuoteAnswer:
         """Give the sale a card by its number."""
@@ -167,6 +162,10 @@ class TillClient:
         """
         body = {"reward": reward} | ({} if amount_minor is None else {"amount_minor": amount_minor})
         return self._call(QuoteAnswer, "POST", _path(session, "redeem"), body)
+
+    def unredeem(self, session: str, reward: str) -> QuoteAnswer:
+        """Take a chosen reward off the sale again."""
+        return self._call(QuoteAnswer, "DELETE", _path(session, "redeem") + f"/{in_path(reward, safe='')}")
 
     def use_coupon(self, session: str, code: str) -> QuoteAnswer:
         """Take the coupon with this single-use code; a repeat is refused and harms nothing."""
@@ -215,6 +214,10 @@ class TillClient:
         return self._call(
             PrintedAnswer, "POST", f"/v1/receipts/{in_path(receipt, safe='')}/print", timeout_s=PRINT_TIMEOUT_S
         )
+
+    def revoke_token(self, token_id: str) -> TokenAnswer:
+        """Refuse a paired program's token from now on."""
+        return self._call(TokenAnswer, "DELETE", f"/v1/tokens/{in_path(token_id, safe='')}")
 
     def status(self) -> StatusAnswer:
         """How the till is doing."""

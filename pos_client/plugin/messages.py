@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictBool, StrictInt
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StrictInt, field_validator
 
-from loyalty.basket import MAX_MINOR
-from loyalty.card_orders import CardAction
-from loyalty.resolution import Action
+from loyalty.basket import MAX_LINES, MAX_MINOR, Line, distinct_ids
 from loyalty.serving import Cashier, Tender
 from pos_client.session import SessionState
-from sync.agent import NightReport, SyncReport
-from sync.wire import ParkedState, Proof
 
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 """Chosen by the till's software (a receipt number, a UUID) or made by the till."""
@@ -22,8 +18,8 @@ ReceiptName = Annotated[str, Field(pattern=r"^([A-Za-z0-9._:-]{1,64}|R1:[0-9A-Z 
 """A session, or the signed code that a receipt carries (`pos_client.receipts.code`)."""
 
 
-MAX_ADJUSTMENT = 1_000_000
-"""Points a manager gives or takes at once: more is a slip of the finger."""
+RewardId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+"""As in the programme."""
 
 
 class Asked(BaseModel):
@@ -50,6 +46,17 @@ class Pay(Asked):
     """POST /v1/sessions/{id}/tender."""
 
     kind: Tender
+
+
+class PutBasket(Asked):
+    """PUT /v1/sessions/{id}/basket: the whole basket, as `loyalty.basket.Basket`, and what it takes the place of."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)] = ()
+    version: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)] | None = None
+    """The `basket_version` this basket is made from; when left out, whatever is there is replaced."""
+
+    _distinct_ids = field_validator("lines")(distinct_ids)
 
 
 class Identify(Asked):
@@ -95,7 +102,7 @@ class Exchange(Asked):
 class Redeem(Asked):
     """POST /v1/sessions/{id}/redeem."""
 
-    reward: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    reward: RewardId
     amount_minor: Annotated[StrictInt, Field(gt=0, le=MAX_MINOR)] | None = None
     """For points as part payment: what the customer pays with them, in minor units; one step when left out."""
 
@@ -105,46 +112,6 @@ class UseCoupon(Asked):
 
     code: Annotated[str, Field(min_length=1, max_length=64)]
     """As printed or scanned; spaces, dashes and small letters do no harm."""
-
-
-class Approved(Asked):
-    """Base of what a manager answers for, with a reason and a PIN."""
-
-    id: SessionId
-    """Chosen by the caller: the same id again is the same decision, after any fault."""
-    reason: Annotated[str, Field(min_length=1, max_length=200)]
-    approver: Annotated[str, Field(min_length=1, max_length=64)]
-    pin: Annotated[SecretStr, Field(min_length=1, max_length=16)]
-
-
-class Adjust(Approved):
-    """POST /v1/adjustments."""
-
-    card: Annotated[str, Field(min_length=1, max_length=256, repr=False)]
-    points: Annotated[int, Field(strict=True, ge=-MAX_ADJUSTMENT, le=MAX_ADJUSTMENT)]
-
-
-class OrderCard(Approved):
-    """POST /v1/cards."""
-
-    card: Annotated[str, Field(min_length=1, max_length=256, repr=False)]
-    action: CardAction
-    new_card: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(default=None, repr=False)
-    """For a replacement: the card that takes its place."""
-
-
-class Decide(Approved):
-    """POST /v1/inbox/{number}."""
-
-    action: Action
-    card: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(default=None, repr=False)
-    """For a link: a card of the member that the entry's card belongs to."""
-
-
-class SyncNow(Asked):
-    """POST /v1/sync. `nightly` also compares each open day with head office."""
-
-    nightly: StrictBool = False
 
 
 class Offline(Answer):
@@ -257,6 +224,8 @@ class QuoteAnswer(Answer):
 
     session: str
     state: SessionState
+    basket_version: int
+    """Rises with each basket that is put; 0 before the first."""
     programme: str
     programme_version: int
     member: Member | None
@@ -299,123 +268,6 @@ class ExchangedAnswer(Answer):
     sale: BookedAnswer
 
 
-class AdjustedAnswer(Answer):
-    """An adjustment that is booked."""
-
-    entry: EntryAnswer
-    member: Member
-    offline: Offline
-
-
-class ParkedAnswer(Answer):
-    """An entry that head office received and did not book."""
-
-    number: int
-    """This till's own name for it, never used again."""
-    till: str
-    terminal: str
-    epoch: int
-    seq: int
-    code: str
-    reason: str
-    """Why, in the till's language."""
-    detail: str
-    """Why, in head office's words."""
-    state: ParkedState
-    kind: str | None
-    points: int
-    business_date: date
-    parked_at: AwareDatetime
-    actions: tuple[Action, ...]
-    """What may be decided about it here, now."""
-    asked: Action | None
-    """What was decided here, and is on its way to head office."""
-    approver: str | None
-    decision: str | None
-    """The reason that was given with the last decision."""
-    decided_at: AwareDatetime | None
-
-
-class InboxAnswer(Answer):
-    """GET /v1/inbox, oldest first."""
-
-    entries: tuple[ParkedAnswer, ...]
-
-
-class DecidedAnswer(Answer):
-    """A decision that is in the till's journal."""
-
-    entry: EntryAnswer
-    parked: ParkedAnswer | None
-    offline: Offline
-
-
-class DeviceAnswer(Answer):
-    """A device as last reported: online, offline or failed."""
-
-    name: str
-    status: str
-    text: str
-
-
-class DayAnswer(Answer):
-    """One business date compared with head office."""
-
-    business_date: date
-    agrees: bool
-    parked: int
-    ours: Proof
-    theirs: Proof
-
-
-class StatusAnswer(Answer):
-    """GET /v1/status."""
-
-    till: str
-    terminal: str
-    store: str
-    software: str
-    online: bool
-    since: AwareDatetime
-    """When `online` last turned."""
-    problem: str | None
-    queue_length: int
-    mirror_as_of: AwareDatetime | None
-    devices: tuple[DeviceAnswer, ...]
-    payment_cards_refused: int
-    """Since the till was started."""
-    proof: DayAnswer | None
-    """The newest business date that was compared."""
-
-
-class Round(Answer):
-    """What one exchange with head office did, in entries and changes."""
-
-    sent: int
-    booked: int
-    parked: int
-    changes: int
-
-
-class SyncAnswer(Answer):
-    """POST /v1/sync. `days` is empty unless the night's work was asked for; `agrees` is true when no day differs."""
-
-    report: Round
-    days: tuple[DayAnswer, ...] = ()
-    agrees: bool = True
-
-    @classmethod
-    def of_round(cls, report: SyncReport) -> SyncAnswer:
-        """From one round."""
-        return cls(report=Round(sent=report.sent, booked=report.booked, parked=report.parked, changes=report.changes))
-
-    @classmethod
-    def of_night(cls, night: NightReport) -> SyncAnswer:
-        """From the night's work."""
-        days = tuple(DayAnswer.model_validate(day, from_attributes=True) for day in night.days)
-        return cls(report=cls.of_round(night.report).report, days=days, agrees=night.agrees)
-
-
 class PrintedAnswer(Answer):
     """POST /v1/receipts/{receipt}/print: what is on paper now."""
 
@@ -433,6 +285,14 @@ class InvalidPart(Answer):
     expected: str
 
 
+class CurrentBasket(Answer):
+    """The basket of a session as it is now."""
+
+    version: int
+    currency: str
+    lines: tuple[Line, ...]
+
+
 class Problem(Answer):
     """RFC 9457 problem details, as application/problem+json. Programs go by `code`."""
 
@@ -442,11 +302,5 @@ class Problem(Answer):
     detail: str
     code: str
     errors: tuple[InvalidPart, ...] = ()
-
-
-class EventAnswer(Answer):
-    """One event of GET /v1/events, as the client reads it. `id` is what `Last-Event-ID` takes."""
-
-    id: str
-    event: str
-    data: dict[str, Any]
+    current: CurrentBasket | None = Field(default=None, exclude_if=lambda current: current is None)
+    """With `basket_stale`: the basket to go on from."""

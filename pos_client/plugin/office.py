@@ -5,20 +5,22 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from pos_client.plugin.answers import status_answer
-from pos_client.plugin.messages import StatusAnswer, SyncAnswer, SyncNow
+from pos_client.plugin.messages_till import StatusAnswer, SyncAnswer, SyncNow
+from pos_client.plugin.once import Claimed, Once
 from pos_client.plugin.sales import Running
 
-router = APIRouter(prefix="/v1", tags=["till"])
+status_router = APIRouter(prefix="/v1", tags=["till"])
+router = APIRouter(prefix="/v1", tags=["till"], route_class=Once)
 
 
-@router.get("/status")
+@status_router.get("/status")
 def status(runtime: Running) -> StatusAnswer:
     """Say how the till is doing: head office, queue, devices, the last proven day."""
     return status_answer(runtime)
 
 
 @router.post("/sync")
-def sync(runtime: Running, body: SyncNow | None = None) -> SyncAnswer:
+def sync(runtime: Running, claim: Claimed, body: SyncNow | None = None) -> SyncAnswer:
     """Send everything queued and fetch every change now; with `nightly`, compare each open day as well."""
     if body is not None and body.nightly:
         return SyncAnswer.of_night(runtime.agent.nightly())

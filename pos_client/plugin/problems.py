@@ -15,8 +15,8 @@ from starlette.exceptions import HTTPException
 
 from loyalty.credentials import CredentialRefused
 from loyalty.errors import BasketError, CardFormatError, LoyaltyError, ReturnRefused, RewardRefused
-from pos_client.plugin.messages import InvalidPart, Problem
-from pos_client.reckoning import TillError
+from pos_client.plugin.messages import CurrentBasket, InvalidPart, Problem
+from pos_client.reckoning import BasketStale, TillError
 from sync.errors import (
     OtherVersion,
     Rejected,
@@ -33,13 +33,26 @@ log = structlog.get_logger("spaarpunt.plugin")
 STATUS: Mapping[str, int] = {
     # The request itself.
     "unauthorized": 401,
+    "token_revoked": 401,
+    "scope_missing": 403,
     "bad_host": 400,
+    "bad_origin": 403,
+    "rate_limited": 429,
     "too_large": 413,
     "wrong_content_type": 415,
     "invalid_request": 422,
     "not_found": 404,
     "method_not_allowed": 405,
     "too_many_listeners": 429,
+    "idempotency_key_reused": 422,
+    "idempotency_key_under_way": 409,
+    # Pairing.
+    "pairing_under_way": 409,
+    "pairing_unknown": 409,
+    "pairing_code_wrong": 403,
+    "pairing_locked": 429,
+    "too_many_tokens": 409,
+    "token_unknown": 404,
     # The sale.
     "unknown_session": 404,
     "session_closed": 409,
@@ -53,6 +66,7 @@ STATUS: Mapping[str, int] = {
     "not_returnable": 409,
     "too_much": 409,
     "basket_invalid": 422,
+    "basket_stale": 409,
     # The card.
     "card_unknown_format": 422,
     "card_blocked": 409,
@@ -139,11 +153,17 @@ _LONG_NUMBER = re.compile(r"[0-9][0-9 -]{4,}[0-9]")
 
 
 def respond(
-    code: str, detail: str, parts: Sequence[InvalidPart] = (), headers: Mapping[str, str] | None = None
+    code: str,
+    detail: str,
+    parts: Sequence[InvalidPart] = (),
+    headers: Mapping[str, str] | None = None,
+    current: CurrentBasket | None = None,
 ) -> Response:
     """The problem details for `code` as a response."""
     status = STATUS[code]
-    problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, code=code, errors=tuple(parts))
+    problem = Problem(
+        title=HTTPStatus(status).phrase, status=status, detail=detail, code=code, errors=tuple(parts), current=current
+    )
     return Response(
         problem.model_dump_json(), status, headers=dict(headers or {}), media_type="application/problem+json"
     )
@@ -172,7 +192,10 @@ async def _on_known(_: Request, error: Exception) -> Response:
     code, detail = explain(error)
     if STATUS[code] >= 500:
         log.error("call failed", code=code, detail=detail)
-    return respond(code, detail)
+    current = None
+    if isinstance(error, BasketStale):
+        current = CurrentBasket(version=error.version, currency=error.basket.currency, lines=error.basket.lines)
+    return respond(code, detail, current=current)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

@@ -9,14 +9,15 @@ from fastapi import APIRouter
 from drivers.errors import PrinterNotReady
 from pos_client.office.lookup import Lookup
 from pos_client.plugin.messages import PrintedAnswer, SessionId
+from pos_client.plugin.once import Claimed, Once
 from pos_client.plugin.sales import Running
 from pos_client.reckoning import TillError
 
-router = APIRouter(prefix="/v1/receipts", tags=["receipt"])
+router = APIRouter(prefix="/v1/receipts", tags=["receipt"], route_class=Once)
 
 
 @router.post("/{receipt}/print")
-def print_receipt(runtime: Running, receipt: SessionId) -> PrintedAnswer:
+def print_receipt(runtime: Running, claim: Claimed, receipt: SessionId) -> PrintedAnswer:
     """Print a receipt of this till, by the number on it or its entry's id. Answers when it is on paper."""
     lookup = Lookup(runtime.store, runtime.terminal.card_key, runtime.config.card_formats)
     if (entry := lookup.receipt(receipt)) is None:

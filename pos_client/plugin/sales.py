@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Request
 
 from loyalty.basket import Basket
+from loyalty.ledger import Entry
 from pos_client.plugin.answers import booked_answer, quote_answer
 from pos_client.plugin.messages import (
     BookedAnswer,
@@ -16,12 +18,15 @@ from pos_client.plugin.messages import (
     Identify,
     OpenSession,
     Pay,
+    PutBasket,
     QuoteAnswer,
     Redeem,
     ReturnGoods,
+    RewardId,
     SessionId,
     UseCoupon,
 )
+from pos_client.plugin.once import Claimed, Once, kept_with
 from pos_client.runtime import Runtime
 from pos_client.session import SessionState
 
@@ -32,88 +37,109 @@ def runtime_of(request: Request) -> Runtime:
 
 
 Running = Annotated[Runtime, Depends(runtime_of)]
-router = APIRouter(prefix="/v1/sessions", tags=["sale"])
-returns = APIRouter(prefix="/v1", tags=["sale"])
+router = APIRouter(prefix="/v1/sessions", tags=["sale"], route_class=Once)
+returns = APIRouter(prefix="/v1", tags=["sale"], route_class=Once)
 
 # Plain `def`: these wait for the disk, so each runs on a worker thread and the event loop stays free.
 
 
 @router.post("")
-def open_session(runtime: Running, body: OpenSession | None = None) -> QuoteAnswer:
+def open_session(runtime: Running, claim: Claimed, body: OpenSession | None = None) -> QuoteAnswer:
     """Start a sale. A card that was scanned just before goes with it; the same id again is the same session."""
     body = body or OpenSession()
     return quote_answer(runtime, runtime.till.open_session(body.id, body.cashier))
 
 
 @router.put("/{session}/basket")
-def set_basket(runtime: Running, session: SessionId, basket: Basket) -> QuoteAnswer:
-    """Put the whole basket as it is now, in place of what was there."""
-    return quote_answer(runtime, runtime.till.set_basket(session, basket))
+def set_basket(runtime: Running, claim: Claimed, session: SessionId, body: PutBasket) -> QuoteAnswer:
+    """Put the whole basket as it is now, in place of version `version` of it; `basket_stale` brings a newer one."""
+    basket = Basket(currency=body.currency, lines=body.lines)
+    return quote_answer(runtime, runtime.till.set_basket(session, basket, body.version))
 
 
 @router.post("/{session}/identify")
-def identify(runtime: Running, session: SessionId, body: Identify) -> QuoteAnswer:
+def identify(runtime: Running, claim: Claimed, session: SessionId, body: Identify) -> QuoteAnswer:
     """Give the sale a loyalty card by its number. Another card takes off the rewards chosen for the first."""
     return quote_answer(runtime, runtime.till.identify(session, body.card))
 
 
 @router.post("/{session}/pin")
-def enter_pin(runtime: Running, session: SessionId, body: EnterPin) -> QuoteAnswer:
+def enter_pin(runtime: Running, claim: Claimed, session: SessionId, body: EnterPin) -> QuoteAnswer:
     """Prove the card by the member's PIN, where the programme lets members spend by it. Works with no line."""
     return quote_answer(runtime, runtime.till.enter_pin(session, body.pin.get_secret_value()))
 
 
 @router.post("/{session}/quote")
-def quote(runtime: Running, session: SessionId) -> QuoteAnswer:
+def quote(runtime: Running, claim: Claimed, session: SessionId) -> QuoteAnswer:
     """Say what the sale comes to now. Changes nothing."""
     return quote_answer(runtime, runtime.till.quote(session))
 
 
 @router.post("/{session}/redeem")
-def redeem(runtime: Running, session: SessionId, body: Redeem) -> QuoteAnswer:
+def redeem(runtime: Running, claim: Claimed, session: SessionId, body: Redeem) -> QuoteAnswer:
     """Take a reward on this sale. Its points are spent when the sale is committed."""
     return quote_answer(runtime, runtime.till.redeem(session, body.reward, body.amount_minor))
 
 
+@router.delete("/{session}/redeem/{reward}")
+def unredeem(runtime: Running, claim: Claimed, session: SessionId, reward: RewardId) -> QuoteAnswer:
+    """Take a chosen reward off this sale again, the last one of its kind. One that is not chosen changes nothing."""
+    return quote_answer(runtime, runtime.till.unredeem(session, reward))
+
+
 @router.post("/{session}/coupons")
-def use_coupon(runtime: Running, session: SessionId, body: UseCoupon) -> QuoteAnswer:
+def use_coupon(runtime: Running, claim: Claimed, session: SessionId, body: UseCoupon) -> QuoteAnswer:
     """Take the coupon with this single-use code on this sale. It is used up when the sale is committed."""
     return quote_answer(runtime, runtime.till.use_coupon(session, body.code))
 
 
 @router.post("/{session}/tender")
-def tender(runtime: Running, session: SessionId, body: Pay) -> QuoteAnswer:
+def tender(runtime: Running, claim: Claimed, session: SessionId, body: Pay) -> QuoteAnswer:
     """Say that the customer begins to pay. A card put on the sale after this is one of the manager's hints."""
     return quote_answer(runtime, runtime.till.tender(session, body.kind))
 
 
 @router.post("/{session}/commit")
-def commit(runtime: Running, session: SessionId) -> BookedAnswer:
+def commit(runtime: Running, session: SessionId, claim: Claimed) -> BookedAnswer:
     """Book the sale: when this answers, it is on the disk. Asking again answers the same entry."""
-    return booked_answer(runtime, session, SessionState.BOOKED, runtime.till.commit(session))
+
+    def answer(entries: Sequence[Entry]) -> BookedAnswer:
+        return booked_answer(runtime, session, SessionState.BOOKED, entries[0])
+
+    return answer([runtime.till.commit(session, kept_with(claim, answer)).entry])
 
 
 @router.post("/{session}/void")
-def void(runtime: Running, session: SessionId) -> BookedAnswer:
+def void(runtime: Running, session: SessionId, claim: Claimed) -> BookedAnswer:
     """Drop an open sale, or reverse a booked one by an entry of its own. Asking again changes nothing."""
-    return booked_answer(runtime, session, SessionState.VOIDED, runtime.till.void(session))
+
+    def answer(entries: Sequence[Entry]) -> BookedAnswer:
+        return booked_answer(runtime, session, SessionState.VOIDED, entries[0] if entries else None)
+
+    booked = runtime.till.void(session, kept_with(claim, answer))
+    return answer([booked.entry] if booked else [])
 
 
 @returns.post("/returns")
-def return_goods(runtime: Running, body: ReturnGoods) -> BookedAnswer:
+def return_goods(runtime: Running, body: ReturnGoods, claim: Claimed) -> BookedAnswer:
     """Take goods back from a sale booked at this till, with the points that it earned then. Again: the same return."""
     back = {line.line_id: line.quantity for line in body.lines}
-    return booked_answer(
-        runtime, body.id, SessionState.BOOKED, runtime.till.corrections.return_goods(body.id, body.sale, back)
-    )
+
+    def answer(entries: Sequence[Entry]) -> BookedAnswer:
+        return booked_answer(runtime, body.id, SessionState.BOOKED, entries[0])
+
+    returned = runtime.till.corrections.return_goods(body.id, body.sale, back, kept_with(claim, answer))
+    return answer([returned.entry])
 
 
 @returns.post("/exchanges")
-def exchange(runtime: Running, body: Exchange) -> ExchangedAnswer:
+def exchange(runtime: Running, body: Exchange, claim: Claimed) -> ExchangedAnswer:
     """Take goods back and book the open sale in one: both are on the disk, or neither. Again: the same exchange."""
     back = {line.line_id: line.quantity for line in body.lines}
-    returned, sold = runtime.till.exchange(body.session, body.sale, back)
-    return ExchangedAnswer(
-        returned=booked_answer(runtime, body.session, SessionState.BOOKED, returned),
-        sale=booked_answer(runtime, body.session, SessionState.BOOKED, sold),
-    )
+
+    def answer(entries: Sequence[Entry]) -> ExchangedAnswer:
+        returned, sale = (booked_answer(runtime, body.session, SessionState.BOOKED, entry) for entry in entries)
+        return ExchangedAnswer(returned=returned, sale=sale)
+
+    done = runtime.till.exchange(body.session, body.sale, back, kept_with(claim, answer))
+    return answer([booked.entry for booked in done])

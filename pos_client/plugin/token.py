@@ -25,6 +25,18 @@ def read_or_create(path: Path) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _create(path)
+    except OSError as error:
+        raise TokenError(f"token file {path} cannot be used: {error.strerror}; check the folder's owner") from error
+    return read_existing(path)
+
+
+def read_existing(path: Path) -> str:
+    """Read the token of a till that ran here.
+
+    Raises:
+        TokenError: not there, unreadable, open to others, or not a token.
+    """
+    try:
         if path.stat().st_mode & 0o077:
             raise TokenError(f"token file {path} can be read by others: run chmod 600 {path}")
         token = path.read_text(encoding="ascii").strip()

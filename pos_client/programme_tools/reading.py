@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from loyalty.programme import Programme
 from pos_client.samples import SAMPLES, sample
 
 MAX_DOCUMENT_BYTES = 4_000_000
 """A programme of the most rules allowed has some 200 kB; more is another file by mistake."""
+
+MAX_SHOWN = 80
+"""Characters of what came, in a problem."""
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -49,14 +54,29 @@ def read_document(model: type[Document], source: str) -> Document:
         return model.model_validate_json(text)
     except ValidationError as error:
         name = "JSON" if text is source else source
-        raise Unreadable([f"{name}: {problem}" for problem in _problems(error)]) from error
+        problems = error.errors(include_url=False, include_context=False)
+        raise Unreadable([f"{name}: {_problem(model, problem)}" for problem in problems]) from error
 
 
-def _problems(error: ValidationError) -> list[str]:
-    return [
-        f"{'.'.join(str(part) for part in problem['loc']) or 'document'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
+def _problem(model: type[BaseModel], detail: ErrorDetails) -> str:
+    """One problem as "path: what was expected, what came"; for an unknown name the nearest known one, or all."""
+    where = ".".join(str(part) for part in detail["loc"])
+    got = f", got {detail['input']!r}"[:MAX_SHOWN]
+    match detail["type"]:
+        case "json_invalid":
+            return f"not valid JSON: {detail['msg'].removeprefix('Invalid JSON: ')}"
+        case "missing":
+            return f"{where}: expected, but not there: add it"
+        case "extra_forbidden" if len(detail["loc"]) == 1:
+            known = sorted(model.model_fields)
+            near = difflib.get_close_matches(where, known, n=1)
+            return f"{where}: unknown; " + (f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}")
+        case "extra_forbidden":
+            return f"{where}: unknown: take it out, or look up its name"
+        case "int_type" | "int_from_float":
+            return f"{where}: expected a whole number (cents, points, thousandths){got}"
+        case _:
+            return f"{where or 'document'}: {detail['msg'].removeprefix('Value error, ')}{got}"
 
 
 def read_text(name: str, else_what: str = "") -> str:

@@ -83,7 +83,8 @@ class Printing:
         self._columns = config.printer.columns if config.printer else 42
         self._now_ms = now_ms
         self._jobs: queue.Queue[_Job | None] = queue.Queue(MAX_WAITING)
-        self._printer: ReceiptPrinter | None = None
+        self.printer: ReceiptPrinter | None = None
+        """The printer that receipts come out of, while this runs."""
         self._thread: threading.Thread | None = None
         self._end_listening: Callable[[], None] = lambda: None
         self._last: tuple[str, EntryKind] | None = None
@@ -98,7 +99,7 @@ class Printing:
         """
         if printer is None:
             return
-        self._printer = printer
+        self.printer = printer
         if by_itself and self._by_itself:
             self.unprinted = self._left_over()
             self._end_listening = self._bus.listen(self._on_event)
@@ -117,7 +118,7 @@ class Printing:
             except queue.Full:
                 self._give_up_one()
         self._thread.join(PRINT_S)
-        self._thread = self._printer = None
+        self._thread = self.printer = None
 
     def print(self, entry: Entry) -> Future[bool]:
         """Print the receipt of `entry`; one that was printed before is marked as a copy.
@@ -129,7 +130,7 @@ class Printing:
         Raises:
             TillError: `no_printer`, or `printer_not_ready` when too many receipts wait.
         """
-        if self._printer is None:
+        if self.printer is None:
             raise TillError("no_printer", "this till has no receipt printer: add a [devices.…] of kind printer")
         job = _Job(entry.session, entry.kind, Future())
         try:
@@ -196,14 +197,14 @@ class Printing:
         job.done.set_result(copy)
 
     def _print(self, entry: Entry) -> bool:
-        assert self._printer is not None
+        assert self.printer is not None
         copy = was_printed(self._store, entry.id)
         parts = lay_out(self._desk.receipt(entry, copy=copy), self._language, self._columns)
         try:
-            self._printer.print(parts).result(PRINT_S)
+            self.printer.print(parts).result(PRINT_S)
         except TookTooLong:
             raise PrinterNotReady(
-                "the printer took too long", self._printer.name, "look at it, then print the receipt again", "silent"
+                "the printer took too long", self.printer.name, "look at it, then print the receipt again", "silent"
             ) from None
         with self._store.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO receipt_print VALUES (?, ?)", (entry.id, self._now_ms()))

@@ -10,10 +10,12 @@ from loyalty.offline import Verdict
 from loyalty.programme import Programme
 from loyalty.programme_members import Credential
 from loyalty.redemption import RewardOption, options
+from pos_client.pairing import Asked
 from pos_client.receipts.printing import Unprinted
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Quote
+from pos_client.troubles import Gravity, Trouble, troubles
 from sync.mirror import Holder
 from sync.terminal import clock_problem, wall_ms
 
@@ -48,8 +50,12 @@ class Facts:
     may_join: bool
     """The card is nobody's yet, and the programme has terms to agree to."""
     manual_sales: bool
+    pairing: Asked | None
+    """A program that wants to be paired: its code is shown."""
     unprinted: Unprinted | None
     """A receipt that the cashier may print after all."""
+    trouble: Trouble | None = None
+    """What is wrong with this till, when nobody is at the counter and somebody has to act."""
 
 
 def read_facts(runtime: Runtime) -> Facts:
@@ -96,8 +102,18 @@ def read_facts(runtime: Runtime) -> Facts:
         enrolled=enrolled,
         may_join=has_terms and holder is not None and not holder.known and not enrolled,
         manual_sales=runtime.config.screen.manual_sales,
+        pairing=runtime.pairing.shown,
         unprinted=runtime.printing.unprinted,
+        trouble=_trouble(runtime) if holder is None and quote is None else None,
     )
+
+
+def _trouble(runtime: Runtime) -> Trouble | None:
+    """The gravest; devices have a place of their own on the screen."""
+    for trouble in troubles(runtime):
+        if trouble.gravity is not Gravity.INFO and not trouble.code.startswith("device_"):
+            return trouble
+    return None
 
 
 def _current(runtime: Runtime) -> Quote | None:

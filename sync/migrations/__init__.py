@@ -14,8 +14,10 @@ from sync.migrations import (
     m007_snapshot,
     m008_receipts,
     m009_office,
+    m010_answers,
     m011_fewer_indexes,
     m012_certificate,
+    m014_tokens,
 )
 
 migrations = Migrations("till")
@@ -28,5 +30,7 @@ migrations(name="m006_inbox")(m006_inbox.apply)
 migrations(name="m007_snapshot")(m007_snapshot.apply)
 migrations(name="m008_receipts")(m008_receipts.apply)
 migrations(name="m009_office")(m009_office.apply)
+migrations(name="m010_answers")(m010_answers.apply)
 migrations(name="m011_fewer_indexes")(m011_fewer_indexes.apply)
 migrations(name="m012_certificate")(m012_certificate.apply)
+migrations(name="m014_tokens")(m014_tokens.apply)

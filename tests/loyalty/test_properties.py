@@ -29,7 +29,9 @@ from tests.loyalty.build import (
     earn_rules,
     goods_baskets,
     known_facts,
+    line,
     multiplier,
+    per_amount,
     programme,
     rich_programmes,
     sale_entry,
@@ -375,3 +377,18 @@ def return_entry(sale: Entry, before: Mapping[str, int], back: Mapping[str, int]
 def test_nothing_known_is_the_default() -> None:
     """An entry from before there were facts computes as it did."""
     assert Facts() == UNKNOWN
+
+
+def test_a_bonus_on_some_goods_does_not_fall_when_other_goods_grow() -> None:
+    """€ 1.00 of two lines earns 1 point, which falls to the first; with a cent more on the second it falls to that one.
+
+    A bonus counted on the first line's share would go from 1 to 0, and buying more would earn less. Counted on what the
+    first line earns by itself, nothing at € 0.50, it is 0 both times.
+    """
+    rules = programme(per_amount(1, 100), multiplier(100, categories=["bread"]))
+
+    def earned(other: int) -> int:
+        lines = (line("bread", 50, category="bread"), line("other", other, category="food"))
+        return settle(rules, Basket(lines=lines), "basic", (), UNKNOWN).points_earned
+
+    assert [earned(other) for other in (50, 51, 150)] == [1, 1, 2]

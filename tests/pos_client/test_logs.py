@@ -40,7 +40,9 @@ SECRETS = (
     f"{PAN[:8]}\n{PAN[8:]}",
 )
 """Each holds a number, a name or a credential that no log may have."""
-TELLTALE = re.compile(r"41111|11111|DOE/|6035123|501971701|34111111|" + SANNE.card[:9] + "|" + JORIS.card[2:9] + "|6BF")
+TELLTALE = re.compile(
+    r"4111.{0,3}1111|11111111|DOE/|6035123|501971701|" + SANNE.card[:9] + "|" + JORIS.card[2:9] + "|6BF"
+)
 
 
 @pytest.fixture

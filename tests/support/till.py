@@ -133,13 +133,7 @@ def make_runtime(
 
     The caller closes `runtime.store`.
     """
-    sections: dict[str, Any] = {
-        "till": {"name": "kassa 2", "data_dir": folder, "head_office_url": f"http://127.0.0.1:{closed_port()}"},
-        "sync": {"timeout_s": 2},
-    }
-    for section, values in changes.items():
-        sections[section] = {**sections.get(section, {}), **values} if isinstance(values, dict) else values
-    config = Config(**{"card_formats": FORMATS, **sections})
+    config = config_of(folder, **changes)
     store = open_store(config, create=True)
     _enrol(store, terminal, head_office)
     runtime = build_runtime(config, store)
@@ -147,6 +141,23 @@ def make_runtime(
         document = Programme.from_document(programme).model_dump(mode="json")
         publish(runtime.mirror, [ProgrammeChange(document=document), *member_changes(MEMBERS)])
     return runtime
+
+
+def reopened(folder: Path) -> Runtime:
+    """The till that `make_runtime` made in `folder`, started once more. The caller closes `runtime.store`."""
+    config = config_of(folder)
+    return build_runtime(config, open_store(config))
+
+
+def config_of(folder: Path, **changes: Any) -> Config:
+    """The configuration of such a till; `changes` as for `make_runtime`."""
+    sections: dict[str, Any] = {
+        "till": {"name": "kassa 2", "data_dir": folder, "head_office_url": f"http://127.0.0.1:{closed_port()}"},
+        "sync": {"timeout_s": 2},
+    }
+    for section, values in changes.items():
+        sections[section] = {**sections.get(section, {}), **values} if isinstance(values, dict) else values
+    return Config(**{"card_formats": FORMATS, **sections})
 
 
 def member_changes(members: Iterable[Member]) -> list[Change]:

@@ -14,7 +14,7 @@ import pytest
 from pos_client.events import KEPT_EVENTS, EventBus, EventKind
 from pos_client.plugin.api import create_api
 from pos_client.plugin.client import EventStream, PluginProblem, TillClient
-from pos_client.plugin.messages import EventAnswer
+from pos_client.plugin.messages_till import EventAnswer
 from pos_client.plugin.stream import EVENTS_MISSED, MAX_LISTENERS, QUEUED_EVENTS, Hub, Listener
 from pos_client.runtime import Runtime
 from tests.pos_client.plugin.conftest import TOKEN, serving

@@ -1,0 +1,1 @@
+"""The adapters, by golden exchanges and over real HTTP."""

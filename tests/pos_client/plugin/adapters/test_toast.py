@@ -1,0 +1,152 @@
+"""Toast's loyalty transactions, against a real till."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pos_client.app import build_runtime, open_store
+from pos_client.plugin.adapters import toast
+from pos_client.plugin.api import create_api
+from pos_client.runtime import Runtime
+from tests.pos_client.plugin.adapters.exchanges import exchanges, replay
+from tests.pos_client.plugin.adapters.shop import shop
+from tests.pos_client.plugin.conftest import TOKEN, serving
+from tests.support.till import FATIMA, SANNE, make_runtime
+
+HEADERS = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def test_the_golden_exchanges(url: str, adapted: Runtime) -> None:
+    replay(url + toast.PATH, exchanges("toast"))
+    assert adapted.mirror.find(adapted.till.reckoning.look_up(SANNE.card).holder.card).balance == SANNE.points
+    kept = b"".join(raw for (raw,) in adapted.store.rows("SELECT raw FROM journal"))
+    assert b"4111111111111111" not in kept
+
+
+def _ask(
+    client: httpx.Client, kind: str, guid: str, check: str, price: float, *rewards: str, member: str = SANNE.card
+) -> dict[str, Any]:
+    selection = {"guid": str(uuid.uuid4()), "quantity": 1, "price": price, "preDiscountPrice": price}
+    about = {
+        "loyaltyIdentifier": member,
+        "check": {"guid": check, "selections": [selection]},
+        "redemptions": [{"identifier": reward} for reward in rewards],
+    }
+    return client.post(
+        toast.PATH,
+        headers={"Toast-Transaction-Type": kind, "Toast-Transaction-GUID": guid},
+        json={"toastTransactionType": kind, "checkTransactionInformation": about},
+    ).json()
+
+
+def _balance(answer: dict[str, Any]) -> int:
+    return int(answer["checkResponse"]["accountInfo"]["pointsBalance"])
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=url, headers=HEADERS, trust_env=False, timeout=20) as made:
+        yield made
+
+
+def test_one_transaction_sent_eight_times_at_once_is_booked_once(client: httpx.Client) -> None:
+    guid, check = str(uuid.uuid4()), str(uuid.uuid4())
+    with ThreadPoolExecutor(8) as pool:
+        asked = [
+            pool.submit(_ask, client, "LOYALTY_REDEEM", guid, check, 20.0, "koffie", member=FATIMA.card)
+            for _ in range(8)
+        ]
+        balances = {_balance(each.result()) for each in asked}
+    assert balances == {FATIMA.points - 250 + 17}
+
+
+def test_a_transaction_sent_again_after_a_restart_is_booked_once(tmp_path: Path) -> None:
+    redeem, accrue, check = str(uuid.uuid4()), str(uuid.uuid4()), str(uuid.uuid4())
+    runtime = shop(tmp_path)
+    with serving(create_api(runtime, TOKEN)) as url, httpx.Client(base_url=url, headers=HEADERS) as till:
+        booked = _ask(till, "LOYALTY_REDEEM", redeem, check, 23.4, "koffie")
+        _ask(till, "LOYALTY_ACCRUE", accrue, check, 20.9, "koffie")
+    runtime.store.close()
+    again = build_runtime(runtime.config, open_store(runtime.config))
+    with serving(create_api(again, TOKEN)) as url, httpx.Client(base_url=url, headers=HEADERS) as till:
+        assert _ask(till, "LOYALTY_REDEEM", redeem, check, 23.4, "koffie") == booked
+        assert _balance(_ask(till, "LOYALTY_ACCRUE", accrue, check, 20.9)) == 1064
+        for transaction in (accrue, redeem):
+            undone = till.post(
+                toast.PATH,
+                headers={"Toast-Transaction-Type": "LOYALTY_REVERSE", "Toast-Transaction-GUID": str(uuid.uuid4())},
+                json={
+                    "toastTransactionType": "LOYALTY_REVERSE",
+                    "reverseTransactionInformation": {"loyaltyIdentifier": SANNE.card, "transactionId": transaction},
+                },
+            )
+            assert undone.json() == {"transactionStatus": "ACCEPT"}
+        assert _balance(_ask(till, "LOYALTY_INQUIRE", redeem, check, 1)) == SANNE.points
+    again.store.close()
+
+
+def test_an_inquiry_leaves_nothing_behind(client: httpx.Client, adapted: Runtime) -> None:
+    before = adapted.journal.head().seq
+    _ask(client, "LOYALTY_INQUIRE", str(uuid.uuid4()), str(uuid.uuid4()), 20.0, "koffie", member=FATIMA.card)
+    assert adapted.journal.head().seq == before
+    assert adapted.till.current is None
+
+
+def test_a_full_disk_is_no_answer_and_sent_again_it_is_booked(client: httpx.Client, adapted: Runtime) -> None:
+    guid, check = str(uuid.uuid4()), str(uuid.uuid4())
+    adapted.store.db.conn.execute("PRAGMA max_page_count = 1")
+    many = [{"guid": str(uuid.uuid4()), "quantity": 1, "price": 1.0} for _ in range(400)]
+    body = {
+        "toastTransactionType": "LOYALTY_ACCRUE",
+        "checkTransactionInformation": {"loyaltyIdentifier": FATIMA.card, "check": {"guid": check, "selections": many}},
+    }
+    headers = {"Toast-Transaction-Type": "LOYALTY_ACCRUE", "Toast-Transaction-GUID": guid}
+    assert client.post(toast.PATH, headers=headers, json=body).status_code == 507
+    adapted.store.db.conn.execute("PRAGMA max_page_count = 1073741823")
+    assert client.post(toast.PATH, headers=headers, json=body).json()["checkResponse"]["userMessage"] == "+ 400 punten"
+
+
+@pytest.mark.parametrize("token", ["", "Bearer another"])
+def test_without_the_token_it_is_closed(url: str, token: str) -> None:
+    answer = httpx.post(url + toast.PATH, headers={"Authorization": token} if token else {}, json={})
+    assert answer.status_code == 401
+
+
+def test_it_is_off_unless_asked_for(tmp_path: Path) -> None:
+    runtime = make_runtime(tmp_path)
+    with serving(create_api(runtime, TOKEN)) as url:
+        for call in (toast.PATH, "/v1/adapters/nexo"):
+            assert httpx.post(url + call, headers=HEADERS, json={}).json()["code"] == "not_found"
+        assert httpx.get(url + "/hw_proxy/hello").status_code == 404
+    runtime.store.close()
+
+
+@given(
+    body=st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(max_size=9),
+        lambda e: (
+            st.lists(e, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["toastTransactionType", "checkTransactionInformation", "check", "guid"]), e
+            )
+        ),
+    )
+)
+def test_whatever_comes_is_answered_in_toasts_words(client: httpx.Client, body: Any) -> None:
+    headers = {"Toast-Transaction-Type": "LOYALTY_ACCRUE", "Toast-Transaction-GUID": str(uuid.uuid4())}
+    answer = client.post(
+        toast.PATH,
+        headers=headers | {"Content-Type": "application/json"},
+        content=json.dumps(body).encode(),
+    )
+    assert (answer.status_code, answer.json()["transactionStatus"]) == (400, "ERROR_INVALID_INPUT_PROPERTIES")
