@@ -12,7 +12,7 @@ from loyalty.contacts import phone_hash
 from loyalty.ledger import Entry, EntryKind
 from pos_client.pins import MAX_WRONG
 from pos_client.receipts.code import ReceiptCodes
-from sync.wire import AccountChange
+from sync.wire_mirror import AccountChange
 from tests.pos_client.screen.conftest import (
     BREAD,
     NARROW,
