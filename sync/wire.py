@@ -165,7 +165,7 @@ class StreamAnswer(Message):
     head_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Digest of entry `durable_to`; 64 zeros before the first."""
     server_time_ms: StrictInt
-    certificate: str | None = Field(default=None, exclude_if=_is_empty)
+    certificate: str | None = Field(default=None, exclude_if=is_empty)
     """Head office's signature (base64) over `sync.signing.certified` of the terminal's key in this epoch."""
 
 
@@ -185,7 +185,7 @@ class EpochAnswer(Message):
     left_durable_to: StrictInt
     left_head_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     server_time_ms: StrictInt
-    certificate: str | None = Field(default=None, exclude_if=_is_empty)
+    certificate: str | None = Field(default=None, exclude_if=is_empty)
     """Head office's signature (base64) over `sync.signing.certified` of the terminal's key in this epoch."""
 
 
