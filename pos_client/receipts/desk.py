@@ -16,7 +16,9 @@ from sync.terminal import Terminal
 class ReceiptDesk:
     """Writes receipts."""
 
-    def __init__(self, store: Store, terminal: Terminal, config: Config) -> None:
+    def __init__(self, store: Store, terminal: Terminal, config: Config, *, training: bool = False) -> None:
+        """Write for this till; `training` marks every receipt as one that is none."""
+        self._training = training
         self._terminal = terminal
         self._config = config
         self._mirror = Mirror(store)
@@ -49,4 +51,5 @@ class ReceiptDesk:
             show_first_name=till.show_first_name,
             return_code=self._codes.write(entry) if sold else None,
             copy=copy,
+            training=self._training,
         )
