@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from loyalty.cards import CardNumber
@@ -236,7 +237,7 @@ def test_what_was_decided_long_ago_is_forgotten_and_numbers_are_never_used_again
 
 
 def test_a_resolution_leaves_a_first_purchase_what_it_is(store: Store, journal: Any) -> None:
-    mirror = hear(store, account_change(0).model_copy(update={"first_purchase": True}), card_change())
+    mirror = hear(store, msgspec.structs.replace(account_change(0), first_purchase=True), card_change())
     hear(store, parked(9, b"9" * 32))
     (entry,) = Parked(store).entries()
     appended: Entry = journal.append(decision(entry, Action.REVERSE))
