@@ -15,7 +15,9 @@ from sync.terminal import Terminal
 class ReceiptDesk:
     """Writes receipts."""
 
-    def __init__(self, store: Store, terminal: Terminal, config: Config) -> None:
+    def __init__(self, store: Store, terminal: Terminal, config: Config, *, training: bool = False) -> None:
+        """Write for this till; `training` marks every receipt as one that is none."""
+        self._training = training
         self._terminal = terminal
         self._config = config
         self._mirror = Mirror(store)
@@ -45,4 +47,5 @@ class ReceiptDesk:
             as_of_ms=self._mirror.contact().as_of_ms,
             show_first_name=till.show_first_name,
             copy=copy,
+            training=self._training,
         )

@@ -20,6 +20,7 @@ from pos_client.screen.memory import Memory, Tone
 from pos_client.screen.pad import Pad
 from pos_client.screen.returning import Returning
 from pos_client.screen.rows import MAX_ROWS, asks_for_pin
+from pos_client.screen.shown import PRACTICE_KEYS
 from pos_client.screen.wedge import read_keys
 from pos_client.session import SessionState
 from sync.errors import StoreError, StoreFull
@@ -111,8 +112,16 @@ class Hand:
                     self._remember(
                         self.memory.dismiss(facts.quote.session if facts.quote else None).ask(Pad("receipt"))
                     )
+            case _ if facts.practice is not None and key in PRACTICE_KEYS and self._nobody(facts):
+                cards = (facts.practice.member, facts.practice.nobody, facts.practice.blocked)
+                card = cards[PRACTICE_KEYS.index(key)]
+                await asyncio.to_thread(self._till.present_card, card, "training")
             case _ if key in _ROW_KEYS:
                 await self._take_reward(facts, _ROW_KEYS[key])
+
+    def _nobody(self, facts: Facts) -> bool:
+        """Whether no card is on the screen."""
+        return facts.holder is None or (facts.quote is not None and facts.quote.session == self.memory.dismissed)
 
     async def _take_reward(self, facts: Facts, number: int) -> None:
         """Take the reward in row `number`, from 0, or give a chosen one back; says why when it cannot be had."""

@@ -9,11 +9,15 @@ from pos_client.screen.facts import Facts
 from pos_client.screen.memory import Memory, Notice
 from pos_client.screen.panels import pad_view, return_view
 from pos_client.screen.rows import MAX_ROWS, reward_rows, why_not
-from pos_client.screen.shown import MAX_LINES, Action, LineRow, Message, Offer, View
+from pos_client.screen.shown import MAX_LINES, PRACTICE_KEYS, Action, Drill, LineRow, Message, Offer, View
 from pos_client.screen.words import NOTICES, OTHER_NOTICE, OTHER_UNPRINTED, UNPRINTED, Words
 from pos_client.session import Quote, SessionState
 from pos_client.tokens import Scope
 from sync.mirror import Holder
+
+
+_ORIGIN_SHOWN = 40
+"""Characters of a page's origin beside a code: what four lines of the message hold at 1024×600."""
 
 
 def build_view(facts: Facts, memory: Memory, language: str) -> View:
@@ -61,11 +65,23 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
         question=_question(words, facts, memory, quote, booked),
         pad=None,
         brand=brand(programme.branding.colour) if programme and programme.branding.colour else None,
+        drill=_drill(words, facts),
         announce=_announce(words, facts, holder, message),
     )
     if memory.returning is not None:
         view = return_view(words, facts, view, memory.returning)
     return pad_view(words, facts, view, memory.pad, memory) if memory.pad is not None else view
+
+
+def _drill(words: Words, facts: Facts) -> Drill | None:
+    _ = words.translate
+    if facts.practice is None:
+        return None
+    cards = ((_("a member's card"), facts.practice.member), (_("a new card"), facts.practice.nobody))
+    named = (*cards, (_("a blocked card"), facts.practice.blocked))
+    return Drill(
+        tuple((key, what, words.grouped(card)) for key, (what, card) in zip(PRACTICE_KEYS, named, strict=True)),
+    )
 
 
 def _name(words: Words, facts: Facts, holder: Holder) -> str:
@@ -113,7 +129,7 @@ def _more(words: Words, facts: Facts, rewards: int, fit: int) -> str:
     _ = words.translate
     parts = []
     if rewards and facts.verdict is not None and facts.holder is not None and facts.holder.known:
-        parts.append(words.alone(facts.verdict))
+        parts.append(words.alone(facts.verdict) if facts.practice is None else "")
     if rewards > fit:
         parts.append(_("{count} more rewards at the till").format(count=rewards - fit))
     return " · ".join(part for part in parts if part)
@@ -136,6 +152,8 @@ def _can_undo(memory: Memory, session: str, now_ms: int) -> bool:
 
 def _badge(words: Words, facts: Facts) -> str:
     _ = words.translate
+    if facts.practice is not None:
+        return _("Training: nothing counts")
     if facts.online:
         return _("Online")
     text = _("Offline since {time}").format(time=words.moment(facts.since_ms, facts.now_ms))
@@ -235,12 +253,17 @@ def _pairing(words: Words, asked: Asked) -> Message:
     may = {Scope.READ: _("look"), Scope.SELL: _("sell"), Scope.MANAGE: _("manage")}
     return Message(
         "info",
-        _("{name} wants to connect ({may}): {code}").format(
-            name=f"{asked.name}, {asked.origin}," if asked.origin else asked.name,
+        _("{code} is the code for {name}, which may then: {may}").format(
+            name=f"{asked.name} ({_shortened(asked.origin)})" if asked.origin else asked.name,
             may=", ".join(text for scope, text in may.items() if scope in asked.scopes),
             code=f"{asked.code[:3]} {asked.code[3:]}",
         ),
     )
+
+
+def _shortened(origin: str) -> str:
+    """A page's origin as it fits: its end says whose it is."""
+    return origin if len(origin) <= _ORIGIN_SHOWN else "…" + origin[1 - _ORIGIN_SHOWN :]
 
 
 def _standing(words: Words, facts: Facts, quote: Quote | None) -> Message | None:
