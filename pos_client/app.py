@@ -29,7 +29,7 @@ from sync.proofs import Proofs
 from sync.store import Store, read_key
 from sync.terminal import Terminal, load_terminal, wall_ms
 from sync.transport import Transport
-from sync.wire import Change
+from sync.wire_mirror import Change
 
 STORE_NAME = "store.db"
 """The database's name in the till's data folder."""

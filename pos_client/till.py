@@ -33,7 +33,7 @@ from sync.leases import Leases
 from sync.mirror import Holder, Mirror
 from sync.store import Store
 from sync.terminal import Terminal, wall_ms
-from sync.wire import AccountChange, Change
+from sync.wire_mirror import AccountChange, Change
 
 
 class Till:

@@ -28,7 +28,7 @@ from sync.settling import Settling
 from sync.snapshot import Snapshots
 from sync.store import Store
 from sync.terminal import Terminal, wall_ms
-from sync.wire import Change
+from sync.wire_mirror import Change
 
 FEED = "till"
 MAX_BACKOFF_S = 300
