@@ -38,9 +38,10 @@ async def events(
     except TooManyListeners:
         await websocket.send_denial_response(respond("too_many_listeners", TOO_MANY))
         return
-    gone = asyncio.create_task(_until_gone(websocket, listener))
+    gone: asyncio.Task[None] | None = None
     try:
         await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
+        gone = asyncio.create_task(_until_gone(websocket, listener))
         async for event in listener.events():
             told = {"event": EVENTS_MISSED, "data": {}} if event is None else {"event": event.kind, "data": event.data}
             await websocket.send_json({"id": hub.id_of(event) if event else "", **told})
@@ -49,7 +50,8 @@ async def events(
     except WebSocketDisconnect:
         return  # while an event was being sent: nobody is there to hear of it
     finally:
-        gone.cancel()
+        if gone is not None:
+            gone.cancel()
         hub.leave(listener)
 
 

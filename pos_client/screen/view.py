@@ -15,7 +15,7 @@ from pos_client.session import Quote, SessionState
 from pos_client.tokens import Scope
 from sync.mirror import Holder
 
-_ORIGIN_SHOWN = 40
+_ORIGIN_SHOWN = 30
 """Characters of a page's origin beside a code: what four lines of the message hold at 1024×600."""
 
 
