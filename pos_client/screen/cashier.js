@@ -153,7 +153,7 @@ export default {
     // A reader's keys come within 100 ms of each other and end in Enter; a hand is slower. Returns whether one has ended.
     // Keys and not characters: what they mean is the reader's layout, which the till knows, and not this computer's.
     readerTyped(event) {
-      if (event.timeStamp - this.keyAt > 100 || this.keysTyped.length > 1000) this.keysTyped = [];
+      if (event.timeStamp - this.keyAt > 100 || this.keysTyped.length > 6500) this.keysTyped = [];
       this.keyAt = event.timeStamp;
       if (event.repeat) return false;
       const goesOn = this.keysTyped.some(([code]) => !MODIFIER.test(code));

@@ -248,7 +248,7 @@ class Hand:
             log.exception("store", error=str(error))
             self._refuse("store_error")
             return
-        returning = Returning(str(uuid6.uuid7()), sale, before, {})
+        returning = Returning(str(uuid6.uuid7()), receipt, sale, before, {})
         if not returning.lines:
             self._refuse("nothing_left")
             return
@@ -259,7 +259,7 @@ class Hand:
             self._remember(self.memory.take_back(returning.all()))
         elif key == "F12" and returning.chosen:
             chosen = dict(returning.chosen)
-            await self._do(lambda: self._till.corrections.return_goods(returning.id, returning.sale.session, chosen))
+            await self._do(lambda: self._till.corrections.return_goods(returning.id, returning.receipt, chosen))
         elif key in _ROW_KEYS and _ROW_KEYS[key] < min(len(returning.lines), MAX_ROWS):
             self._remember(self.memory.take_back(returning.tap(returning.lines[_ROW_KEYS[key]])))
 
