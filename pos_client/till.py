@@ -28,12 +28,14 @@ from pos_client.reckoning import BasketStale, Reckoning, TillError
 from pos_client.session import Booked, Presented, Quote, Session, SessionState
 from pos_client.sessions import Sessions
 from pos_client.spending import Spending
+from pos_client.suspended import keep, take
 from sync.holds import HoldDesk
 from sync.journal import Also, Journal
 from sync.leases import Leases
 from sync.mirror import Holder, Mirror
 from sync.store import Store
 from sync.terminal import Terminal, wall_ms
+from sync.wire_mirror import AccountChange, Change
 
 
 class Till:
@@ -90,7 +92,28 @@ class Till:
             bus=bus,
             lock=self._lock,
             on_booked=on_booked,
+            now_ms=now_ms,
         )
+
+    # -- over a restart -------------------------------------------------------------------------------------------
+
+    def suspend(self) -> None:
+        """The till stops: keep what is open for its next start.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        with self._lock:
+            keep(self._store, self._sessions.suspend())
+
+    def resume(self) -> None:
+        """The till starts: go on with what was open when it was told to stop.
+
+        Raises:
+            StoreError: the database could not be read or written.
+        """
+        with self._lock:
+            self._sessions.resume(take(self._store))
 
     # -- what is known --------------------------------------------------------------------------------------------
 
@@ -156,6 +179,27 @@ class Till:
             {"session": session.id if session else None, "known": holder.known, "balance": holder.balance},
         )
         return holder
+
+    def heard(self, changes: Sequence[Change]) -> None:
+        """Head office told of members: those who are at this till may have other points now."""
+        accounts = {change.account for change in changes if isinstance(change, AccountChange)}
+        with self._lock:
+            here = [(session.id, session.card) for session in self._sessions.open_ones()]
+            for session, card in [*here, (None, self._sessions.waiting()[0])]:
+                holder = self._mirror.find(card) if card else None
+                if holder is not None and holder.account in accounts:
+                    told = {"session": session, "balance": holder.balance, "confirmed": holder.confirmed}
+                    self._bus.publish(EventKind.BALANCE_CHANGED, told)
+
+    def rest(self) -> None:
+        """Give back what is held for sales that rest too long: their till software may have died.
+
+        The sale itself stays: whoever goes on with it has its rewards held again when it is booked.
+        """
+        with self._lock:
+            for session in self._sessions.open_ones():
+                if session.holds and self._sessions.rests(session):
+                    self._spending.give_back(session, list(session.holds))
 
     def forget_card(self) -> None:
         """The card that was presented before a sale is not wanted after all."""

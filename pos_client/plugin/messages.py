@@ -89,6 +89,20 @@ class ReturnGoods(Asked):
     lines: Annotated[tuple[ReturnLine, ...], Field(min_length=1, max_length=500)]
 
 
+class AttachLate(Asked):
+    """POST /v1/late."""
+
+    receipt: SessionId
+    """Your own number of the sale that was paid: the same again is the same sale."""
+    card: Annotated[str, Field(min_length=1, max_length=256, repr=False)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)]
+    cashier: Cashier | None = None
+    tender: Tender | None = None
+
+    _distinct_ids = field_validator("lines")(distinct_ids)
+
+
 class Exchange(Asked):
     """POST /v1/exchanges."""
 
@@ -134,6 +148,13 @@ class Named(Answer):
     name: str
 
 
+class Expiring(Answer):
+    """Points, and the last day on which they can be spent."""
+
+    points: int
+    on: date
+
+
 class Balance(Answer):
     """Points: what head office stated, what this till added since, and the sum, which is what to show."""
 
@@ -142,6 +163,8 @@ class Balance(Answer):
     total: int
     pending: int
     """Of the total, points that wait before they can be spent."""
+    expiring: Expiring | None = None
+    """What lapses next; null where nothing does, or head office has not reckoned it yet."""
 
 
 class Member(Answer):
@@ -239,6 +262,14 @@ class QuoteAnswer(Answer):
     offline: Offline
 
 
+class BalanceAnswer(Answer):
+    """GET /v1/members/{card}/balance."""
+
+    member: Member
+    blocked: bool
+    offline: Offline
+
+
 class EntryAnswer(Answer):
     """A journal entry: it is on the disk. `points` is what it adds to the balance."""
 
@@ -266,6 +297,18 @@ class ExchangedAnswer(Answer):
 
     returned: BookedAnswer
     sale: BookedAnswer
+
+
+class ReceiptAnswer(Answer):
+    """GET /v1/receipts/{receipt} as JSON: its text, as the printer's columns have it."""
+
+    receipt: str
+    entry: str
+    kind: str
+    text: str
+    confirmed: bool
+    """Whether head office has the entry."""
+    offline: Offline
 
 
 class PrintedAnswer(Answer):

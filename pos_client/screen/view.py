@@ -15,6 +15,9 @@ from pos_client.session import Quote, SessionState
 from pos_client.tokens import Scope
 from sync.mirror import Holder
 
+_ORIGIN_SHOWN = 30
+"""Characters of a page's origin beside a code: what four lines of the message hold at 1024×600."""
+
 
 def build_view(facts: Facts, memory: Memory, language: str) -> View:
     """Say `facts` in `language` ("nl" or "en")."""
@@ -45,6 +48,7 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
         balance=words.points(holder.balance) if holder else "",
         unit=_("point") if holder and holder.balance == 1 else _("points"),
         as_of=_as_of(words, facts),
+        expiring=_expiring(words, facts, holder) if holder else "",
         rows=rows[:fit],
         more=_more(words, facts, len(rows), fit),
         heading=_("Receipt"),
@@ -166,6 +170,15 @@ def _last(words: Words, memory: Memory) -> str:
     return text.format(points=words.signed(memory.last.points), time=words.time(memory.last.at_ms))
 
 
+def _expiring(words: Words, facts: Facts, holder: Holder) -> str:
+    """The points that lapse soon, where some do."""
+    _ = words.translate
+    if holder.expiring is None or not holder.expiring.soon(words.today(facts.now_ms)):
+        return ""
+    text = _("{points} lapse after {day}")
+    return text.format(points=words.points(holder.expiring.points), day=words.day(holder.expiring.on, facts.now_ms))
+
+
 def _as_of(words: Words, facts: Facts) -> str:
     _ = words.translate
     holder = facts.holder
@@ -249,12 +262,17 @@ def _pairing(words: Words, asked: Asked) -> Message:
     may = {Scope.READ: _("look"), Scope.SELL: _("sell"), Scope.MANAGE: _("manage")}
     return Message(
         "info",
-        _("{name} wants to connect ({may}): {code}").format(
-            name=f"{asked.name}, {asked.origin}," if asked.origin else asked.name,
+        _("{code} is the code for {name}, which may then: {may}").format(
+            name=f"{asked.name} ({_shortened(asked.origin)})" if asked.origin else asked.name,
             may=", ".join(text for scope, text in may.items() if scope in asked.scopes),
             code=f"{asked.code[:3]} {asked.code[3:]}",
         ),
     )
+
+
+def _shortened(origin: str) -> str:
+    """A page's origin as it fits: its end says whose it is."""
+    return origin if len(origin) <= _ORIGIN_SHOWN else "…" + origin[1 - _ORIGIN_SHOWN :]
 
 
 def _standing(words: Words, facts: Facts, quote: Quote | None) -> Message | None:
