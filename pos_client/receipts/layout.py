@@ -125,6 +125,11 @@ class _Layout:
                         self._columns,
                     )
                 )
+            if balance.expiring is not None:
+                soon = _("{points} of them lapse after {day}").format(
+                    points=self._number(balance.expiring.points), day=_day(balance.expiring.on)
+                )
+                yield Text(_fold(soon, self._columns), bold=True)
         elif not receipt.known:
             yield Text(_fold(_("The points wait for the holder of this card."), self._columns))
         if receipt.valid_until is not None:
