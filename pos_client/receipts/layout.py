@@ -9,8 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from drivers.printing.bars import plain_code_128
-from drivers.printing.escpos_job import Barcode, Cut, Drawing, Part, QrCode, Text
-from drivers.printing.picture import DOTS_PER_CHARACTER
+from drivers.printing.escpos_job import DOTS_PER_CHARACTER, Barcode, Cut, Drawing, Part, QrCode, Text
 from loyalty.explain import money
 from loyalty.ledger import EntryKind
 from pos_client.i18n import Translator, mark, translator
