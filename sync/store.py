@@ -210,7 +210,8 @@ class Store:
             backup = self.path.with_suffix(".before-migration.db")
             backup.unlink(missing_ok=True)
             self._connection.execute("VACUUM INTO ?", [str(backup)])
-        migrations.apply(self.db)
+        with self.db.atomic():  # all steps or none, and one wait for the disk instead of one for each
+            migrations.apply(self.db)
 
     @contextlib.contextmanager
     def transaction(self, within: Any = None) -> Iterator[Any]:
