@@ -38,7 +38,7 @@ class PluginProblem(Exception):
 
 def again(patience_s: float) -> dict[str, Any]:
     """The policy for tenacity: the first wait is short, later ones grow, for `patience_s` in all (0: once only)."""
-    waits = tenacity.wait_exponential_jitter(_FIRST_WAIT_S, _LONGEST_WAIT_S, jitter=_FIRST_WAIT_S)
+    waits = tenacity.wait_exponential_jitter(max=_LONGEST_WAIT_S, jitter=_FIRST_WAIT_S, multiplier=_FIRST_WAIT_S)
 
     def wait(state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
