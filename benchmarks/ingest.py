@@ -33,7 +33,8 @@ from loyalty.ledger import GENESIS
 from sync.hq.database import Database
 from sync.hq.programmes import publish
 from sync.signing import SignedMessage, sign
-from sync.wire import PROTOCOL, PROTOCOL_HEADER, Batch, compress, fit_batch
+from sync.wire import PROTOCOL, PROTOCOL_HEADER, Batch, fit_batch
+from sync.wire_bodies import compress
 from tests.support.entries import Chain, programme
 
 TILLS = 8

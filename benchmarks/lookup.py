@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.result import Result
 from sync.mirror import PUT_ACCOUNT, PUT_CARD, Mirror, account_row, card_row
 from sync.store import Store
-from sync.wire import MAX_CHANGES, AccountChange, CardChange, ChangesPage, ProgrammeChange
+from sync.wire_mirror import MAX_CHANGES, AccountChange, CardChange, ChangesPage, ProgrammeChange
 from tests.support.entries import programme
 
 ACCOUNTS = 1_000_000

@@ -49,6 +49,9 @@ class Tally:
     reached: tuple[str, ...]
 
 
+_NOTHING = Tally((), (), ())
+
+
 def tally(programme: Programme, basket: Bought, tier: str, redemptions: Sequence[Redemption], facts: Known) -> Tally:
     """Count a sale: stamps earned and spent, and how much nearer it brings the member to each goal.
 
@@ -57,7 +60,7 @@ def tally(programme: Programme, basket: Bought, tier: str, redemptions: Sequence
     compiled = programme.compiled
     progress = [*_spent(redemptions), *_had(programme, redemptions)] if redemptions else []
     if not compiled.stamp_cards and not compiled.goals:
-        return Tally(tuple(progress), (), ())
+        return Tally(tuple(progress), (), ()) if progress else _NOTHING
     goods = Goods(compiled, basket, discounts_by_line(redemptions), free_items_by_line(redemptions))
     asker = compiled.asker(tier, facts)
     for ready in compiled.stamp_cards:

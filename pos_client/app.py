@@ -13,10 +13,12 @@ from pos_client.events import EventBus, EventKind
 from pos_client.inbox import Inbox
 from pos_client.members import Members
 from pos_client.night_report import write_report
+from pos_client.pairing import Pairing
 from pos_client.receipts.desk import ReceiptDesk
 from pos_client.receipts.printing import Printing
 from pos_client.runtime import Runtime
 from pos_client.till import Till
+from pos_client.tokens import Tokens
 from sync.agent import Agent, SyncState
 from sync.holds import HoldDesk
 from sync.journal import Journal
@@ -127,6 +129,7 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         on_booked=agent.wake,
     )
     journal = Journal(store, terminal)
+    tokens = Tokens(store)
     return Runtime(
         config=config,
         store=store,
@@ -141,6 +144,8 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         board=DeviceBoard(till, bus),
         inbox=Inbox(store, journal, till.reckoning, language=config.till.language, on_booked=agent.wake),
         approvals=Approvals(store),
+        tokens=tokens,
+        pairing=Pairing(tokens, bus),
         members=Members(journal, Mirror(store), till.drafts, agent.wake),
         started_ms=wall_ms(),
         printing=Printing(store, journal, ReceiptDesk(store, terminal, config), bus, config),

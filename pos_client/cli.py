@@ -35,6 +35,7 @@ _COMMANDS = {
     "status": "pos_client.commands.status:status",
     "sync": "pos_client.commands.sync:sync_group",
     "till": "pos_client.commands.till:till",
+    "tokens": "pos_client.commands.tokens:tokens",
 }
 
 

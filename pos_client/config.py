@@ -76,15 +76,16 @@ class ScreenConfig(_Section):
     manual_sales: bool = False
 
 
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9]([a-z0-9.-]{0,252}[a-z0-9])?(:[0-9]{1,5})?$")]
+"""A web page's origin as browsers send it (RFC 6454, 6.1): no slash at the end."""
+
+
 class PluginConfig(_Section):
     """[plugin]: the API for the till's own software."""
 
     token_file: Path | None = None
+    origins: Annotated[tuple[Origin, ...], Field(max_length=8)] = ()
     session_timeout_s: Annotated[int, Field(ge=30, le=86_400)] = 1800
-
-
-# Scheme, host and port as a browser writes them in the Origin header: no path, no slash at the end.
-Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.\[\]:-]{1,253}$")]
 
 
 class AdaptersConfig(_Section):

@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     RECEIPT_NOT_PRINTED = "receipt_not_printed"
     DEVICE_STATUS = "device_status"
     SYNC_STATE = "sync_state"
+    PAIRING = "pairing"  # a program asks to be paired, was paired or refused; the code is never in it
 
 
 @dataclass(frozen=True, slots=True)

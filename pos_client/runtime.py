@@ -10,8 +10,10 @@ from pos_client.devices import DeviceBoard
 from pos_client.events import EventBus
 from pos_client.inbox import Inbox
 from pos_client.members import Members
+from pos_client.pairing import Pairing
 from pos_client.receipts.printing import Printing
 from pos_client.till import Till
+from pos_client.tokens import Tokens
 from sync.agent import Agent
 from sync.holds import HoldDesk
 from sync.journal import Journal
@@ -39,6 +41,8 @@ class Runtime:
     inbox: Inbox
     approvals: Approvals
     members: Members
+    tokens: Tokens
+    pairing: Pairing
     started_ms: int
     """When it was put together, by this machine's clock: Unix ms UTC."""
     printing: Printing

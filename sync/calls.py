@@ -8,7 +8,8 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sync.wire import Batch, BatchAnswer, ChangesPage, DayProof, EpochAnswer, SnapshotPart, StreamAnswer
+from sync.wire import Batch, BatchAnswer, DayProof, EpochAnswer, StreamAnswer
+from sync.wire_mirror import ChangesPage, SnapshotPart
 from sync.wire_spending import ClosedLeases, HoldAnswer, LeasesClosed
 
 

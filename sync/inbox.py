@@ -9,7 +9,7 @@ from typing import Any
 
 from loyalty.ledger import Entry
 from sync.store import Store
-from sync.wire import ParkedChange, ParkedState
+from sync.wire_mirror import ParkedChange, ParkedState
 
 KEPT_MS = 90 * 86_400_000
 """How long an entry that was decided about stays to be looked at: a quarter's questions."""

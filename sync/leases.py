@@ -14,7 +14,7 @@ from loyalty.errors import RewardRefused
 from loyalty.ledger import Entry, EntryKind
 from loyalty.spending import AuthorityKind, SetAside
 from sync.store import Store
-from sync.wire import MAX_CHANGES, LeaseChange, SnapshotPart
+from sync.wire_mirror import MAX_CHANGES, LeaseChange, SnapshotPart
 
 log = structlog.get_logger("spaarpunt.sync")
 

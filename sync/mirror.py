@@ -16,8 +16,8 @@ from sync.errors import OtherVersion
 from sync.inbox import take_over
 from sync.leases import doubt_leases, keep_lease
 from sync.store import Store
-from sync.wire import (
-    AccountBalance,
+from sync.wire import AccountBalance
+from sync.wire_mirror import (
     AccountChange,
     AccountGone,
     CardChange,

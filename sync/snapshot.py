@@ -21,7 +21,7 @@ from sync.mirror import (
     stock_row,
 )
 from sync.store import Store
-from sync.wire import ParkedChange, Section, SnapshotPart
+from sync.wire_mirror import ParkedChange, Section, SnapshotPart
 
 _ORDER = tuple(Section)
 

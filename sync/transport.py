@@ -22,13 +22,10 @@ from sync.errors import OtherVersion, Rejected, ServerFault, TransportError, Unr
 from sync.signing import ENROL_KEY_ID, SignedMessage, sign
 from sync.terminal import wall_ms
 from sync.wire import (
-    MAX_PART_BYTES,
-    MAX_WINDOW_BYTES,
     PROTOCOL,
     PROTOCOL_HEADER,
     Batch,
     BatchAnswer,
-    ChangesPage,
     DayProof,
     EnrolAnswer,
     EnrolRequest,
@@ -37,15 +34,16 @@ from sync.wire import (
     Hello,
     Message,
     Problem,
-    SnapshotPart,
+    Record,
     StreamAnswer,
     WireError,
-    compress,
     key_text,
 )
+from sync.wire_bodies import MAX_WINDOW_BYTES, compress
+from sync.wire_mirror import MAX_PART_BYTES, ChangesPage, SnapshotPart
 from sync.wire_spending import ClosedLeases, Exposure, HoldAnswer, HoldRequest, LeasesClosed
 
-M = TypeVar("M", bound=Message)
+M = TypeVar("M", bound=Message | Record)
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """No answer of head office comes near this; more is not head office."""
 MAX_RETRY_AFTER_S = 3600
@@ -240,7 +238,12 @@ class Transport:
         return self._call(Exposure, "GET", "/v1/exposure")
 
     def _call(
-        self, answer: type[M], method: str, path: str, body: Message | None = None, params: dict[str, str] | None = None
+        self,
+        answer: type[M],
+        method: str,
+        path: str,
+        body: Message | Record | None = None,
+        params: dict[str, str] | None = None,
     ) -> M:
         with self._lock:
             response = self._request(method, path, body, params)
@@ -252,7 +255,7 @@ class Transport:
 
     def _decode(self, answer: type[M], content: bytes) -> M:
         try:
-            return answer.decode(content)
+            return answer.decode(content)  # type: ignore[return-value]  # mypy joins what the bound names
         except WireError as error:
             raise OtherVersion(
                 f"head office at {self._url} answered something unexpected ({error}): {_UPDATE}"
@@ -275,7 +278,7 @@ class Transport:
             )
         return Rejected(problem.code, f"head office refused: {problem.detail}", problem.wanted_seq)
 
-    def _request(self, method: str, path: str, body: Message | None, params: dict[str, str] | None) -> _Answer:
+    def _request(self, method: str, path: str, body: Message | Record | None, params: dict[str, str] | None) -> _Answer:
         headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"} if body is not None else {}
         content = compress(body.encode()) if body is not None else b""
         with (

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
 
-from sync.wire import MAX_CHANGES, Message
+from sync.wire import Message
+from sync.wire_mirror import MAX_CHANGES
 
 MAX_HOLD_S = 3600
 """Longest that points are held for a sale under way: a customer who is gone for an hour does not come back."""

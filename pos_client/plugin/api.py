@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from fastapi import FastAPI, Request, Security
+from fastapi import Depends, FastAPI, Request, Security
 from fastapi.responses import Response
 from fastapi.security import HTTPBearer
 from starlette.routing import Match
 
 from pos_client import __version__
-from pos_client.plugin import adapters, manager, office, problems, receipts, sales, stream
+from pos_client.plugin import adapters, manager, office, pair, problems, receipts, sales, stream
 from pos_client.plugin.answered import Answered
-from pos_client.plugin.gate import OPENAPI_PATH, Gate
+from pos_client.plugin.gate import OPENAPI_PATH, Gate, needs
 from pos_client.plugin.messages import Problem
+from pos_client.plugin.rate import PROGRAMS, STRANGERS, Buckets, Rate
 from pos_client.runtime import Runtime
+from pos_client.tokens import Scope
 
 _DESCRIPTION = """Loyalty for the till's own software, on this machine alone. Amounts are integers in minor units
 (cents), points are integers, times are ISO 8601 in UTC. Every error is RFC 9457 problem details with a stable `code`.
@@ -39,10 +41,28 @@ class _Api(FastAPI):
         return schema
 
 
-def create_api(runtime: Runtime, token: str) -> FastAPI:
-    """The application with every call under /v1, open to those who know `token`.
+_SCOPES = (
+    (sales.router, Scope.SELL),
+    (sales.returns, Scope.SELL),
+    (receipts.router, Scope.SELL),
+    (office.status_router, Scope.READ),
+    (office.router, Scope.MANAGE),
+    (manager.router, Scope.MANAGE),
+    (pair.router, Scope.MANAGE),
+    (stream.router, Scope.READ),
+)
+"""Which token it takes for which calls."""
 
-    The screen is mounted on the same application afterwards; the Host check holds for both.
+
+def create_api(runtime: Runtime, token: str, programs: Rate = PROGRAMS, strangers: Rate = STRANGERS) -> FastAPI:
+    """The application with every call under /v1, open to those with a paired token or with `token`.
+
+    The screens are mounted on the same application afterwards; the checks of Host and Origin hold for them too.
+
+    Args:
+        token: the till's own, for Spaarpunt's commands.
+        programs: how often each program may call.
+        strangers: how often callers without a token may, together.
     """
     app = _Api(
         title="Spaarpunt till",
@@ -56,13 +76,22 @@ def create_api(runtime: Runtime, token: str) -> FastAPI:
     app.state.hub = stream.Hub(runtime.bus)
     app.state.endings = [app.state.hub.end_all]
     app.state.answered = Answered(runtime.store)
-    app.add_middleware(Gate, token=token)
+    runtime.tokens.on_revoked(app.state.hub.end_of)
+    app.add_middleware(
+        Gate,
+        token=token,
+        tokens=runtime.tokens,
+        buckets=Buckets(programs, strangers),
+        origins=runtime.config.plugin.origins,
+        doors={adapters.odoo.PATH: runtime.config.adapters.odoo_origins},
+    )
     problems.install(app)
     app.add_exception_handler(stream.TooManyListeners, stream.on_too_many)
     # The gate checks the token before a body is read; here it is only made known to OpenAPI.
     bearer = Security(HTTPBearer(auto_error=False))
-    for router in (sales.router, sales.returns, receipts.router, office.router, manager.router, stream.router):
-        app.include_router(router, dependencies=[bearer], responses=_PROBLEMS)
+    for router, scope in _SCOPES:
+        app.include_router(router, dependencies=[bearer, Depends(needs(scope))], responses=_PROBLEMS)
+    app.include_router(pair.strangers, responses=_PROBLEMS)
     for router in adapters.routers(runtime, app.state.answered, app.state.endings):
         app.include_router(router)
     app.add_route("/v1/{rest:path}", _no_such_call, methods=_METHODS, include_in_schema=False)

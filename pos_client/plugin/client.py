@@ -39,6 +39,7 @@ from pos_client.plugin.messages_manager import (
     InboxAnswer,
     OrderCard,
 )
+from pos_client.plugin.messages_pair import TokenAnswer
 from pos_client.plugin.messages_till import EventAnswer, StatusAnswer, SyncAnswer
 
 __all__ = ["EventStream", "PluginProblem", "TillClient"]
@@ -197,6 +198,10 @@ class TillClient:
     def print_receipt(self, receipt: str) -> PrintedAnswer:
         """Print a receipt of this till, by the number on it or its entry's id; waits until it is on paper."""
         return self._call(calls.print_receipt(receipt))
+
+    def revoke_token(self, token_id: str) -> TokenAnswer:
+        """Refuse a paired program's token from now on."""
+        return self._call(TokenAnswer, "DELETE", f"/v1/tokens/{in_path(token_id, safe='')}")
 
     def status(self) -> StatusAnswer:
         """How the till is doing."""

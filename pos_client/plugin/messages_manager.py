@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, SecretStr
 from loyalty.card_orders import CardAction
 from loyalty.resolution import Action
 from pos_client.plugin.messages import Answer, Asked, EntryAnswer, Member, Offline, SessionId
-from sync.wire import ParkedState
+from sync.wire_mirror import ParkedState
 
 MAX_ADJUSTMENT = 1_000_000
 """Points a manager gives or takes at once: more is a slip of the finger."""

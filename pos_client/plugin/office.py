@@ -9,10 +9,11 @@ from pos_client.plugin.messages_till import StatusAnswer, SyncAnswer, SyncNow
 from pos_client.plugin.once import Claimed, Once
 from pos_client.plugin.sales import Running
 
+status_router = APIRouter(prefix="/v1", tags=["till"])
 router = APIRouter(prefix="/v1", tags=["till"], route_class=Once)
 
 
-@router.get("/status")
+@status_router.get("/status")
 def status(runtime: Running) -> StatusAnswer:
     """Say how the till is doing: head office, queue, devices, the last proven day."""
     return status_answer(runtime)

@@ -33,7 +33,11 @@ log = structlog.get_logger("spaarpunt.plugin")
 STATUS: Mapping[str, int] = {
     # The request itself.
     "unauthorized": 401,
+    "token_revoked": 401,
+    "scope_missing": 403,
     "bad_host": 400,
+    "bad_origin": 403,
+    "rate_limited": 429,
     "too_large": 413,
     "wrong_content_type": 415,
     "invalid_request": 422,
@@ -42,6 +46,13 @@ STATUS: Mapping[str, int] = {
     "too_many_listeners": 429,
     "idempotency_key_reused": 422,
     "idempotency_key_under_way": 409,
+    # Pairing.
+    "pairing_under_way": 409,
+    "pairing_unknown": 409,
+    "pairing_code_wrong": 403,
+    "pairing_locked": 429,
+    "too_many_tokens": 409,
+    "token_unknown": 404,
     # The sale.
     "unknown_session": 404,
     "session_closed": 409,

@@ -7,6 +7,7 @@ may come back with `Last-Event-ID`, to be told what it missed or that it missed 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -17,6 +18,7 @@ from fastapi.responses import Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from pos_client.events import KEPT_EVENTS, EventBus, TillEvent
+from pos_client.plugin.gate import caller_of
 from pos_client.plugin.problems import respond
 
 MAX_LISTENERS = 16
@@ -34,7 +36,8 @@ class TooManyListeners(Exception):
 class Listener:
     """One stream: a bounded queue between the threads that publish and the event loop that sends."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, after: int | None, missed: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, after: int | None, missed: bool, caller: str = "") -> None:
+        self.caller = caller
         self._loop = loop
         self._queue: asyncio.Queue[TillEvent | None] = asyncio.Queue(QUEUED_EVENTS + 1)
         self._last = after
@@ -55,6 +58,11 @@ class Listener:
             self._queue.put_nowait(event)
             return
         self.end()
+
+    def end_soon(self) -> None:
+        """As `end`, on any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, and every stream with it
+            self._loop.call_soon_threadsafe(self.end)
 
     def end(self) -> None:
         """End the stream at once, whatever still waits in it. On the event loop only."""
@@ -88,8 +96,11 @@ class Hub:
         """The event's id on the stream."""
         return f"{self._run}-{event.number}"
 
-    def join(self, loop: asyncio.AbstractEventLoop, last_event_id: str | None) -> Listener:
+    def join(self, loop: asyncio.AbstractEventLoop, last_event_id: str | None, caller: str = "") -> Listener:
         """Start listening; with the id of the last event it had, first the kept events after that one.
+
+        Args:
+            caller: the program that listens, for `end_of`.
 
         Raises:
             TooManyListeners: `MAX_LISTENERS` are here.
@@ -102,13 +113,19 @@ class Hub:
             found = re.fullmatch(rf"{self._run}-([0-9]{{1,15}})", last_event_id)
             after = int(found[1]) if found else 0
             missed = found is None
-        listener = Listener(loop, after, missed)
+        listener = Listener(loop, after, missed, caller)
         self._ends[listener] = self._bus.listen(listener.offer, after)
         return listener
 
     def leave(self, listener: Listener) -> None:
         """Stop listening."""
         self._ends.pop(listener)()
+
+    def end_of(self, caller: str) -> None:
+        """End the streams of a program that may not listen any more; on any thread."""
+        for listener in list(self._ends):
+            if listener.caller == caller:
+                listener.end_soon()
 
     def end_all(self) -> None:
         """End every stream, so that a server that stops need not wait for them. On the event loop only."""
@@ -121,7 +138,7 @@ async def _joined(
 ) -> AsyncIterator[Listener]:
     """Joins before the response starts: a client that has its headers misses nothing from then on."""
     hub = cast(Hub, request.app.state.hub)
-    listener = hub.join(asyncio.get_running_loop(), last_event_id)
+    listener = hub.join(asyncio.get_running_loop(), last_event_id, caller_of(request.scope).id)
     try:
         yield listener
     finally:

@@ -10,6 +10,7 @@ from loyalty.offline import Verdict
 from loyalty.programme import Programme
 from loyalty.programme_members import Credential
 from loyalty.redemption import RewardOption, options
+from pos_client.pairing import Asked
 from pos_client.receipts.printing import Unprinted
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
@@ -49,6 +50,8 @@ class Facts:
     may_join: bool
     """The card is nobody's yet, and the programme has terms to agree to."""
     manual_sales: bool
+    pairing: Asked | None
+    """A program that wants to be paired: its code is shown."""
     unprinted: Unprinted | None
     """A receipt that the cashier may print after all."""
     trouble: Trouble | None = None
@@ -99,6 +102,7 @@ def read_facts(runtime: Runtime) -> Facts:
         enrolled=enrolled,
         may_join=has_terms and holder is not None and not holder.known and not enrolled,
         manual_sales=runtime.config.screen.manual_sales,
+        pairing=runtime.pairing.shown,
         unprinted=runtime.printing.unprinted,
         trouble=_trouble(runtime) if holder is None and quote is None else None,
     )

@@ -53,7 +53,9 @@ class Hand:
 
     async def press(self, key: str, language: str) -> None:
         """Do what a key (of `page.KEYS`) stands for; `language` of the window that it was pressed in."""
-        if key == "Escape" and (self.memory.pad or self.memory.returning):
+        if key == "Escape" and self._runtime.pairing.shown is not None:
+            await asyncio.to_thread(self._runtime.pairing.refuse)
+        elif key == "Escape" and (self.memory.pad or self.memory.returning):
             self._remember(self.memory.take_back(None))
         elif self.memory.pad is not None:
             await self._on_pad(self.memory.pad, key, language)

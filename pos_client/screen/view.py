@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loyalty.basket import Line
+from pos_client.pairing import Asked
 from pos_client.screen.brand import brand
 from pos_client.screen.facts import Facts
 from pos_client.screen.memory import Memory, Notice
@@ -11,6 +12,7 @@ from pos_client.screen.rows import MAX_ROWS, reward_rows, why_not
 from pos_client.screen.shown import MAX_LINES, Action, LineRow, Message, Offer, View
 from pos_client.screen.words import NOTICES, OTHER_NOTICE, OTHER_UNPRINTED, UNPRINTED, Words
 from pos_client.session import Quote, SessionState
+from pos_client.tokens import Scope
 from sync.mirror import Holder
 
 
@@ -86,6 +88,8 @@ def _offer(
     words: Words, facts: Facts, memory: Memory, message: Message | None, *, booked: Quote | None
 ) -> Offer | None:
     _ = words.translate
+    if facts.pairing is not None:
+        return Offer("Escape", "Esc", _("Refuse"))
     if memory.notice is not None and memory.notice.code != "thanks":
         return None  # beside another message than the booking's own, "undo" would seem to undo that one
     if message is not None and message == _unprinted(words, facts):
@@ -213,6 +217,8 @@ def _action(words: Words, facts: Facts, quote: Quote | None, booked: bool) -> Ac
 def _message(words: Words, facts: Facts, memory: Memory, quote: Quote | None, booked: bool) -> Message | None:
     """The one thing to say now: what just happened goes before what is the case."""
     _ = words.translate
+    if facts.pairing is not None:
+        return _pairing(words, facts.pairing)
     if memory.notice is not None:
         return _notice(words, facts, memory.notice, quote)
     if booked and quote is not None:
@@ -221,6 +227,20 @@ def _message(words: Words, facts: Facts, memory: Memory, quote: Quote | None, bo
         text = _("Booked {points}").format(points=words.signed(quote.settlement.points_delta))
         return Message("ok", text if facts.online else text + " · " + _("will be sent later"))
     return _standing(words, facts, quote)
+
+
+def _pairing(words: Words, asked: Asked) -> Message:
+    """The code that a program's owner types there, and what the program may do then."""
+    _ = words.translate
+    may = {Scope.READ: _("look"), Scope.SELL: _("sell"), Scope.MANAGE: _("manage")}
+    return Message(
+        "info",
+        _("{name} wants to connect ({may}): {code}").format(
+            name=f"{asked.name}, {asked.origin}," if asked.origin else asked.name,
+            may=", ".join(text for scope, text in may.items() if scope in asked.scopes),
+            code=f"{asked.code[:3]} {asked.code[3:]}",
+        ),
+    )
 
 
 def _standing(words: Words, facts: Facts, quote: Quote | None) -> Message | None:

@@ -22,21 +22,11 @@ from sync.hq.errors import Refused
 from sync.hq.holds import release
 from sync.hq.ingest import book
 from sync.hq.leases import close
-from sync.hq.plain import read_batch
 from sync.hq.proofs import proof
 from sync.hq.snapshot import begin, parts
 from sync.signing import MAX_SKEW
-from sync.wire import (
-    Batch,
-    BatchAnswer,
-    ChangesPage,
-    DayProof,
-    EpochAnswer,
-    EpochRequest,
-    SnapshotPart,
-    StreamAnswer,
-    key_text,
-)
+from sync.wire import Batch, BatchAnswer, DayProof, EpochAnswer, EpochRequest, StreamAnswer, key_text
+from sync.wire_mirror import ChangesPage, SnapshotPart
 from sync.wire_spending import ClosedLeases, HoldAnswer, LeasesClosed
 
 A = TypeVar("A")
@@ -71,7 +61,7 @@ class Line:
         body = batch.encode()
 
         def do(conn: Connection, now: datetime) -> BatchAnswer:
-            return book(conn, self._office.database.programmes, read_batch(body), now=now)
+            return book(conn, self._office.database.programmes, Batch.decode(body), now=now)
 
         answer = self._ask("entries", do, len(batch.entries))
         self._retries += any(result.outcome == "duplicate" for result in answer.results)
@@ -81,7 +71,7 @@ class Line:
         body = batch.encode()
 
         def do(conn: Connection, now: datetime) -> BatchAnswer:
-            return book(conn, self._office.database.programmes, read_batch(body), unread=True, now=now)
+            return book(conn, self._office.database.programmes, Batch.decode(body), unread=True, now=now)
 
         return self._ask("parked", do, len(batch.entries))
 

@@ -24,7 +24,8 @@ from sync.hq.feed_keeping import compact
 from sync.hq.members import import_members
 from sync.hq.programmes import publish
 from sync.hq.snapshot import begin, parts
-from sync.wire import EnrolAnswer, SnapshotPart, key_text
+from sync.wire import EnrolAnswer, key_text
+from sync.wire_mirror import SnapshotPart
 from sync.wire_spending import Exposure
 
 STORE_NAME = "Simulatie"

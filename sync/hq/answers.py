@@ -14,15 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as Message_
 
 from sync.hq.errors import Refused
-from sync.wire import (
-    PROTOCOL,
-    PROTOCOL_HEADER,
-    Message,
-    Problem,
-    TooLarge,
-    WireError,
-    compress,
-)
+from sync.wire import PROTOCOL, PROTOCOL_HEADER, Message, Problem, Record, WireError
+from sync.wire_bodies import TooLarge, compress
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +87,7 @@ def add_problems(app: FastAPI) -> None:
         return answer
 
 
-def answer(request: Request, message: Message, status: HTTPStatus = HTTPStatus.OK) -> Response:
+def answer(request: Request, message: Message | Record, status: HTTPStatus = HTTPStatus.OK) -> Response:
     """A message as the answer to `request`, compressed when that pays and the till takes it."""
     body = message.encode()
     headers = {PROTOCOL_HEADER: str(PROTOCOL), "Vary": "Accept-Encoding"}

@@ -23,20 +23,12 @@ from sync.hq.exposure import exposure
 from sync.hq.holds import capture, place, release
 from sync.hq.ingest import book
 from sync.hq.leases import close
-from sync.hq.plain import read_batch
 from sync.hq.proofs import proof
 from sync.hq.requests import Call, Sent, expect_protocol, signed_by, signer, uuid_of
 from sync.hq.snapshot import Places, begin, parts
 from sync.hq.streaming import Stream
 from sync.signing import ENROL_KEY_ID
-from sync.wire import (
-    PROTOCOL_HEADER,
-    Batch,
-    EnrolRequest,
-    EpochRequest,
-    Hello,
-    key_bytes,
-)
+from sync.wire import PROTOCOL_HEADER, Batch, EnrolRequest, EpochRequest, Hello, key_bytes
 from sync.wire_spending import ClosedLeases, HoldRequest
 
 MAX_PATH_TEXT = 200
@@ -182,7 +174,7 @@ def _add_spending(app: FastAPI, database: Database, signed: Any) -> None:
 
 
 def _batch(call: Call, known: Terminal) -> Batch:
-    batch = read_batch(call.content())
+    batch = Batch.decode(call.content())
     if batch.terminal != known.terminal_id:
         raise Refused(403, "other_terminal", f"expected entries of {known.terminal_id}, which signed the request")
     return batch

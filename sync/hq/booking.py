@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from struct import Struct, pack
 
 from sync.hq import card_orders, stock, vesting
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
 from sync.hq.leases import Wish, grant
+from sync.hq.packing import NULL, Bigints, Texts, copy_rows, days, int4, int8, packed
 from sync.hq.parked import feed_key
 from sync.hq.programmes import Programmes
 from sync.hq.received import Parking, Received
@@ -22,38 +24,14 @@ Verdict = tuple[Received, str | None, Parking | None]
 Columns = dict[str, str]
 """Names of columns and their types, in the order in which rows have them."""
 
-_LEDGER: Columns = {
-    "account_id": "text",
-    "entry_id": "uuid",
-    "kind": "text",
-    "terminal_id": "text",
-    "epoch": "int4",
-    "seq": "int8",
-    "digest": "bytea",
-    "raw": "bytea",
-    "card": "text",
-    "business_date": "date",
-    "points": "int8",
-    "points_earned": "int8",
-    "points_spent": "int8",
-    "programme_version": "int4",
-    "reverses": "uuid",
-    "original": "uuid",
-    "paid_minor": "int8",
-}
+_LEDGER = (
+    "account_id, entry_id, kind, terminal_id, epoch, seq, digest, raw, card, business_date, points, points_earned, "
+    "points_spent, programme_version, reverses, original, paid_minor"
+)
+"""In the order in which `_ledger_row` packs them."""
 
-
-_RECEIVED: Columns = {
-    "terminal_id": "text",
-    "epoch": "int4",
-    "seq": "int8",
-    "digest": "bytea",
-    "business_date": "date",
-    "points_earned": "int8",
-    "points_spent": "int8",
-    "account_id": "text",
-    "parked": "bool",
-}
+_RECEIVED = "terminal_id, epoch, seq, digest, business_date, points_earned, points_spent, account_id, parked"
+"""In the order in which `_received_row` packs them."""
 
 _PARKED: Columns = {
     "terminal_id": "text",
@@ -74,24 +52,8 @@ _PARKED: Columns = {
 def keep(conn: Connection, terminal: str, epoch: int, verdicts: Sequence[Verdict]) -> None:
     """Note what was received, and park what is not to be booked. Within the caller's transaction."""
     name = (terminal, epoch)
-    _copy(
-        conn,
-        "received",
-        _RECEIVED,
-        (
-            (
-                *name,
-                received.seq,
-                received.digest,
-                received.business_date,
-                received.earned,
-                received.spent,
-                account,
-                parking is not None,
-            )
-            for received, account, parking in verdicts
-        ),
-    )
+    stream = packed(terminal.encode()) + int4(epoch)
+    copy_rows(conn, "received", _RECEIVED, [_received_row(stream, *verdict) for verdict in verdicts])
     parked = [
         (
             *name,
@@ -146,15 +108,17 @@ def post(
     # What waits for nobody comes first: once the balances move, whoever books to the same accounts waits for this
     # transaction to end.
     programme = programmes.newest(conn)
-    conn.execute("INSERT INTO feed (subject, key) SELECT 'account', unnest(%b::text[])", (accounts,))
+    stream = packed(terminal.encode()) + int4(epoch)
+    rows = [_ledger_row(stream, received, account) for received, account in booked]
+    conn.execute("INSERT INTO feed (subject, key) SELECT 'account', unnest(%b::text[])", (Texts(accounts),))
     # In account order, so that two workers on the same accounts wait for one another instead of deadlocking; before
     # the ledger, whose positions are to be in the order of commits within an account.
     conn.execute(
         "INSERT INTO balance (account_id, points) SELECT * FROM unnest(%b::text[], %b::bigint[]) "
         "ON CONFLICT (account_id) DO UPDATE SET points = balance.points + excluded.points",
-        (accounts, [moved[account] for account in accounts]),
+        (Texts(accounts), Bigints([moved[account] for account in accounts])),
     )
-    _copy(conn, "ledger", _LEDGER, (_row(received, account, terminal, epoch) for received, account in booked))
+    copy_rows(conn, "ledger", _LEDGER, rows)
     card_orders.carry_out(conn, booked)
     count(conn, booked)
     stock.count(conn, programmes, booked)
@@ -166,25 +130,58 @@ def post(
         grant(conn, programme.offline, [Wish(account, terminal, epoch) for account in accounts], now)
 
 
-def _row(received: Received, account: str, terminal: str, epoch: int) -> tuple[object, ...]:
-    entry = received.read
+_RECEIVED_COUNT, _LEDGER_COUNT = (pack("!h", names.count(",") + 1) for names in (_RECEIVED, _LEDGER))
+_SEQ_DIGEST = Struct("!iqi32s")
+_RECEIVED_AMOUNTS = Struct("!iiiqiq")
+_FLAG = Struct("!i?")
+_ENTRY_ID = Struct("!i16s")
+_SEQ_DIGEST_RAW = Struct("!iqi32si")
+_LEDGER_AMOUNTS = Struct("!iiiqiqiqii")
+
+
+def _received_row(stream: bytes, received: Received, account: str | None, parking: Parking | None) -> bytes:
+    """One row; `stream` is its terminal and epoch, packed."""
+    return b"".join(
+        (
+            _RECEIVED_COUNT,
+            stream,
+            _SEQ_DIGEST.pack(8, received.seq, 32, received.digest),
+            _RECEIVED_AMOUNTS.pack(4, days(received.business_date), 8, received.earned, 8, received.spent),
+            NULL if account is None else packed(account.encode()),
+            _FLAG.pack(1, parking is not None),
+        )
+    )
+
+
+def _ledger_row(stream: bytes, received: Received, account: str) -> bytes:
+    """One row; `stream` is its terminal and epoch, packed."""
+    entry, entry_id = received.read, received.entry_id
     assert entry is not None
-    return (
-        account,
-        received.entry_id,
-        str(entry.kind),
-        terminal,
-        epoch,
-        received.seq,
-        received.digest,
-        received.raw,
-        entry.card,
-        received.business_date,
-        entry.points,
-        received.earned,
-        received.spent,
-        entry.programme_version,
-        received.reverses,
-        received.original,
-        received.sign * entry.settlement.payable_minor,
+    assert entry_id is not None
+    return b"".join(
+        (
+            _LEDGER_COUNT,
+            packed(account.encode()),
+            _ENTRY_ID.pack(16, entry_id.bytes),
+            packed(entry.kind.encode()),
+            stream,
+            _SEQ_DIGEST_RAW.pack(8, received.seq, 32, received.digest, len(received.raw)),
+            received.raw,
+            packed(entry.card.encode()),
+            _LEDGER_AMOUNTS.pack(
+                4,
+                days(received.business_date),
+                8,
+                entry.points,
+                8,
+                received.earned,
+                8,
+                received.spent,
+                4,
+                entry.programme_version,
+            ),
+            NULL if received.reverses is None else packed(received.reverses.bytes),
+            NULL if received.original is None else packed(received.original.bytes),
+            int8(received.sign * entry.settlement.payable_minor),
+        )
     )

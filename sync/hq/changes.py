@@ -12,7 +12,7 @@ from sync.hq.errors import Refused
 from sync.hq.leases import named_leases
 from sync.hq.parked import feed_key, parked_changes
 from sync.hq.states import named_accounts, named_cards, named_programmes, named_stocks
-from sync.wire import MAX_CHANGES, AccountGone, CardGone, Change, ChangesPage
+from sync.wire_mirror import MAX_CHANGES, AccountGone, CardGone, Change, ChangesPage
 
 FEEDS = ("till",)
 """The feeds there are: members, cards, balances, programmes and rewards given, for every till; parked entries, for

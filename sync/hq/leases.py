@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec.structs import replace
 
 from loyalty.programme import OfflineMode, OfflinePolicy
 from sync.hq.available import lock_accounts, spendable
 from sync.hq.database import Connection
 from sync.hq.errors import HqError, Refused
-from sync.wire import LeaseChange
+from sync.wire_mirror import LeaseChange
 from sync.wire_spending import ClosedLeases, LeasesClosed
 
 CHUNK = 500
@@ -223,7 +224,7 @@ def named_leases(conn: Connection, leases: Sequence[str]) -> Iterable[LeaseChang
             signature="",
         )
         signature = base64.b64encode(key.sign(change.signed_bytes())).decode("ascii")
-        yield change.model_copy(update={"signature": signature})
+        yield replace(change, signature=signature)
 
 
 def leases_after(conn: Connection, terminal: str, lease: str, most: int) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from msgspec import convert
+
 from sync.hq.database import Connection
-from sync.wire import ParkedChange, ParkedState
+from sync.wire_mirror import ParkedChange, ParkedState
 
 KEPT = timedelta(days=90)
 """How long tills keep what was decided about."""
@@ -61,4 +63,4 @@ def _change(row: tuple[object, ...]) -> ParkedChange:
         "terminal", "till", "epoch", "seq", "digest", "code", "text", "state", "entry_kind", "card",
         "points", "business_date", "parked_ms", "approver", "reason", "decided_ms",
     )  # fmt: skip
-    return ParkedChange.model_validate({**dict(zip(names, row, strict=True)), "state": ParkedState(str(row[7]))})
+    return convert({**dict(zip(names, row, strict=True)), "state": ParkedState(str(row[7]))}, ParkedChange)

@@ -1,8 +1,7 @@
-"""Batches and plain sales, read quickly: nearly all that arrives are sales without rewards.
+"""Plain sales, read quickly: nearly all that arrives are sales without rewards.
 
-The same fields and limits as `loyalty.ledger.Entry` and `sync.wire.Batch`, for msgspec instead of pydantic. Whatever
-these do not take, right or wrong, goes to `Entry.decode` and `Batch.decode`, which alone say what an entry and a batch
-are; a test holds them against each other.
+The same fields and limits as `loyalty.ledger.Entry`, for msgspec instead of pydantic. Whatever these do not take, right
+or wrong, goes to `Entry.decode`, which alone says what an entry is; a test holds them against each other.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import re
 from datetime import date
 from typing import Annotated, Literal
 
-from msgspec import DecodeError, Meta, Struct, field
+from msgspec import DecodeError, Meta, Struct
 from msgspec.json import Decoder
 
 from loyalty.basket import MAX_LINES, MAX_MINOR
@@ -19,7 +18,6 @@ from loyalty.facts import MAX_COUNTERS, Known
 from loyalty.programme_members import Credential
 from loyalty.programme_rules import Birthday
 from loyalty.serving import Tender
-from sync.wire import MAX_BATCH_ENTRIES, Batch, ClockReading
 
 MAX_POINTS = 10**12
 """Points in one entry: a hundred times the dearest basket at a hundred points a cent; more is not a sale."""
@@ -35,7 +33,6 @@ _Quantity = Annotated[int, Meta(ge=-1_000_000_000, le=1_000_000_000)]
 # \Z and not $, which in Python also stands before a line's end.
 _Gtin = Annotated[str, Meta(pattern=r"^[0-9]{8,14}\Z")]
 _Account = Annotated[str, Meta(min_length=1)]
-_Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 _NAMES = re.compile(
     # Card, id, currency and account of a sale, in one look: each pattern of its own costs as much as all the rest.
@@ -178,47 +175,4 @@ def read_plain(raw: bytes) -> PlainSale | None:
     return sale
 
 
-class _ClockReading(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    wall_ms: int
-    monotonic_ms: int
-    boot_id: str
-
-
-class _Batch(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    terminal: str
-    epoch: int
-    from_seq: _From1 = field(name="from")
-    to_seq: _From1 = field(name="to")
-    prev_digest: _Digest
-    head_digest: _Digest
-    clock: _ClockReading
-    entries: Annotated[tuple[str, ...], Meta(min_length=1, max_length=MAX_BATCH_ENTRIES)]
-    schema_version: Literal[1] = field(default=1, name="schema")
-
-
-def read_batch(raw: bytes) -> Batch:
-    """The batch in `raw`.
-
-    Raises:
-        WireError: not a batch.
-    """
-    try:
-        found = _BATCH.decode(raw)
-    except (DecodeError, UnicodeDecodeError):
-        return Batch.decode(raw)
-    clock = found.clock
-    return Batch.model_construct(
-        terminal=found.terminal,
-        epoch=found.epoch,
-        from_seq=found.from_seq,
-        to_seq=found.to_seq,
-        prev_digest=found.prev_digest,
-        head_digest=found.head_digest,
-        schema_version=found.schema_version,
-        clock=ClockReading(wall_ms=clock.wall_ms, monotonic_ms=clock.monotonic_ms, boot_id=clock.boot_id),
-        entries=found.entries,
-    )
-
-
-_BATCH = Decoder(_Batch)
 _SALE = Decoder(PlainSale)

@@ -19,12 +19,8 @@ from sync.hq.enrolment import Terminal, find_terminal, touch
 from sync.hq.epochs import SUPERSEDED, retired_keys
 from sync.hq.errors import Refused
 from sync.signing import SignatureRefused, SignatureStale, SignedMessage, verify
-from sync.wire import (
-    MAX_BODY_BYTES,
-    PROTOCOL,
-    PROTOCOL_HEADER,
-    decompress,
-)
+from sync.wire import PROTOCOL, PROTOCOL_HEADER
+from sync.wire_bodies import MAX_BODY_BYTES, decompress
 
 BODY_TIMEOUT_S = 30
 """How long a body may take to arrive: a full batch at 9 kB/s; slower lines send smaller batches."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -36,6 +37,10 @@ MAX_WORKERS = 8
 """Processes of one head office: with their pools of connections just below PostgreSQL's default of 100."""
 
 
+COLLECT_AFTER = 50_000
+"""New objects before a look for cycles: some five batches, a few megabytes."""
+
+
 def default_workers() -> int:
     """One process for every two processors: the database needs as much as they do."""
     return max(1, min(MAX_WORKERS, len(os.sched_getaffinity(0)) // 2))
@@ -56,6 +61,7 @@ def serve(
     """
     with listen(host, port) as listener, signals_return():
         if workers == 1:
+            _leave_what_stays()
             make_server(database, listener, on_ready).run(sockets=[listener])
         else:
             _serve_by_many(database, listener, workers, on_ready)
@@ -79,8 +85,13 @@ def _serve_by_many(database: Database, listener: socket.socket, workers: int, on
 def _worker_app(database_url: str, ready: Semaphore) -> FastAPI:
     """The application of one worker, in its own process with its own connections."""
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+
     # Closed by the end of the process, which is all that a worker has to look after.
-    return create_app(Database(database_url), ready.release)
+    def on_ready() -> None:
+        _leave_what_stays()
+        ready.release()
+
+    return create_app(Database(database_url), on_ready)
 
 
 def _end_with_parent() -> None:
@@ -115,6 +126,17 @@ def address_of(listener: socket.socket) -> str:
 def make_server(database: Database, listener: socket.socket, on_ready: Callable[[str], None]) -> uvicorn.Server:
     """The server for a socket from `listen`; run it with that socket."""
     return uvicorn.Server(_config(create_app(database, lambda: on_ready(address_of(listener)))))
+
+
+def _leave_what_stays() -> None:
+    """Tell the collector of cycles that what is loaded stays, and to look less often at what comes.
+
+    A batch makes thousands of objects, none of them part of a cycle: looking through them and all that was imported for
+    every seven hundred took a fifth of the time of booking.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _config(app: Callable[..., Any], **more: Any) -> uvicorn.Config:

@@ -15,7 +15,7 @@ from sync.hq.errors import Refused
 from sync.hq.leases import leases_after, named_leases
 from sync.hq.parked import shown
 from sync.hq.states import accounts_after, all_stocks, cards_after, programmes_after
-from sync.wire import (
+from sync.wire_mirror import (
     MAX_PART_ROWS,
     AccountChange,
     CardChange,

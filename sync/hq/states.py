@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from sync.hq.database import Connection
-from sync.wire import AccountChange, CardChange, ProgrammeChange, StockChange
+from sync.wire_mirror import AccountChange, CardChange, ProgrammeChange, StockChange
 
 COUNTERS = (
     "coalesce((SELECT jsonb_object_agg(name, count) FROM counter c WHERE c.account_id = b.account_id AND count <> 0), "

@@ -10,7 +10,8 @@ import zstandard
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from sync.wire import PROTOCOL, PROTOCOL_HEADER, ZSTD_LEVEL, Message
+from sync.wire import PROTOCOL, PROTOCOL_HEADER, Record
+from sync.wire_bodies import ZSTD_LEVEL
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +22,7 @@ MAX_STREAM_S = 300
 class Stream(StreamingResponse):
     """One message a line (NDJSON). Cut when a message cannot be made or the time is over; the other side sees that."""
 
-    def __init__(self, messages: Iterable[Message], compressed: bool, on_end: Callable[[], None]) -> None:
+    def __init__(self, messages: Iterable[Record], compressed: bool, on_end: Callable[[], None]) -> None:
         """Stream `messages`, with zstd if `compressed`; `on_end` is called once, whatever the end."""
         headers = {PROTOCOL_HEADER: str(PROTOCOL), "Vary": "Accept-Encoding"}
         if compressed:
@@ -40,7 +41,7 @@ class Stream(StreamingResponse):
             self._on_end()
 
 
-def _lines(messages: Iterable[Message], compressed: bool) -> Iterator[bytes]:
+def _lines(messages: Iterable[Record], compressed: bool) -> Iterator[bytes]:
     if not compressed:
         for message in messages:
             yield message.encode() + b"\n"

@@ -26,7 +26,7 @@ from pos_client.sessions import MAX_SESSIONS
 from pos_client.till import Till
 from sync.errors import StoreFull
 from sync.terminal import EARLIEST_MS, clock_problem, wall_ms
-from sync.wire import ProgrammeChange
+from sync.wire_mirror import ProgrammeChange
 from tests.support.entries import basket
 from tests.support.till import (
     CARD_KEY,

@@ -18,7 +18,7 @@ from loyalty.ledger import EntryKind, follow
 from loyalty.programme import Programme
 from loyalty.settlement import settle
 from pos_client.reckoning import TillError
-from sync.wire import AccountChange, Change
+from sync.wire_mirror import AccountChange, Change
 from tests.support.entries import basket
 from tests.support.till import CARD_KEY, FATIMA, FORMATS, JORIS, PROGRAMME, SANNE, UNKNOWN_CARD, make_runtime, publish
 

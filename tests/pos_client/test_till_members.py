@@ -21,7 +21,7 @@ from pos_client.runtime import Runtime
 from pos_client.screen.facts import read_facts
 from pos_client.screen.memory import Memory
 from pos_client.screen.view import build_view
-from sync.wire import AccountChange, StockChange
+from sync.wire_mirror import AccountChange, StockChange
 from tests.pos_client.plugin.conftest import TOKEN, serving
 from tests.support.entries import basket
 from tests.support.till import JORIS, PROGRAMME, SANNE, make_runtime, publish

@@ -15,7 +15,7 @@ from loyalty.errors import ReturnRefused, RewardRefused
 from loyalty.ledger import EntryKind
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
-from sync.wire import AccountChange
+from sync.wire_mirror import AccountChange
 from tests.support.entries import basket
 from tests.support.till import PROGRAMME, SANNE, UNKNOWN_CARD, make_runtime, publish
 

@@ -33,7 +33,8 @@ from pos_client.troubles import (
 from sync.agent import SyncState
 from sync.epochs import Doubt, Epochs
 from sync.errors import OtherVersion, Rejected, ServerFault, StoreFull, SyncError, Unreachable, code_of
-from sync.wire import ChangesPage, DayProof, ParkedChange, ParkedState
+from sync.wire import DayProof
+from sync.wire_mirror import ChangesPage, ParkedChange, ParkedState
 from tests.support.till import SANNE, make_runtime
 
 ROOT = Path(__file__).resolve().parents[2]

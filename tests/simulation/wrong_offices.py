@@ -8,7 +8,8 @@ from psycopg import Rollback
 from sync.hq.app import create_app
 from sync.hq.errors import Refused
 from sync.hq.ingest import book
-from sync.wire import PROTOCOL, PROTOCOL_HEADER, Batch, decompress
+from sync.wire import PROTOCOL, PROTOCOL_HEADER, Batch
+from sync.wire_bodies import decompress
 from tests.simulation.office import InProcess, Office
 
 

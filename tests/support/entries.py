@@ -22,16 +22,8 @@ from loyalty.resolution import NO_CARD, Action, Resolution
 from loyalty.returns import nothing, take_back
 from loyalty.settlement import settle
 from sync.signing import ENROL_KEY_ID, SignedMessage, sign
-from sync.wire import (
-    PROTOCOL,
-    PROTOCOL_HEADER,
-    Batch,
-    ClockReading,
-    EnrolAnswer,
-    EnrolRequest,
-    compress,
-    key_text,
-)
+from sync.wire import PROTOCOL, PROTOCOL_HEADER, Batch, ClockReading, EnrolAnswer, EnrolRequest, key_text
+from sync.wire_bodies import compress
 
 DAY = date(2026, 3, 31)
 CARD_KEY = bytes(range(32))

@@ -19,7 +19,8 @@ from pos_client.runtime import Runtime
 from sync.mirror import Mirror
 from sync.store import Store
 from sync.terminal import save_terminal, wall_ms
-from sync.wire import AccountChange, CardChange, Change, ChangesPage, EnrolAnswer, ProgrammeChange
+from sync.wire import EnrolAnswer
+from sync.wire_mirror import AccountChange, CardChange, Change, ChangesPage, ProgrammeChange
 
 CARD_KEY = bytes(range(32))
 EPOCH = 1

@@ -19,12 +19,12 @@ from sync.mirror import Mirror
 from sync.snapshot import Snapshots
 from sync.store import Store
 from sync.terminal import load_terminal, save_terminal
-from sync.wire import (
+from sync.wire import EnrolAnswer
+from sync.wire_mirror import (
     AccountChange,
     CardChange,
     Change,
     ChangesPage,
-    EnrolAnswer,
     ProgrammeChange,
     Section,
     SnapshotPart,

@@ -15,7 +15,7 @@ from sync.hq.inbox import Word, resolve
 from sync.hq.members import import_members
 from sync.inbox import KEPT_MS, DecidedBefore, Parked, ParkedEntry
 from sync.store import Store
-from sync.wire import ParkedChange, ParkedState, Section
+from sync.wire_mirror import ParkedChange, ParkedState, Section
 from tests.sync.build import CARD, DAY, OTHER_CARD, draft, hear, page, take
 from tests.sync.build import account as account_change
 from tests.sync.build import card as card_change

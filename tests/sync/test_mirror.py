@@ -10,7 +10,8 @@ from sync.errors import OtherVersion
 from sync.journal import Journal
 from sync.mirror import Contact, Holder, Mirror
 from sync.store import Store
-from sync.wire import AccountBalance, ProgrammeChange
+from sync.wire import AccountBalance
+from sync.wire_mirror import ProgrammeChange
 from tests.support.entries import programme
 from tests.sync.build import CARD, OTHER_CARD, account, card, draft, enrolled, hear, page, published, void_of
 

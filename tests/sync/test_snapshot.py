@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from psycopg.conninfo import make_conninfo
 
 from sync.agent import Agent
@@ -28,7 +29,7 @@ from sync.snapshot import Place, Snapshots
 from sync.store import Store
 from sync.terminal import load_terminal
 from sync.transport import Transport
-from sync.wire import MAX_PART_ROWS, Section, SnapshotPart
+from sync.wire_mirror import MAX_PART_ROWS, Section, SnapshotPart
 from tests.support.entries import programme
 from tests.sync.build import CARD, DAY, KEY, OTHER_CARD, account, card, draft, hear, published, take
 from tests.sync.test_agent import Shop, hq_points, shop, stream_at
@@ -100,9 +101,9 @@ def test_a_part_speaks_only_of_its_own_range(store: Store) -> None:
     taking.apply(whole, 1)
     assert [name for (name,) in store.rows("SELECT account FROM account")] == ["b", "c", "d", "e", "f"]
     assert taking.place() == Place("s", Section.ACCOUNTS, "b")
-    taking.apply(whole.model_copy(update={"after": "b", "upto": "e", "rows": (account(2, "d"),)}), 1)
+    taking.apply(replace(whole, after="b", upto="e", rows=(account(2, "d"),)), 1)
     assert [name for (name,) in store.rows("SELECT account FROM account")] == ["b", "d", "f"]
-    taking.apply(whole.model_copy(update={"after": "e", "upto": None, "rows": ()}), 1)
+    taking.apply(replace(whole, after="e", upto=None, rows=()), 1)
     assert [name for (name,) in store.rows("SELECT account FROM account")] == ["b", "d"]
     assert taking.place() == Place("s", Section.CARDS, "")
 
@@ -115,7 +116,7 @@ def test_only_the_part_that_comes_next_is_taken(store: Store) -> None:
     )
     for other in ({"cursor": "t"}, {"section": Section.CARDS}, {"after": "b"}):
         with pytest.raises(ServerFault, match="expected the part of the snapshot at"):
-            taking.apply(part.model_copy(update=other), 1)
+            taking.apply(replace(part, **other), 1)
     assert mirror.find(CARD).confirmed == 5
     taking.give_up()
     with pytest.raises(ServerFault, match="expected the part"):
@@ -137,7 +138,7 @@ def test_a_version_may_be_another_document_after_a_snapshot(store: Store) -> Non
     mirror = hear(store, published(2))
     before = mirror.programme()
     other = published(2)
-    other = other.model_copy(update={"document": {**other.document, "name": {"nl": "Anders", "en": "Other"}}})
+    other = replace(other, document={**other.document, "name": {"nl": "Anders", "en": "Other"}})
     take(store, *Section, rows={Section.PROGRAMMES: [other]})
     after = mirror.programme()
     assert before is not None

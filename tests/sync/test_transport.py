@@ -14,7 +14,9 @@ from sync.errors import OtherVersion, Rejected, ServerFault, TransportError, Unr
 from sync.signing import ENROL_KEY_ID, SignedMessage, verify
 from sync.terminal import wall_ms
 from sync.transport import MAX_ANSWER_BYTES, MAX_RETRY_AFTER_S, Transport
-from sync.wire import Batch, BatchAnswer, ChangesPage, ClockReading, EnrolAnswer, Hello, decompress, key_text
+from sync.wire import Batch, BatchAnswer, ClockReading, EnrolAnswer, Hello, key_text
+from sync.wire_bodies import decompress
+from sync.wire_mirror import ChangesPage
 from tests.support.till import closed_port
 from tests.sync.wires import Asked, http, problem, scripted
 

@@ -41,9 +41,11 @@ from pos_client.plugin.adapters.toast_messages import (
     TransactionType,
 )
 from pos_client.plugin.answered import Answered
+from pos_client.plugin.gate import needs
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Booked
+from pos_client.tokens import Scope
 from sync.mirror import Holder
 
 PATH = "/v1/adapters/toast"
@@ -236,7 +238,7 @@ async def _raw(request: Request) -> bytes:
 def router(runtime: Runtime, answered: Answered) -> APIRouter:
     """The one call, for a till whose configuration lets it in."""
     toast = Toast(runtime, answered)
-    routes = APIRouter(include_in_schema=False)
+    routes = APIRouter(include_in_schema=False, dependencies=[Depends(needs(Scope.SELL))])
 
     @routes.post(PATH)
     def transaction(

@@ -18,7 +18,7 @@ from pos_client.cli import main
 from pos_client.plugin.api import create_api
 from pos_client.plugin.token import read_or_create
 from pos_client.runtime import Runtime
-from sync.wire import ParkedChange, ParkedState
+from sync.wire_mirror import ParkedChange, ParkedState
 from tests.pos_client.plugin.conftest import serving
 from tests.support.till import CARD_KEY, FORMATS, SANNE, UNKNOWN_CARD, make_runtime, publish
 

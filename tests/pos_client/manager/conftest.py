@@ -15,7 +15,7 @@ from pos_client.approvals import MAX_WRONG
 from pos_client.devices import DeviceState
 from pos_client.runtime import Runtime
 from pos_client.serve import create_app
-from sync.wire import AccountChange
+from sync.wire_mirror import AccountChange
 from tests.pos_client.commands.test_inbox import parked
 from tests.pos_client.office.conftest import EMAIL, PHONE, sell
 from tests.support.browser import chromium, serving

@@ -11,7 +11,7 @@ import pytest
 from loyalty.basket import Basket, Line
 from loyalty.contacts import email_hash, phone_hash
 from pos_client.runtime import Runtime
-from sync.wire import AccountChange
+from sync.wire_mirror import AccountChange
 from tests.support.till import CARD_KEY, JORIS, SANNE, make_runtime, publish
 
 PHONE = "06-12345678"

@@ -7,7 +7,7 @@ import pytest
 from pos_client.office.lookup import Finding, Kind, Lookup
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
-from sync.wire import AccountGone
+from sync.wire_mirror import AccountGone
 from tests.pos_client.office.conftest import EMAIL, PHONE, sell
 from tests.support.till import CARD_KEY, FORMATS, JORIS, SANNE, UNKNOWN_CARD, publish
 

@@ -18,10 +18,9 @@ from pos_client.plugin.answered import MAX_KEPT, MAX_KEY
 from pos_client.plugin.api import create_api
 from pos_client.plugin.problems import STATUS
 from pos_client.plugin.stream import EVENTS_MISSED, MAX_LISTENERS, QUEUED_EVENTS
-from pos_client.plugin.token import read_or_create
 from pos_client.runtime import Runtime
 from pos_client.sessions import MAX_SESSIONS
-from tests.pos_client.plugin.conftest import serving
+from tests.pos_client.plugin.conftest import TOKEN, serving
 from tests.support.till import SANNE, make_runtime
 
 ROOT = Path(__file__).parents[3]
@@ -45,7 +44,7 @@ def runtime(home: Path) -> Iterator[Runtime]:
 
 @pytest.fixture
 def address(runtime: Runtime) -> Iterator[str]:
-    with serving(create_api(runtime, read_or_create(runtime.config.plugin_token_file))) as url:
+    with serving(create_api(runtime, TOKEN)) as url:
         yield url
 
 
@@ -59,10 +58,15 @@ def run(command: list[str], script: str, home: Path) -> str:
         timeout=60,
         cwd=ROOT,
         check=False,
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONIOENCODING": "utf-8"},
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "TOKEN": TOKEN, "PYTHONIOENCODING": "utf-8"},
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def write_code(home: Path, runtime: Runtime) -> None:
+    if runtime.pairing.shown is not None:
+        (home / "code").write_text(runtime.pairing.shown.code)
 
 
 def differences(shown: object, came: object, path: str = "answer") -> list[str]:
@@ -83,20 +87,25 @@ def differences(shown: object, came: object, path: str = "answer") -> list[str]:
     return [] if shown == came else [f"{path}: the page shows {shown!r}, {came!r} came"]
 
 
-def test_every_command_does_what_the_page_says(home: Path, address: str) -> None:
+def test_every_command_does_what_the_page_says(home: Path, address: str, runtime: Runtime) -> None:
     if shutil.which("curl") is None:
         assert os.environ.get("CI") != "true", "curl is missing: apt-get install curl"
         pytest.skip("curl is not here: apt-get install curl")
     commands = [text for kind, text in BLOCKS if kind == "sh"]
     assert f"CARD={SANNE.card}\n" in commands[0]
+    # Somebody reads the code off the screen: here, as soon as the till tells its screen of it.
+    runtime.bus.listen(lambda event: write_code(home, runtime) if event.kind is EventKind.PAIRING else None)
+    commands = [command.replace("CODE=482193\n", 'CODE=$(cat "$HOME/code")\n') for command in commands]
     script = f"\necho; echo '{BETWEEN}'\n".join(commands).replace("127.0.0.1:8321", address.removeprefix("http://"))
     outputs = run(["bash", "-eu"], script, home).split(BETWEEN)
-    assert len(outputs) == len(commands) == 11
+    assert len(outputs) == len(commands) == 13
+    assert re.findall(r"^\*\*(\d+)\. ", PAGE, re.MULTILINE) == [str(n) for n in range(1, 11)]
 
     answers = [text for kind, text in BLOCKS if kind == "json"]
-    for command, answer, output in zip(commands[1:], answers, outputs[1:], strict=False):
+    answering = [(command, out) for command, out in zip(commands, outputs, strict=True) if "\ncurl" in f"\n{command}"]
+    for (command, output), answer in zip(answering, answers, strict=False):
         assert differences(json.loads(answer), json.loads(output)) == [], command
-    assert len(answers) == 9
+    assert len(answers) == 10
     names = re.findall(r"^event: (\w+)$", outputs[-1], re.MULTILINE)
     assert names[0] == EVENTS_MISSED
     assert names[-2:] == ["sale_booked", "sale_voided"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pos_client.plugin.client import TillClient
 from pos_client.runtime import Runtime
 from sync.epochs import Epochs
-from sync.wire import ChangesPage
+from sync.wire_mirror import ChangesPage
 
 
 def test_the_status_tells_what_happened_until_the_night_has_reported_it(runtime: Runtime, till: TillClient) -> None:

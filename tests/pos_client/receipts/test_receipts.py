@@ -19,7 +19,7 @@ from pos_client.receipts.document import Receipt
 from pos_client.receipts.forms import as_html, as_png, as_text
 from pos_client.receipts.layout import Columns, lay_out
 from pos_client.runtime import Runtime
-from sync.wire import ProgrammeChange
+from sync.wire_mirror import ProgrammeChange
 from tests.pos_client.receipts.conftest import FOOTER, HEADER, sell
 from tests.support.till import NOOR, UNKNOWN_CARD, publish
 

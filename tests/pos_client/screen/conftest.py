@@ -20,7 +20,7 @@ from pos_client.runtime import Runtime
 from pos_client.screen import cashier
 from sync.agent import SyncState
 from sync.terminal import wall_ms
-from sync.wire import AccountChange, ProgrammeChange
+from sync.wire_mirror import AccountChange, ProgrammeChange
 from tests.support.browser import chromium, serving
 from tests.support.till import MEMBERS, PROGRAMME, SANNE, make_runtime, member_changes, publish
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, expect
 from loyalty.contacts import phone_hash
 from loyalty.ledger import Entry, EntryKind
 from pos_client.pins import MAX_WRONG
-from sync.wire import AccountChange
+from sync.wire_mirror import AccountChange
 from tests.pos_client.screen.conftest import (
     BREAD,
     NARROW,

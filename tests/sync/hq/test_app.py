@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from sync.hq.database import Connection, Database
 from sync.signing import MAX_SKEW
-from sync.wire import MAX_BODY_BYTES, MAX_DECODED_BYTES, PROTOCOL_HEADER, BatchAnswer, Hello, Problem
+from sync.wire import PROTOCOL_HEADER, BatchAnswer, Hello, Problem
+from sync.wire_bodies import MAX_BODY_BYTES, MAX_DECODED_BYTES
 from tests.support.entries import DAY, Signed, TestTill
 
 Member = Callable[..., tuple[str, str]]

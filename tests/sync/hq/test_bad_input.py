@@ -16,7 +16,8 @@ from loyalty.facts import Facts
 from sync.hq.database import Connection, Database
 from sync.hq.restored import begin_anew
 from sync.signing import MAX_SKEW
-from sync.wire import PROTOCOL, PROTOCOL_HEADER, BatchAnswer, Outcome, Problem, StreamAnswer, compress
+from sync.wire import PROTOCOL, PROTOCOL_HEADER, BatchAnswer, Outcome, Problem, StreamAnswer
+from sync.wire_bodies import compress
 from tests.support.entries import Signed, TestTill
 
 Member = Callable[..., tuple[str, str]]

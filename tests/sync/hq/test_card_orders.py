@@ -8,7 +8,8 @@ import pytest
 
 from loyalty.card_orders import CardAction, CardOrder
 from sync.hq.database import Connection
-from sync.wire import BatchAnswer, CardChange, ChangesPage, Outcome
+from sync.wire import BatchAnswer, Outcome
+from sync.wire_mirror import CardChange, ChangesPage
 from tests.support.entries import TestTill
 
 Member = Callable[..., tuple[str, str]]

@@ -14,7 +14,8 @@ from sync.hq.errors import Refused
 from sync.hq.ingest import book
 from sync.hq.members import import_members
 from sync.hq.programmes import publish
-from sync.wire import MAX_CHANGES, AccountChange, BatchAnswer, CardChange, ProgrammeChange
+from sync.wire import BatchAnswer
+from sync.wire_mirror import MAX_CHANGES, AccountChange, CardChange, ProgrammeChange
 from tests.support.entries import DAY, TestTill, programme
 from tests.sync.hq.conftest import CARDS
 

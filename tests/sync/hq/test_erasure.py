@@ -15,7 +15,8 @@ from sync.hq.database import Connection, Database
 from sync.hq.erasure import _PERSONAL, erase
 from sync.hq.errors import HqError
 from sync.hq.overview import status
-from sync.wire import AccountChange, AccountGone, BatchAnswer, CardGone, ChangesPage
+from sync.wire import BatchAnswer
+from sync.wire_mirror import AccountChange, AccountGone, CardGone, ChangesPage
 from tests.support.entries import DAY, TestTill
 
 Member = Callable[..., tuple[str, str]]

@@ -13,7 +13,7 @@ from sync.hq.database import Connection, Database
 from sync.hq.errors import Refused
 from sync.hq.feed_keeping import KEEP, compact
 from sync.hq.ingest import book
-from sync.wire import AccountChange
+from sync.wire_mirror import AccountChange
 from tests.support.entries import TestTill
 
 Member = Callable[..., tuple[str, str]]

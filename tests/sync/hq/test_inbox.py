@@ -21,7 +21,8 @@ from sync.hq.nightly import run
 from sync.hq.programmes import Programmes, publish
 from sync.hq.proofs import proof
 from sync.hq.received import Code
-from sync.wire import BatchAnswer, ChangesPage, Outcome, ParkedChange, ParkedState
+from sync.wire import BatchAnswer, Outcome
+from sync.wire_mirror import ChangesPage, ParkedChange, ParkedState
 from tests.support.entries import DAY, TestTill, programme
 from tests.sync.hq.conftest import CARDS
 

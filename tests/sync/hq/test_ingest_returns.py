@@ -14,7 +14,8 @@ from loyalty.redemption import Choice
 from loyalty.returns import adjust
 from sync.hq.database import Connection
 from sync.hq.programmes import publish
-from sync.wire import AccountChange, BatchAnswer, ChangesPage
+from sync.wire import BatchAnswer
+from sync.wire_mirror import AccountChange, ChangesPage
 from tests.support.entries import PROGRAMME_TOML, TestTill
 
 Member = Callable[..., tuple[str, str]]

@@ -12,7 +12,8 @@ from loyalty.programme import Programme
 from loyalty.returns import nothing
 from sync.hq.database import Connection
 from sync.hq.programmes import publish
-from sync.wire import AccountChange, BatchAnswer, CardChange, ChangesPage, Outcome
+from sync.wire import BatchAnswer, Outcome
+from sync.wire_mirror import AccountChange, CardChange, ChangesPage
 from tests.support.entries import DAY, TestTill, programme
 
 STRANGER = "e" * 32

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from loyalty.programme import OfflineMode, OfflinePolicy, Programme
 from loyalty.spending import Authority, AuthorityKind
@@ -25,7 +26,8 @@ from sync.hq.holds import capture, place, release
 from sync.hq.leases import LeaseRow, Wish, grant, grant_anew, live, reclaim_due, revoke
 from sync.hq.programmes import publish
 from sync.hq.spending import debt_totals
-from sync.wire import ChangesPage, LeaseChange, Problem
+from sync.wire import Problem
+from sync.wire_mirror import ChangesPage, LeaseChange
 from sync.wire_spending import Exposure, HoldAnswer, HoldRequest, LeasesClosed
 from tests.support.entries import TestTill, programme
 from tests.sync.hq.conftest import code
@@ -101,7 +103,7 @@ def test_a_lease_is_signed_by_head_office(till: TestTill, member: Member, databa
     (lease,) = heard(till)
     key = Ed25519PublicKey.from_public_bytes(database.keys.public)
     key.verify(base64.b64decode(lease.signature), lease.signed_bytes())
-    dearer = lease.model_copy(update={"points": 101})
+    dearer = replace(lease, points=101)
     with pytest.raises(InvalidSignature):
         key.verify(base64.b64decode(lease.signature), dearer.signed_bytes())
     with pytest.raises(InvalidSignature):

@@ -14,7 +14,7 @@ from loyalty.errors import LoyaltyError
 from loyalty.facts import Facts
 from loyalty.ledger import Entry
 from loyalty.programme import Programme
-from sync.hq.plain import PlainSale, read_batch, read_plain
+from sync.hq.plain import PlainSale, read_plain
 from sync.hq.received import receive
 from sync.wire import Batch, WireError
 from tests.loyalty.build import TIERS, goods_baskets, known_facts, rich_programmes
@@ -142,32 +142,9 @@ def test_texts_that_readers_of_json_differ_about(old: str, new: str) -> None:
     _agrees(text.replace(old, new).encode())
 
 
-def _batches_agree(raw: bytes) -> None:
-    try:
-        wanted: object = Batch.decode(raw)
-    except WireError as error:
-        with pytest.raises(WireError) as refused:
-            read_batch(raw)
-        assert str(refused.value) == str(error)
-        return
-    found = read_batch(raw)
-    assert found == wanted
-    assert found.encode() == Batch.decode(raw).encode()
-
-
-def test_a_batch_is_read_quickly_and_the_same() -> None:
-    chain = Chain("t-1")
-    for _ in range(3):
-        chain.sale(CARD)
-    raw = chain.batch().encode()
-    assert read_batch(raw) == Batch.decode(raw)
-    for document in (b"", b"{}", b"[]", raw[:-1], raw.replace(b'"schema":1', b'"schema":2'), raw + b" "):
-        _batches_agree(document)
-
-
 @settings(deadline=None, max_examples=300)
 @given(st.data())
-def test_a_batch_is_refused_and_worded_by_the_reader_that_counts(data: st.DataObject) -> None:
+def test_a_batch_is_read_or_refused_and_its_entries_have_bytes(data: st.DataObject) -> None:
     chain = Chain("t-1")
     chain.sale(CARD)
     document = json.loads(chain.batch().encode())
@@ -176,7 +153,14 @@ def test_a_batch_is_refused_and_worded_by_the_reader_that_counts(data: st.DataOb
         inside[step] = data.draw(_VALUES)
     else:
         del inside[step]
-    _batches_agree(json.dumps(document, ensure_ascii=data.draw(st.booleans())).encode(errors="surrogatepass"))
+    raw = json.dumps(document, ensure_ascii=data.draw(st.booleans())).encode(errors="surrogatepass")
+    try:
+        batch = Batch.decode(raw)
+    except WireError as error:
+        assert str(error).startswith("expected Batch: ")
+        return
+    assert [text.encode().decode() for text in batch.entries] == list(batch.entries)
+    assert Batch.decode(batch.encode()) == batch
 
 
 def test_a_wrong_amount_is_found_and_said_as_before() -> None:

@@ -16,7 +16,7 @@ from sync.hq.database import Connection, Database
 from sync.hq.errors import HqError, ImportRefused
 from sync.hq.members import import_members
 from sync.hq.profiles import Segmented, account_of, edit, segments, set_contacts, set_pin, set_segment
-from sync.wire import AccountChange, ChangesPage
+from sync.wire_mirror import AccountChange, ChangesPage
 from tests.support.entries import DAY, TestTill
 from tests.sync.hq.conftest import CARDS
 

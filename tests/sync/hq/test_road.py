@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sync.hq.database import Connection
-from sync.wire import AccountChange, BatchAnswer, CardChange, ChangesPage, DayProof, Outcome, ProgrammeChange
+from sync.wire import BatchAnswer, DayProof, Outcome
+from sync.wire_mirror import AccountChange, CardChange, ChangesPage, ProgrammeChange
 from tests.support.entries import DAY, TestTill, programme
 
 Member = Callable[..., tuple[str, str]]

@@ -19,15 +19,8 @@ from sync.hq.ingest import book
 from sync.hq.members import import_members
 from sync.hq.programmes import publish
 from sync.hq.snapshot import MAX_AT_ONCE, MAX_PART_PROGRAMMES, Start, begin, parts
-from sync.wire import (
-    MAX_PART_ROWS,
-    AccountChange,
-    CardChange,
-    Problem,
-    ProgrammeChange,
-    Section,
-    SnapshotPart,
-)
+from sync.wire import Problem
+from sync.wire_mirror import MAX_PART_ROWS, AccountChange, CardChange, ProgrammeChange, Section, SnapshotPart
 from tests.support.entries import DAY, TestTill, programme
 from tests.sync.hq.conftest import CARDS
 

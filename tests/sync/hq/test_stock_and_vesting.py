@@ -19,7 +19,8 @@ from sync.hq.snapshot import begin, parts
 from sync.hq.stock import Stock, stocks
 from sync.snapshot import Snapshots
 from sync.store import Store
-from sync.wire import AccountChange, BatchAnswer, ChangesPage, SnapshotPart, StockChange
+from sync.wire import BatchAnswer
+from sync.wire_mirror import AccountChange, ChangesPage, SnapshotPart, StockChange
 from tests.support.entries import PROGRAMME_TOML, TestTill
 from tests.sync.build import hear
 

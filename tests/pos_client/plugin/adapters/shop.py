@@ -7,7 +7,7 @@ from typing import Any
 
 from loyalty.contacts import phone_hash
 from pos_client.runtime import Runtime
-from sync.wire import AccountChange
+from sync.wire_mirror import AccountChange
 from tests.support.till import CARD_KEY, JORIS, PROGRAMME, SANNE, make_runtime, publish
 
 ODOO = "https://winkel.odoo.example"
