@@ -39,7 +39,7 @@ from pos_client.plugin.messages_manager import (
     InboxAnswer,
     OrderCard,
 )
-from pos_client.plugin.messages_pair import TokenAnswer
+from pos_client.plugin.messages_pair import HelloAnswer, Pair, PairAnswer, TokenAnswer
 from pos_client.plugin.messages_till import EventAnswer, StatusAnswer, SyncAnswer
 
 __all__ = ["EventStream", "PluginProblem", "TillClient"]
@@ -103,11 +103,11 @@ class TillClient:
 
     Args:
         base_url: as in `http://127.0.0.1:8321`.
-        token: from pairing, or what the till's plugin.token file holds.
+        token: from an earlier pairing, or what the till's plugin.token file holds; none before `pair`.
         patience_s: how long a call is made again; 0 for once only.
     """
 
-    def __init__(self, base_url: str, token: str, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, base_url: str, token: str = "", *, patience_s: float = PATIENCE_S) -> None:
         self._http = httpx.Client(**settings(base_url, token))
         self._again = again(patience_s)
 
@@ -122,6 +122,20 @@ class TillClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def hello(self) -> HelloAnswer:
+        """Who is there. Needs no token."""
+        return self._call(calls.hello())
+
+    def ask_to_pair(self, request: Pair) -> PairAnswer:
+        """Ask for a token: the cashier's screen shows a code, which `pair` takes. Needs no token."""
+        return self._call(calls.ask_to_pair(request))
+
+    def pair(self, code: str) -> PairAnswer:
+        """Take the token with the code, and use it from now on. Keep it: it is told this once."""
+        paired = self._call(calls.pair(code))
+        self._http.headers["Authorization"] = f"Bearer {paired.token}"
+        return paired
 
     def open_session(self, session: str | None = None, cashier: str | None = None) -> QuoteAnswer:
         """Start a sale; with an id of one's own, the same id again is the same session. `cashier`: who serves."""
@@ -201,7 +215,7 @@ class TillClient:
 
     def revoke_token(self, token_id: str) -> TokenAnswer:
         """Refuse a paired program's token from now on."""
-        return self._call(TokenAnswer, "DELETE", f"/v1/tokens/{in_path(token_id, safe='')}")
+        return self._call(calls.revoke_token(token_id))
 
     def status(self) -> StatusAnswer:
         """How the till is doing."""

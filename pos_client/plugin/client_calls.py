@@ -19,6 +19,7 @@ from pos_client.plugin.messages_manager import (
     InboxAnswer,
     OrderCard,
 )
+from pos_client.plugin.messages_pair import HelloAnswer, Pair, PairAnswer, TokenAnswer
 from pos_client.plugin.messages_till import StatusAnswer, SyncAnswer
 
 A = TypeVar("A", bound=Answer)
@@ -42,6 +43,21 @@ class Call(Generic[A]):
     once: bool = False
     """A second time would not do the same, so the call has an Idempotency-Key. The others need none, and the till no
     write to its disk to remember them."""
+
+
+def hello() -> Call[HelloAnswer]:
+    """Who is there."""
+    return Call(HelloAnswer, "GET", "/v1/hello")
+
+
+def ask_to_pair(request: Pair) -> Call[PairAnswer]:
+    """Ask for a code on the cashier's screen."""
+    return Call(PairAnswer, "POST", "/v1/pair", request.model_dump(mode="json", exclude_none=True))
+
+
+def pair(code: str) -> Call[PairAnswer]:
+    """Take the token with that code."""
+    return Call(PairAnswer, "POST", "/v1/pair", {"code": code})
 
 
 def open_session(session: str | None, cashier: str | None) -> Call[QuoteAnswer]:
@@ -139,6 +155,11 @@ def print_receipt(receipt: str) -> Call[PrintedAnswer]:
     """Print a receipt."""
     path = f"/v1/receipts/{in_path(receipt, safe='')}/print"
     return Call(PrintedAnswer, "POST", path, timeout_s=PRINT_TIMEOUT_S, once=True)
+
+
+def revoke_token(token_id: str) -> Call[TokenAnswer]:
+    """Refuse a program's token."""
+    return Call(TokenAnswer, "DELETE", f"/v1/tokens/{in_path(token_id, safe='')}", once=True)
 
 
 def status() -> Call[StatusAnswer]:

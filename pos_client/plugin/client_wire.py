@@ -60,7 +60,8 @@ def headers_of(call: Call[Any]) -> dict[str, str]:
 def settings(base_url: str, token: str) -> dict[str, Any]:
     """What an httpx client of a till is made with."""
     # The environment's proxies are not for loopback, and must never see the token.
-    return {"base_url": base_url, "headers": {"Authorization": f"Bearer {token}"}, "trust_env": False}
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return {"base_url": base_url, "headers": headers, "trust_env": False}
 
 
 def answered(call: Call[A], response: httpx.Response) -> A:
