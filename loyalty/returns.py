@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from loyalty.accrual import Accrual, Component, LinePoints
 from loyalty.basket import Basket, Line
@@ -31,6 +32,60 @@ class Returned:
     settlement: Settlement
 
 
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """A sale, as far as a return must know it: whose it was, its lines, and what each of them earned and cost.
+
+    Where it was booked that follows from the entry; elsewhere it stands in the code on the receipt. Points and minor
+    units by line id; a line that is not named has none.
+    """
+
+    id: str
+    """The entry's."""
+    card: str
+    account: str | None
+    programme: str
+    programme_version: int
+    tier: str
+    business_date: date
+    at_ms: int
+    """By the clock of the till that sold, Unix ms UTC."""
+    payable_minor: int
+    basket: Basket
+    earned: Mapping[str, int]
+    spent: Mapping[str, int]
+    off: Mapping[str, int]
+    """What rewards took off the price."""
+    counters: tuple[Progress, ...] = ()
+
+    @classmethod
+    def of(cls, sale: Entry) -> Sold:
+        """What a return must know of an entry.
+
+        Raises:
+            ReturnRefused: `not_a_sale`.
+        """
+        if sale.kind is not EntryKind.SALE:
+            raise ReturnRefused("not_a_sale", f"expected a sale to take goods back from, got a {sale.kind.value}")
+        settled = sale.settlement
+        return cls(
+            id=sale.id,
+            card=sale.card,
+            account=sale.account,
+            programme=sale.programme,
+            programme_version=sale.programme_version,
+            tier=sale.tier,
+            business_date=sale.business_date,
+            at_ms=sale.clock.wall_ms,
+            payable_minor=settled.payable_minor,
+            basket=sale.basket,
+            earned={share.line_id: share.points for share in settled.accrual.lines},
+            spent=spent_by_line(settled),
+            off=discounts_by_line(settled.redemptions),
+            counters=settled.counters,
+        )
+
+
 def quantities(entries: Iterable[Entry]) -> dict[str, int]:
     """What these returns took of each line together, in thousandths, by line id."""
     found: dict[str, int] = {}
@@ -40,29 +95,23 @@ def quantities(entries: Iterable[Entry]) -> dict[str, int]:
     return found
 
 
-def take_back(sale: Entry, before: Mapping[str, int], back: Mapping[str, int]) -> Returned:
+def take_back(sale: Sold, before: Mapping[str, int], back: Mapping[str, int]) -> Returned:
     """Work out the return of `back` from `sale`.
 
     Args:
-        sale: the entry whose lines come back.
+        sale: the one whose lines come back.
         before: quantity of each line that earlier returns took, in thousandths, by line id.
         back: quantity of each line that comes back now, in thousandths, by line id.
 
     Raises:
-        ReturnRefused: `not_a_sale`, `nothing`, `unknown_line`, `not_returnable` (a line of goods taken back, or with no
+        ReturnRefused: `nothing`, `unknown_line`, `not_returnable` (a line of goods taken back, or with no
             quantity), `too_much` (more than was bought, less what came back before).
     """
-    if sale.kind is not EntryKind.SALE:
-        raise ReturnRefused("not_a_sale", f"expected a sale to take goods back from, got a {sale.kind.value}")
     lines = {line.line_id: line for line in sale.basket.lines}
     if not back:
         raise ReturnRefused("nothing", "expected at least one line to take back, got none")
     for line_id, quantity in back.items():
         _check(lines.get(line_id), line_id, quantity, before.get(line_id, 0))
-    settled = sale.settlement
-    earned = {share.line_id: share.points for share in settled.accrual.lines}
-    spent = spent_by_line(settled)
-    off = discounts_by_line(settled.redemptions)
     goods: list[Line] = []
     points: list[LinePoints] = []
     restored = 0
@@ -70,10 +119,10 @@ def take_back(sale: Entry, before: Mapping[str, int], back: Mapping[str, int]) -
         if line.line_id not in back:
             continue
         step = _Step(line.quantity, before.get(line.line_id, 0), back[line.line_id])
-        refund = step.of(line.gross_minor - off.get(line.line_id, 0))
+        refund = step.of(line.gross_minor - sale.off.get(line.line_id, 0))
         goods.append(line.model_copy(update={"quantity": -back[line.line_id], "gross_minor": -refund}))
-        points.append(LinePoints(line_id=line.line_id, points=-step.of(earned.get(line.line_id, 0))))
-        restored += step.of(spent.get(line.line_id, 0))
+        points.append(LinePoints(line_id=line.line_id, points=-step.of(sale.earned.get(line.line_id, 0))))
+        restored += step.of(sale.spent.get(line.line_id, 0))
     basket = Basket(currency=sale.basket.currency, lines=tuple(goods))
     total = sum(share.points for share in points)
     return Returned(
@@ -167,10 +216,10 @@ def _check(line: Line | None, line_id: str, quantity: int, before: int) -> None:
         )
 
 
-def _counters(sale: Entry, before: Mapping[str, int], back: Mapping[str, int]) -> Iterable[Progress]:
+def _counters(sale: Sold, before: Mapping[str, int], back: Mapping[str, int]) -> Iterable[Progress]:
     """Stamps and counts of the lines that come back; a visit stays a visit."""
     bought = {line.line_id: line.quantity for line in sale.basket.lines}
-    for progress in sale.settlement.counters:
+    for progress in sale.counters:
         lines = tuple(
             LineCount(line_id=line.line_id, count=-less)
             for line in progress.lines

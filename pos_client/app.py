@@ -89,8 +89,11 @@ def build_agent(config: Config, store: Store, terminal: Terminal, on_state: Call
     )
 
 
-def build_runtime(config: Config, store: Store) -> Runtime:
+def build_runtime(config: Config, store: Store, *, training: bool = False) -> Runtime:
     """Put a till together on an open store. Nothing runs yet.
+
+    Args:
+        training: the store is one to practise on, as `pos_client.training` makes it.
 
     Raises:
         NotEnrolled: head office does not know this till.
@@ -147,6 +150,7 @@ def build_runtime(config: Config, store: Store) -> Runtime:
         tokens=tokens,
         pairing=Pairing(tokens, bus),
         members=Members(journal, Mirror(store), till.drafts, agent.wake),
+        training=training,
         started_ms=wall_ms(),
-        printing=Printing(store, journal, ReceiptDesk(store, terminal, config), bus, config),
+        printing=Printing(store, journal, ReceiptDesk(store, terminal, config, training=training), bus, config),
     )

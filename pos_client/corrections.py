@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from threading import RLock
 
 from loyalty.card_orders import CardAction, CardOrder
-from loyalty.ledger import Entry, EntryKind
+from loyalty.ledger import EntryKind
+from loyalty.returns import Sold
 from pos_client.drafts import Drafts
 from pos_client.events import EventBus, EventKind
+from pos_client.receipts.code import ReceiptCodes, is_code
 from pos_client.reckoning import Reckoning, TillError
 from pos_client.session import Booked
 from sync.card_orders import CardTaken
@@ -26,6 +28,7 @@ class Corrections:
         mirror: Mirror,
         reckoning: Reckoning,
         *,
+        codes: ReceiptCodes,
         bus: EventBus,
         lock: RLock,
         on_booked: Callable[[], None],
@@ -34,47 +37,55 @@ class Corrections:
         self._drafts = drafts
         self._mirror = mirror
         self._reckoning = reckoning
+        self._codes = codes
         self._bus = bus
         self._lock = lock
         self._on_booked = on_booked
 
-    def return_goods(
-        self, return_id: str, sale_session: str, lines: Mapping[str, int], also: Also | None = None
-    ) -> Booked:
-        """Take goods back from a sale that was booked at this till, with the points that it earned then.
+    def return_goods(self, return_id: str, receipt: str, lines: Mapping[str, int], also: Also | None = None) -> Booked:
+        """Take goods back from a sale, with the points that it earned then.
 
         Args:
             return_id: chosen by the till's software; the same id again is the same return.
-            sale_session: the session of the sale, as on its receipt.
+            receipt: as for `sale_of`.
             lines: quantity that comes back of each line, in thousandths, by the sale's line ids.
             also: written in the same transaction, when this call is the one that books.
 
         Raises:
-            TillError: `unknown_receipt` when the sale is not in this till's journal, `sale_voided`.
+            TillError: as `sale_of`.
             ReturnRefused: more comes back than was bought, or not of this sale.
             StoreFull, StoreError: nothing was booked.
         """
         with self._lock:
             if done := self._before(EntryKind.RETURN, return_id):
                 return done
-            draft = self._drafts.returned(return_id, sale_session, lines)
+            draft = self._drafts.returned(return_id, self.sale_of(receipt), lines)
             booked = self._book(draft, EventKind.RETURN_BOOKED, also)
         self._on_booked()
         return booked
 
-    def sale_of(self, receipt: str) -> Entry:
-        """The sale of a receipt that was made here, by the code on it: its session, or the id of its entry.
+    def sale_of(self, receipt: str) -> Sold:
+        """The sale of a receipt: of this till by its session, the id of its entry or the code on it; of another till of
+        the chain by that code alone, which no line is needed for.
 
         Raises:
-            TillError: `unknown_receipt`, `sale_voided`.
+            TillError: `unknown_receipt`, `sale_voided`; `receipt_code_wrong`: a code that head office's tills did not
+                make, or that was changed or misread since.
         """
-        found = self._journal.find(receipt)
+        elsewhere = self._codes.read(receipt) if is_code(receipt) else None
+        found = self._journal.find(elsewhere.id if elsewhere else receipt)
         entries = self._journal.find_all(session=found.session if found else receipt)
         if (sale := entries.get(EntryKind.SALE)) is None:
-            raise TillError("unknown_receipt", "this receipt is not of this till: return the goods where bought")
+            if elsewhere is not None:
+                return elsewhere
+            raise TillError(
+                "unknown_receipt",
+                "this till has no such receipt: it is of another till, or older than this one keeps (30 days after "
+                "head office had it); scan the code on it, or return the goods where they were bought",
+            )
         if EntryKind.VOID in entries:
             raise TillError("sale_voided", "this sale was voided: its points are back already")
-        return sale
+        return Sold.of(sale)
 
     def adjust(
         self,

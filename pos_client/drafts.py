@@ -15,7 +15,7 @@ from loyalty.errors import RewardRefused
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme_members import Credential, CredentialPolicy
 from loyalty.resolution import Resolution
-from loyalty.returns import adjust, nothing, quantities, take_back
+from loyalty.returns import Sold, adjust, nothing, quantities, take_back
 from loyalty.settlement import Settlement
 from loyalty.spending import cover
 from pos_client.reckoning import Reckoning, TillError
@@ -82,33 +82,23 @@ class Drafts:
         draft = self._draft(sale.session, EntryKind.VOID, _whose(sale), sale.basket, sale.settlement)
         return replace(draft, reverses=sale.id)
 
-    def returned(self, return_id: str, sale_session: str, lines: Mapping[str, int]) -> Draft:
-        """Goods that come back from a sale of this till.
+    def returned(self, return_id: str, sale: Sold, lines: Mapping[str, int]) -> Draft:
+        """Goods that come back from a sale.
 
         Raises:
-            TillError: `unknown_receipt`, `sale_voided`; ReturnRefused.
+            ReturnRefused: see `loyalty.returns.take_back`.
         """
-        sale = self._journal.find_all(session=sale_session).get(EntryKind.SALE)
-        if sale is None:
-            raise TillError(
-                "unknown_receipt",
-                "this till has no such receipt: it is of another till, or older than this one keeps (30 days after "
-                "head office had it); return the goods where they were bought, or adjust the points",
-            )
-        if self._journal.find_all(session=sale_session).get(EntryKind.VOID):
-            raise TillError("sale_voided", "this sale was voided: its points are back already")
         back = take_back(sale, quantities(self._journal.returns_of(sale.id)), lines)
         draft = self._draft(return_id, EntryKind.RETURN, _whose(sale), back.basket, back.settlement)
         return replace(draft, original=sale.id)
 
-    def takes(self, back: Draft) -> int:
-        """The points that a return takes from what the member can spend now.
+    def takes(self, back: Draft, sale: Sold) -> int:
+        """The points that a return from `sale` takes from what the member can spend now.
 
         Those that its sale earned and that wait to be vested cannot be spent anyhow: taking them back costs nothing.
         """
-        sale = self._journal.find(back.original or "")
         days = self._reckoning.programme().expiry.vesting_days
-        waiting = sale is not None and sale.business_date + timedelta(days=days) > back.business_date
+        waiting = sale.business_date + timedelta(days=days) > back.business_date
         return -back.settlement.points_delta + (back.settlement.points_earned if waiting else 0)
 
     def adjustment(self, adjustment_id: str, holder: Holder, points: int, reason: str, approver: str) -> Draft:
@@ -209,5 +199,5 @@ def _ways(policy: CredentialPolicy) -> str:
     return " or ".join(text for way, text in named.items() if way in policy.spend)
 
 
-def _whose(sale: Entry) -> _Whose:
+def _whose(sale: Entry | Sold) -> _Whose:
     return _Whose(sale.card, sale.account, sale.tier, sale.programme, sale.programme_version)

@@ -43,6 +43,8 @@ class Runtime:
     members: Members
     tokens: Tokens
     pairing: Pairing
+    training: bool
+    """Nothing counts: the store is one to practise on, and nothing leaves the machine."""
     started_ms: int
     """When it was put together, by this machine's clock: Unix ms UTC."""
     printing: Printing

@@ -24,8 +24,10 @@ from pos_client.plugin.token import TokenError, read_or_create
 from pos_client.runtime import Runtime
 from pos_client.screen import cashier
 from pos_client.status_file import StatusFile
+from pos_client.training import training_config, training_store
 from sync.errors import SyncError
 from sync.serving import signals_return
+from sync.store import Store
 from sync.terminal import clock_problem, wall_ms
 
 log = structlog.get_logger("spaarpunt.app")
@@ -50,22 +52,44 @@ def running(config: Config) -> Iterator[Runtime]:
         store = open_store(config)
     except SyncError as error:
         raise StartError(str(error)) from error
+    with contextlib.closing(store), _at_work(config, store) as runtime:
+        yield runtime
+
+
+@contextlib.contextmanager
+def training(shop: Config) -> Iterator[Runtime]:
+    """A till in training with its devices at work, until the block ends: as `running`, and nothing leaves it.
+
+    Args:
+        shop: the shop's own configuration, whose data folder gets a folder `training`.
+
+    Raises:
+        StartError: with the one line that says what to do.
+    """
+    config = training_config(shop)
     try:
-        runtime = build_runtime(config, store)
+        with training_store(shop, config) as store, _at_work(config, store, training=True) as runtime:
+            yield runtime
+    except SyncError as error:
+        raise StartError(str(error)) from error
+
+
+@contextlib.contextmanager
+def _at_work(config: Config, store: Store, *, training: bool = False) -> Iterator[Runtime]:
+    try:
+        runtime = build_runtime(config, store, training=training)
         devices = build_devices(config)
         supervisor = Supervisor(devices, runtime.board.on_event)
     except (SyncError, DriverError, LoyaltyError) as error:
-        store.close()
         raise StartError(str(error)) from error
-    except StartError:
-        store.close()
-        raise
     if problem := clock_problem(wall_ms()):
         log.warning("clock", problem=problem)
-    runtime.agent.before_selling()
+    if not training:
+        runtime.agent.before_selling()
     runtime.printing.start(next((device for device in devices if isinstance(device, ReceiptPrinter)), None))
     supervisor.start()
-    runtime.agent.start()
+    if not training:
+        runtime.agent.start()
     told = StatusFile(config.till.data_dir, lambda: status_answer(runtime).model_dump(mode="json"))
     told.start()
     try:
@@ -76,23 +100,24 @@ def running(config: Config) -> Iterator[Runtime]:
         supervisor.stop()
         runtime.agent.stop()
         runtime.holds.close()
-        store.close()
 
 
-def serve_till(config: Config, on_ready: Callable[[str, Runtime], None]) -> None:
+def serve_till(config: Config, on_ready: Callable[[str, Runtime], None], *, to_practise: bool = False) -> None:
     """Run a till until it is told to stop (SIGINT or SIGTERM).
 
     Args:
+        to_practise: as a till in training.
         on_ready: called once with the screen's address, when a browser can open it.
 
     Raises:
         StartError: the till cannot start.
     """
-    try:
-        token = read_or_create(config.plugin_token_file)
-    except TokenError as error:
-        raise StartError(str(error)) from error
-    with signals_return(), loopback_socket(config.screen.port) as listener, running(config) as runtime:
+    way = training if to_practise else running
+    with signals_return(), loopback_socket(config.screen.port) as listener, way(config) as runtime:
+        try:
+            token = read_or_create(runtime.config.plugin_token_file)
+        except TokenError as error:
+            raise StartError(str(error)) from error
         app = create_app(runtime, token)
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         settings = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2)

@@ -23,6 +23,7 @@ from pos_client.credentials import CredentialReader
 from pos_client.drafts import Drafts
 from pos_client.events import EventBus, EventKind
 from pos_client.pins import Pins
+from pos_client.receipts.code import ReceiptCodes
 from pos_client.reckoning import BasketStale, Reckoning, TillError
 from pos_client.session import Booked, Presented, Quote, Session, SessionState
 from pos_client.sessions import Sessions
@@ -81,7 +82,14 @@ class Till:
         )
         self._choices = Choices(self._sessions, self.reckoning, self._spending, self._lock)
         self.corrections = Corrections(
-            self._journal, self.drafts, self._mirror, self.reckoning, bus=bus, lock=self._lock, on_booked=on_booked
+            self._journal,
+            self.drafts,
+            self._mirror,
+            self.reckoning,
+            codes=ReceiptCodes(store),
+            bus=bus,
+            lock=self._lock,
+            on_booked=on_booked,
         )
 
     # -- what is known --------------------------------------------------------------------------------------------
@@ -339,7 +347,7 @@ class Till:
         return booked
 
     def exchange(
-        self, session_id: str, sale_session: str, lines: Mapping[str, int], also: Also | None = None
+        self, session_id: str, receipt: str, lines: Mapping[str, int], also: Also | None = None
     ) -> tuple[Booked, Booked]:
         """Take goods back and book the open sale `session_id` in one transaction: both are on the disk, or neither.
 
@@ -358,8 +366,10 @@ class Till:
             if returned and (done := self._booked_before(session_id)):
                 return Booked(returned, done.balance), done
             session = self._sessions.open(session_id)
-            back = self.drafts.returned(session_id, sale_session, lines)
-            sale = self.drafts.sale(self.reckoning.quote(session, offer=False), taken_back=self.drafts.takes(back))
+            bought = self.corrections.sale_of(receipt)
+            back = self.drafts.returned(session_id, bought, lines)
+            taken_back = self.drafts.takes(back, bought)
+            sale = self.drafts.sale(self.reckoning.quote(session, offer=False), taken_back=taken_back)
             returned, entry = self._journal.append_all([back, sale], also)
             back_booked = Booked(returned, self._mirror.find(returned.card).balance)
             self._bus.publish(EventKind.RETURN_BOOKED, back_booked.told)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from sync.calls import Calls
+from sync.certificates import Certificates
 from sync.epochs import Declared, Doubt, Epochs
 from sync.errors import Rejected, TransportError
 from sync.journal import Journal
@@ -22,6 +23,7 @@ class Settling:
         self,
         epochs: Epochs,
         journal: Journal,
+        certificates: Certificates,
         transport: Calls,
         now_ms: Callable[[], int] = wall_ms,
         *,
@@ -29,6 +31,7 @@ class Settling:
     ) -> None:
         self._epochs = epochs
         self._journal = journal
+        self._certificates = certificates
         self._transport = transport
         self._now_ms = now_ms
         self._asked = asked
@@ -102,6 +105,7 @@ class Settling:
             return
         if stream.durable_to < head.acked_seq:
             self.went_back(head.epoch, stream.durable_to + 1)
+        self._certificates.keep(stream.epoch, stream.certificate)
         if self._epochs.doubt() is not None and self._epochs.declared() is None:
             self._epochs.settled()
 
@@ -121,6 +125,7 @@ class Settling:
         doubt = self._epochs.doubt()
         self._epochs.opened()
         self._transport.sign_with(declared.key)
+        self._certificates.keep(answer.epoch, answer.certificate)
         if last is not None and (durable_to > last or other):
             self._epochs.diverged(left)
             lost = f"; {durable_to - last} sales that head office has are not in it" if durable_to > last else ""

@@ -101,3 +101,11 @@ def verify(message: SignedMessage, body: bytes, find_key: Callable[[str], Ed2551
     except InvalidSignature as error:
         raise SignatureRefused(str(error)) from error
     return str(results[0].parameters["keyid"])
+
+
+def certified(terminal: str, epoch: int, public_key: bytes) -> bytes:
+    """What head office signs to say that `public_key` is that of `terminal` in `epoch`: a till's certificate.
+
+    A purpose, NUL, the epoch (4 bytes, big-endian), the key (32 bytes), and the terminal's id.
+    """
+    return b"spaarpunt terminal key\x00" + epoch.to_bytes(4, "big") + public_key + terminal.encode()

@@ -165,6 +165,8 @@ class StreamAnswer(Message):
     head_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     """Digest of entry `durable_to`; 64 zeros before the first."""
     server_time_ms: StrictInt
+    certificate: str | None = Field(default=None, exclude_if=is_empty)
+    """Head office's signature (base64) over `sync.signing.certified` of the terminal's key in this epoch."""
 
 
 class EpochRequest(Message):
@@ -183,6 +185,8 @@ class EpochAnswer(Message):
     left_durable_to: StrictInt
     left_head_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     server_time_ms: StrictInt
+    certificate: str | None = Field(default=None, exclude_if=is_empty)
+    """Head office's signature (base64) over `sync.signing.certified` of the terminal's key in this epoch."""
 
 
 # \Z and not $, which in Python also stands before a line's end.

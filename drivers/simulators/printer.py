@@ -160,6 +160,8 @@ class VirtualPrinter:
         """Keep what is printed; return the answers to what is asked."""
         printed = _REQUEST.sub(b"", data)
         with self._arrived:
+            if self.paper == "out":
+                printed = b""
             if self._left is not None and len(printed) > self._left:
                 printed, self.paper = printed[: self._left], "out"
             if self._left is not None:

@@ -14,6 +14,9 @@ from pos_client.session import SessionState
 SessionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
 """Chosen by the till's software (a receipt number, a UUID) or made by the till."""
 
+ReceiptName = Annotated[str, Field(pattern=r"^([A-Za-z0-9._:-]{1,64}|R1:[0-9A-Z $%*+./:-]{1,1987})$")]
+"""A session, or the signed code that a receipt carries (`pos_client.receipts.code`)."""
+
 
 RewardId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 """As in the programme."""
@@ -81,8 +84,8 @@ class ReturnGoods(Asked):
 
     id: SessionId
     """Chosen by the till's software: the same id again is the same return."""
-    sale: SessionId
-    """The session of the sale, as on its receipt."""
+    sale: ReceiptName
+    """The session of the sale, as on its receipt, or the code on that: with the code, of any till of the chain."""
     lines: Annotated[tuple[ReturnLine, ...], Field(min_length=1, max_length=500)]
 
 

@@ -61,6 +61,7 @@ STATUS: Mapping[str, int] = {
     "sale_returned": 409,
     "sale_voided": 409,
     "unknown_receipt": 404,
+    "receipt_code_wrong": 422,
     "unknown_line": 422,
     "not_returnable": 409,
     "too_much": 409,

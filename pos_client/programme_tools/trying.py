@@ -22,7 +22,7 @@ from loyalty.programme import Programme
 from loyalty.programme_members import Badge, Challenge, Credential
 from loyalty.programme_rules import Birthday
 from loyalty.redemption import TAKEN, Choice, RewardOption, coupon_of, options
-from loyalty.returns import Returned, take_back
+from loyalty.returns import Returned, Sold, take_back
 from loyalty.settlement import Settlement, settle
 from pos_client.i18n import LANGUAGES
 from pos_client.programme_tools.reading import Unreadable
@@ -164,7 +164,7 @@ def try_return(programme: Programme, document: Return, now: datetime) -> Trial:
     """
     at_ms = moment_ms(document.at, programme, now)
     sale = try_basket(programme, document.basket, document.member, at_ms)
-    back = take_back(_entry(sale, at_ms), _quantities(document.before), _quantities(document.returned))
+    back = take_back(Sold.of(_entry(sale, at_ms)), _quantities(document.before), _quantities(document.returned))
     return _returned(sale, back)
 
 

@@ -179,7 +179,7 @@ def write(
             for number, taken in enumerate(settled.redemptions)
             if sold and taken.issued_minor
         ),
-        return_code=return_code if sold and "return_code" in look.show else None,
+        return_code=return_code,
         copy=copy,
         training=training,
     )

@@ -22,7 +22,7 @@ _BAR_HEIGHT = 60
 
 
 def as_text(parts: Sequence[Part], columns: Columns) -> str:
-    """Plain text of `columns` characters a line; a bar code is its number, a QR code its text."""
+    """Plain text of `columns` characters a line; a bar code is its number, a short QR code its text."""
     lines: list[str] = []
     for part in parts:
         match part:
@@ -31,8 +31,10 @@ def as_text(parts: Sequence[Part], columns: Columns) -> str:
                 lines += [pad(line, columns).rstrip() for line in part.text.removesuffix("\n").split("\n")]
             case Barcode():
                 lines.append(part.data.center(columns).rstrip())
+            case QrCode() if len(part.data) > columns:
+                lines.append("[QR]".center(columns).rstrip())  # nobody types that many characters
             case QrCode():
-                lines += [part.data[start : start + columns] for start in range(0, len(part.data), columns)]
+                lines.append(part.data.center(columns).rstrip())
             case _:
                 continue
     return "\n".join(lines) + "\n"
@@ -73,7 +75,7 @@ def _element(part: Part) -> str:
         case QrCode():
             import segno
 
-            drawn: str = segno.make(part.data, error="m", micro=False).svg_inline(scale=part.size)
+            drawn: str = segno.make(part.data, error="l", micro=False).svg_inline(scale=part.size)
             return drawn
         case _:
             return ""

@@ -26,8 +26,10 @@ _TITLES = {
     EntryKind.RETURN: mark("Return"),
     EntryKind.ADJUSTMENT: mark("Correction of points"),
 }
-_QR_DOTS = 4
-"""Dots a module: half a millimetre, which every scanner reads."""
+_QR_DOTS = (4, 3)
+"""Dots a module: half a millimetre, which every scanner reads; or 0.4 mm, where a long sale would not fit."""
+_QR_BORDER = 1
+"""White modules beside a code; the paper's margin is the rest of the four that ISO/IEC 18004 asks for."""
 
 
 def lay_out(receipt: Receipt, language: str, columns: Columns = 42) -> list[Part]:
@@ -59,10 +61,10 @@ class _Layout:
         yield from self._standing()
         for voucher in receipt.vouchers:
             yield from self._voucher(voucher)
-        if receipt.return_code:
+        if receipt.return_code and (dots := _qr_dots(receipt.return_code, self._columns)):
             yield self._rule()
             yield Text(_fold(_("For a return, at any of our shops:"), self._columns), "center")
-            yield QrCode(receipt.return_code, _QR_DOTS)
+            yield QrCode(receipt.return_code, dots)
         if receipt.footer:
             yield Text("\n" + _fold(receipt.footer, self._columns), "center")
         yield Text("\n" + _fold(_("Receipt {number}").format(number=receipt.receipt), self._columns), "center")
@@ -188,6 +190,14 @@ def _code(code: str, columns: int) -> Barcode | QrCode:
     if modules * 2 <= dots:
         return Barcode(code, "CODE-128", 2)
     return QrCode(code, 6)
+
+
+def _qr_dots(code: str, columns: int) -> int | None:
+    """The largest module of a QR code that the paper has room for; None where it has none."""
+    import segno
+
+    modules = segno.make(code, error="l", micro=False, boost_error=False).symbol_size(border=_QR_BORDER)[0]
+    return next((dots for dots in _QR_DOTS if modules * dots <= columns * DOTS_PER_CHARACTER), None)
 
 
 def _fold(text: str, columns: int) -> str:

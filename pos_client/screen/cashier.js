@@ -4,9 +4,9 @@ const MODIFIER = /^(Shift|Control|Alt)(Left|Right)$/;
 
 export default {
   template: `
-<div class="till" :data-phase="view.phase" :data-pad="view.pad ? view.pad.kind : 'none'" :style="brand">
+<div class="till" :data-drill="view.drill ? 'yes' : 'no'" :data-phase="view.phase" :data-pad="view.pad ? view.pad.kind : 'none'" :style="brand">
   <header>
-    <span class="badge" :data-net="view.online ? 'online' : 'offline'"><i aria-hidden="true"></i><span>{{ view.badge }}</span></span>
+    <span class="badge" :data-net="view.drill ? 'training' : view.online ? 'online' : 'offline'"><i aria-hidden="true"></i><span>{{ view.badge }}</span></span>
     <span class="place">{{ view.place }}</span>
     <span class="devices">{{ view.devices }}</span>
     <button class="mute" type="button" :aria-pressed="!muted" :aria-label="words.mute" @click="mute"><i aria-hidden="true"></i></button>
@@ -23,6 +23,11 @@ export default {
       <p class="hint">{{ view.hint }}</p>
       <p class="allowed">{{ view.allowed }}</p>
       <p class="last">{{ view.last }}</p>
+      <div class="practice" v-if="view.drill && view.phase === 'idle'" role="group" :aria-label="view.badge">
+        <button v-for="[key, what, card] in view.drill.cards" type="button" :data-key="key" @click="press(key)">
+          <kbd aria-hidden="true">{{ key }}</kbd><span>{{ what }}</span><span class="card">{{ card }}</span>
+        </button>
+      </div>
       <div class="ways">
         <button type="button" data-key="F10" @click="press('F10')"><kbd aria-hidden="true">F10</kbd><span>{{ words.number }}</span></button>
         <button type="button" data-key="F11" @click="press('F11')"><kbd aria-hidden="true">F11</kbd><span>{{ words.return }}</span></button>
@@ -148,7 +153,7 @@ export default {
     // A reader's keys come within 100 ms of each other and end in Enter; a hand is slower. Returns whether one has ended.
     // Keys and not characters: what they mean is the reader's layout, which the till knows, and not this computer's.
     readerTyped(event) {
-      if (event.timeStamp - this.keyAt > 100 || this.keysTyped.length > 1000) this.keysTyped = [];
+      if (event.timeStamp - this.keyAt > 100 || this.keysTyped.length > 6500) this.keysTyped = [];
       this.keyAt = event.timeStamp;
       if (event.repeat) return false;
       const goesOn = this.keysTyped.some(([code]) => !MODIFIER.test(code));

@@ -14,7 +14,8 @@ from pos_client.pairing import Asked
 from pos_client.receipts.printing import Unprinted
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
-from pos_client.session import Quote
+from pos_client.session import Quote, SessionState
+from pos_client.training import Practice, practice_cards
 from pos_client.troubles import Gravity, Trouble, troubles
 from sync.mirror import Holder
 from sync.terminal import clock_problem, wall_ms
@@ -54,6 +55,8 @@ class Facts:
     """A program that wants to be paired: its code is shown."""
     unprinted: Unprinted | None
     """A receipt that the cashier may print after all."""
+    practice: Practice | None = None
+    """The cards to practise with, of a till in training."""
     trouble: Trouble | None = None
     """What is wrong with this till, when nobody is at the counter and somebody has to act."""
 
@@ -94,7 +97,7 @@ def read_facts(runtime: Runtime) -> Facts:
         holder=holder,
         rewards=rewards,
         verdict=verdict,
-        online=state.online,
+        online=state.online or runtime.training,
         since_ms=state.since_ms,
         queued=runtime.journal.head().queued,
         as_of_ms=runtime.mirror.contact().as_of_ms,
@@ -104,8 +107,14 @@ def read_facts(runtime: Runtime) -> Facts:
         manual_sales=runtime.config.screen.manual_sales,
         pairing=runtime.pairing.shown,
         unprinted=runtime.printing.unprinted,
-        trouble=_trouble(runtime) if holder is None and quote is None else None,
+        practice=practice_cards(runtime.config.card_formats) if runtime.training else None,
+        trouble=_trouble(runtime) if _at_rest(holder, quote) else None,
     )
+
+
+def _at_rest(holder: Holder | None, quote: Quote | None) -> bool:
+    """Whether nobody may be at the counter: then there is time to look, and a place to show what is found."""
+    return holder is None if quote is None else quote.state is not SessionState.OPEN
 
 
 def _trouble(runtime: Runtime) -> Trouble | None:

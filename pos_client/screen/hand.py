@@ -20,6 +20,7 @@ from pos_client.screen.memory import Memory, Tone
 from pos_client.screen.pad import Pad
 from pos_client.screen.returning import Returning
 from pos_client.screen.rows import MAX_ROWS, asks_for_pin
+from pos_client.screen.shown import PRACTICE_KEYS
 from pos_client.screen.wedge import read_keys
 from pos_client.session import SessionState
 from sync.errors import StoreError, StoreFull
@@ -111,8 +112,16 @@ class Hand:
                     self._remember(
                         self.memory.dismiss(facts.quote.session if facts.quote else None).ask(Pad("receipt"))
                     )
+            case _ if facts.practice is not None and key in PRACTICE_KEYS and self._nobody(facts):
+                cards = (facts.practice.member, facts.practice.nobody, facts.practice.blocked)
+                card = cards[PRACTICE_KEYS.index(key)]
+                await asyncio.to_thread(self._till.present_card, card, "training")
             case _ if key in _ROW_KEYS:
                 await self._take_reward(facts, _ROW_KEYS[key])
+
+    def _nobody(self, facts: Facts) -> bool:
+        """Whether no card is on the screen."""
+        return facts.holder is None or (facts.quote is not None and facts.quote.session == self.memory.dismissed)
 
     async def _take_reward(self, facts: Facts, number: int) -> None:
         """Take the reward in row `number`, from 0, or give a chosen one back; says why when it cannot be had."""
@@ -239,7 +248,7 @@ class Hand:
             log.exception("store", error=str(error))
             self._refuse("store_error")
             return
-        returning = Returning(str(uuid6.uuid7()), sale, before, {})
+        returning = Returning(str(uuid6.uuid7()), receipt, sale, before, {})
         if not returning.lines:
             self._refuse("nothing_left")
             return
@@ -250,7 +259,7 @@ class Hand:
             self._remember(self.memory.take_back(returning.all()))
         elif key == "F12" and returning.chosen:
             chosen = dict(returning.chosen)
-            await self._do(lambda: self._till.corrections.return_goods(returning.id, returning.sale.session, chosen))
+            await self._do(lambda: self._till.corrections.return_goods(returning.id, returning.receipt, chosen))
         elif key in _ROW_KEYS and _ROW_KEYS[key] < min(len(returning.lines), MAX_ROWS):
             self._remember(self.memory.take_back(returning.tap(returning.lines[_ROW_KEYS[key]])))
 

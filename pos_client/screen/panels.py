@@ -48,8 +48,8 @@ def return_view(words: Words, facts: Facts, view: View, returning: Returning) ->
         balance=words.signed(points) if points else "0",
         unit=_("points"),
         as_of=_("receipt of {day} · {amount}").format(
-            day=words.moment(sale.clock.wall_ms, facts.now_ms),
-            amount=words.money(sale.settlement.payable_minor, sale.basket.currency),
+            day=words.moment(sale.at_ms, facts.now_ms),
+            amount=words.money(sale.payable_minor, sale.basket.currency),
         ),
         rows=rows[:MAX_ROWS],
         more=_("{count} more lines at the till").format(count=len(rows) - MAX_ROWS) if len(rows) > MAX_ROWS else "",

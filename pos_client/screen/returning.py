@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from loyalty.ledger import Entry
-from loyalty.returns import Returned, take_back
+from loyalty.returns import Returned, Sold, take_back
 
 WHOLE = 1000
 """One item, in thousandths."""
@@ -16,11 +15,13 @@ WHOLE = 1000
 class Returning:
     """A return being put together. `id` is its name from the start, so that a second tap books nothing twice.
 
-    `before` and `chosen` are thousandths by line id: what came back earlier, and what comes back now.
+    `receipt` is what was scanned, or the session of the last sale. `before` and `chosen` are thousandths by line id:
+    what came back earlier, and what comes back now.
     """
 
     id: str
-    sale: Entry
+    receipt: str
+    sale: Sold
     before: Mapping[str, int]
     chosen: Mapping[str, int]
 

@@ -12,6 +12,9 @@ from pos_client.screen.words import Mood
 MAX_LINES = 8
 """Basket lines that fit beside the totals at 1024×600; the newest are shown."""
 
+PRACTICE_KEYS = ("F2", "F3", "F4")
+"""Of a till in training: they scan a practice card while no card is on the screen."""
+
 Phase = Literal["idle", "card", "booked", "return"]
 
 
@@ -61,6 +64,13 @@ class PadView:
 
 
 @dataclass(frozen=True, slots=True)
+class Drill:
+    """Of a till in training: the cards to practise with, each with its key, what it is, and its number."""
+
+    cards: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The whole screen in words. Empty strings are not shown."""
 
@@ -96,4 +106,5 @@ class View:
     question: str
     pad: PadView | None
     brand: Brand | None
+    drill: Drill | None
     announce: str

@@ -9,7 +9,7 @@ from pos_client.screen.facts import Facts
 from pos_client.screen.memory import Memory, Notice
 from pos_client.screen.panels import pad_view, return_view
 from pos_client.screen.rows import MAX_ROWS, reward_rows, why_not
-from pos_client.screen.shown import MAX_LINES, Action, LineRow, Message, Offer, View
+from pos_client.screen.shown import MAX_LINES, PRACTICE_KEYS, Action, Drill, LineRow, Message, Offer, View
 from pos_client.screen.words import NOTICES, OTHER_NOTICE, OTHER_UNPRINTED, UNPRINTED, Words
 from pos_client.session import Quote, SessionState
 from pos_client.tokens import Scope
@@ -61,11 +61,23 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
         question=_question(words, facts, memory, quote, booked),
         pad=None,
         brand=brand(programme.branding.colour) if programme and programme.branding.colour else None,
+        drill=_drill(words, facts),
         announce=_announce(words, facts, holder, message),
     )
     if memory.returning is not None:
         view = return_view(words, facts, view, memory.returning)
     return pad_view(words, facts, view, memory.pad, memory) if memory.pad is not None else view
+
+
+def _drill(words: Words, facts: Facts) -> Drill | None:
+    _ = words.translate
+    if facts.practice is None:
+        return None
+    cards = ((_("a member's card"), facts.practice.member), (_("a new card"), facts.practice.nobody))
+    named = (*cards, (_("a blocked card"), facts.practice.blocked))
+    return Drill(
+        tuple((key, what, words.grouped(card)) for key, (what, card) in zip(PRACTICE_KEYS, named, strict=True)),
+    )
 
 
 def _name(words: Words, facts: Facts, holder: Holder) -> str:
@@ -113,7 +125,7 @@ def _more(words: Words, facts: Facts, rewards: int, fit: int) -> str:
     _ = words.translate
     parts = []
     if rewards and facts.verdict is not None and facts.holder is not None and facts.holder.known:
-        parts.append(words.alone(facts.verdict))
+        parts.append(words.alone(facts.verdict) if facts.practice is None else "")
     if rewards > fit:
         parts.append(_("{count} more rewards at the till").format(count=rewards - fit))
     return " · ".join(part for part in parts if part)
@@ -136,6 +148,8 @@ def _can_undo(memory: Memory, session: str, now_ms: int) -> bool:
 
 def _badge(words: Words, facts: Facts) -> str:
     _ = words.translate
+    if facts.practice is not None:
+        return _("Training: nothing counts")
     if facts.online:
         return _("Online")
     text = _("Offline since {time}").format(time=words.moment(facts.since_ms, facts.now_ms))

@@ -15,8 +15,9 @@ from drivers.keyboard.wedge import FEWEST_CHARACTERS
 from drivers.recognition.guard import CardPattern
 from drivers.recognition.recognise import recognise_frame
 
-MAX_KEYS = 1100
-"""Presses and releases of one swipe: three tracks of 226 characters, a shift around every second one, and to spare."""
+MAX_KEYS = 6500
+"""Presses and releases of the longest that is read: the code on a receipt, 1 990 characters with a shift around most,
+and to spare. A swipe of three tracks has some 600."""
 
 # Names of W3C's "UI Events KeyboardEvent code Values", and Linux's codes for the same keys (input-event-codes.h).
 _ROWS = {

@@ -46,6 +46,7 @@ _PARKED: Columns = {
     "kind": "text",
     "points": "int8",
     "business_date": "date",
+    "original": "uuid",
 }
 
 
@@ -67,6 +68,7 @@ def keep(conn: Connection, terminal: str, epoch: int, verdicts: Sequence[Verdict
             str(received.read.kind) if received.read else None,
             received.read.points if received.read else 0,
             received.business_date,
+            received.original,
         )
         for received, account, parking in verdicts
         if parking is not None

@@ -8,6 +8,7 @@ from datetime import datetime
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from loyalty.ledger import GENESIS
+from sync.hq.certificates import certify
 from sync.hq.database import Connection
 from sync.hq.errors import Refused
 from sync.wire import EpochAnswer, EpochRequest, StreamAnswer, WireError, key_bytes
@@ -72,7 +73,12 @@ def stream_answer(conn: Connection, terminal: str, now: datetime) -> StreamAnswe
     assert row is not None, "every enrolled terminal has a stream"
     epoch, durable_to, head = row
     return StreamAnswer(
-        terminal=terminal, epoch=epoch, durable_to=durable_to, head_digest=head.hex(), server_time_ms=_ms(now)
+        terminal=terminal,
+        epoch=epoch,
+        durable_to=durable_to,
+        head_digest=head.hex(),
+        server_time_ms=_ms(now),
+        certificate=certify(conn, terminal, epoch),
     )
 
 
@@ -188,6 +194,7 @@ def _opened(conn: Connection, terminal: str, epoch: int, now: datetime) -> Epoch
         left_durable_to=durable_to,
         left_head_digest=head.hex(),
         server_time_ms=_ms(now),
+        certificate=certify(conn, terminal, epoch),
     )
 
 

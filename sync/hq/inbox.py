@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -148,6 +149,26 @@ def settle_cards(conn: Connection, programmes: Programmes, tokens: Sequence[str]
         "WHERE card = ANY(%s) AND resolved_at IS NULL AND code = %s ORDER BY parked_at, terminal_id, epoch, seq "
         "FOR UPDATE",
         (list(tokens), Code.UNKNOWN_CARD.value),
+    ).fetchall()
+    return [account for row in rows if (account := _again(conn, programmes, _Parked(*row))) is not None]
+
+
+def settle_returns(conn: Connection, programmes: Programmes, sales: Sequence[UUID] | None = None) -> list[str]:
+    """Judge again the returns that came before the sale they belong to, which is booked by now; the accounts booked to.
+
+    Two tills send when they have a line: goods bought at one and brought back to another may arrive in any order.
+
+    Args:
+        sales: ids of sales that were just booked, in the caller's transaction; None for whichever are here.
+    """
+    here = "p.original = ANY(%s)"
+    if sales is None:
+        here = "EXISTS (SELECT FROM ledger l WHERE l.account_id = p.account_id AND l.entry_id = p.original)"
+    rows = conn.execute(
+        "SELECT p.terminal_id, p.epoch, p.seq, p.digest, p.code, p.raw FROM parked p "
+        f"WHERE p.resolved_at IS NULL AND p.code = 'return_unknown' AND {here} "
+        "ORDER BY p.parked_at, p.terminal_id, p.epoch, p.seq FOR UPDATE OF p",
+        None if sales is None else (list(sales),),
     ).fetchall()
     return [account for row in rows if (account := _again(conn, programmes, _Parked(*row))) is not None]
 

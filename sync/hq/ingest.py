@@ -19,7 +19,7 @@ from sync.hq.conflicts import keep_evidence, late_answer, park_conflict
 from sync.hq.database import Connection
 from sync.hq.epochs import Stream, advance, lock_stream
 from sync.hq.errors import Refused
-from sync.hq.inbox import Word, resolve, still_unknown
+from sync.hq.inbox import Word, resolve, settle_returns, still_unknown
 from sync.hq.joining import join
 from sync.hq.knowledge import learn
 from sync.hq.packing import Texts
@@ -160,6 +160,8 @@ def _book(
             moved.update(accounts)
         _store(conn, programmes, batch, judged, now)
         verdicts += judged
+        if sales := [received.entry_id for received, _, parking in judged if parking is None and received.entry_id]:
+            moved.update(settle_returns(conn, programmes, sales))
     moved |= {known_before.account for known_before in again} | {account for _, account, _ in verdicts}
     return _Booked(
         max(stream.durable_to, batch.to_seq),

@@ -8,6 +8,7 @@ from datetime import date
 
 from sync.hq import vesting
 from sync.hq.database import Connection
+from sync.hq.inbox import settle_returns
 from sync.hq.lapses import Since, lapse
 from sync.hq.programmes import Programmes
 from sync.hq.tiering import review
@@ -43,6 +44,8 @@ def run(conn: Connection, programmes: Programmes, today: date, progress: Progres
         today: the date of head office; lots whose last day is before it lapse.
     """
     vested = vesting.release(conn, today)
+    with conn.transaction():
+        settle_returns(conn, programmes)
     newest = conn.execute("SELECT max(version)::bigint FROM programme").fetchone()
     assert newest is not None
     version: int | None = newest[0]

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from loyalty.basket import Basket
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
 from loyalty.redemption import Choice
-from loyalty.returns import quantities, take_back
+from loyalty.returns import Sold, quantities, take_back
 from loyalty.settlement import Settlement, holds, settle
 from sync.hq.claims import Record, impossible
 from sync.hq.plain import PlainSale
@@ -197,12 +198,17 @@ def _judge_return(received: Received, entry: Entry, account: str, known: Knowled
         return park(Code.RETURN_VOIDED, f"the sale {received.original} was taken back whole")
     back = quantities([entry])
     try:
-        expected = take_back(Entry.decode(sale.raw), quantities(known.returned.get(key, ())), back)
+        expected = take_back(Sold.of(Entry.decode(sale.raw)), quantities(known.returned.get(key, ())), back)
     except ValueError as error:
         return park(Code.RETURN_REFUSED, str(error))
-    if expected.basket != entry.basket:
+    if _goods(expected.basket) != _goods(entry.basket):
         return park(Code.ACCRUAL_DIFFERS, "the lines are not those of the sale, or were paid differently")
     return _compare(expected.settlement, entry.settlement)
+
+
+def _goods(basket: Basket) -> tuple[object, ...]:
+    """What of a return's basket has to be the sale's: a till that sold elsewhere knows no texts and categories."""
+    return basket.currency, *((line.line_id, line.sku, line.quantity, line.gross_minor) for line in basket.lines)
 
 
 def _judge_void(received: Received, account: str, known: Knowledge) -> Parking | None:

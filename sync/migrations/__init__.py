@@ -16,6 +16,7 @@ from sync.migrations import (
     m009_office,
     m010_answers,
     m011_fewer_indexes,
+    m012_certificate,
     m014_tokens,
 )
 
@@ -31,4 +32,5 @@ migrations(name="m008_receipts")(m008_receipts.apply)
 migrations(name="m009_office")(m009_office.apply)
 migrations(name="m010_answers")(m010_answers.apply)
 migrations(name="m011_fewer_indexes")(m011_fewer_indexes.apply)
+migrations(name="m012_certificate")(m012_certificate.apply)
 migrations(name="m014_tokens")(m014_tokens.apply)

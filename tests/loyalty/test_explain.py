@@ -10,7 +10,7 @@ from loyalty.basket import Basket
 from loyalty.explain import explain, money, say
 from loyalty.facts import Facts
 from loyalty.programme import Programme
-from loyalty.returns import adjust, take_back
+from loyalty.returns import Sold, adjust, take_back
 from loyalty.settlement import settle
 from tests.loyalty.build import basket, line, programme, sale_entry
 
@@ -78,7 +78,7 @@ def test_what_was_taken_stands_behind() -> None:
 def test_a_return_and_an_adjustment() -> None:
     rules = programme(EURO, rewards=(named("amount_off", "r", "r", "r", cost_points=100, discount_minor=100),))
     sold = sale_entry(rules, basket(1500), "basic", ["r"], Facts())
-    back = take_back(sold, {}, {"a": 1000}).settlement
+    back = take_back(Sold.of(sold), {}, {"a": 1000}).settlement
     assert say(rules, back, "nl") == "retour = −14; ingewisselde punten terug = 100"
     assert say(rules, adjust(50, "EUR").settlement, "en") == "correction = 50"
 

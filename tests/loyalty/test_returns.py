@@ -11,7 +11,7 @@ from loyalty.errors import ReturnRefused
 from loyalty.facts import Count, Facts
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
-from loyalty.returns import ADJUSTMENT_RULE, Returned, adjust, quantities, spent_by_line, take_back
+from loyalty.returns import ADJUSTMENT_RULE, Returned, Sold, adjust, quantities, spent_by_line, take_back
 from tests.loyalty.build import TEXT, amount_off, line, per_amount, programme, sale_entry
 
 FIVE = programme(per_amount(1, 100), rewards=(amount_off("five", 500, 500),))
@@ -32,12 +32,12 @@ def test_one_pack_of_three_after_another() -> None:
     sold = sale()
     before: dict[str, int] = {}
     for expected, refund in ((3, 333), (3, 333), (4, 334)):
-        back = take_back(sold, before, {"tea": 1000})
+        back = take_back(Sold.of(sold), before, {"tea": 1000})
         assert points(back) == {"tea": -expected}
         assert (back.settlement.points_earned, back.settlement.payable_minor) == (-expected, -refund)
         before["tea"] = before.get("tea", 0) + 1000
     with pytest.raises(ReturnRefused) as caught:
-        take_back(sold, before, {"tea": 1000})
+        take_back(Sold.of(sold), before, {"tea": 1000})
     assert caught.value.code == "too_much"
     assert "at most 0 thousandths of line 'tea' (3000 bought, 3000 back already), got 1000" in str(caught.value)
 
@@ -45,9 +45,9 @@ def test_one_pack_of_three_after_another() -> None:
 def test_weighed_goods_by_the_gram() -> None:
     """0.347 kg for € 6.58 earned 6; 0.100 kg back is floor(600/347) = 1, the other 0.247 kg the 5 that are left."""
     sold = sale(FIVE, Basket(lines=(line("cheese", 658, quantity=347),)))
-    first = take_back(sold, {}, {"cheese": 100})
+    first = take_back(Sold.of(sold), {}, {"cheese": 100})
     assert (points(first), first.settlement.payable_minor) == ({"cheese": -1}, -189)  # 658 × 100 / 347 = 189.6
-    rest = take_back(sold, {"cheese": 100}, {"cheese": 247})
+    rest = take_back(Sold.of(sold), {"cheese": 100}, {"cheese": 247})
     assert (points(rest), rest.settlement.payable_minor) == ({"cheese": -5}, -469)
 
 
@@ -59,16 +59,16 @@ def test_points_that_paid_for_the_goods_come_back_with_them() -> None:
     """
     sold = sale(FIVE, THREE, "five")
     assert spent_by_line(sold.settlement) == {"tea": 400, "cake": 100}
-    back = take_back(sold, {}, {"tea": 2000})
+    back = take_back(Sold.of(sold), {}, {"tea": 2000})
     settled = back.settlement
     assert (settled.points_earned, settled.points_spent, settled.points_delta) == (-4, -266, 262)
     assert settled.payable_minor == -400
-    rest = take_back(sold, {"tea": 2000}, {"tea": 1000, "cake": 1000}).settlement
+    rest = take_back(Sold.of(sold), {"tea": 2000}, {"tea": 1000, "cake": 1000}).settlement
     assert (rest.points_earned, rest.points_spent, rest.payable_minor) == (-3, -234, -350)
 
 
 def test_the_basket_of_a_return_tells_what_came_back() -> None:
-    back = take_back(sale(), {}, {"cake": 1000, "tea": 500})
+    back = take_back(Sold.of(sale()), {}, {"cake": 1000, "tea": 500})
     assert [(item.line_id, item.quantity, item.gross_minor) for item in back.basket.lines] == [
         ("tea", -500, -166),
         ("cake", -1000, -250),
@@ -80,9 +80,9 @@ def test_the_basket_of_a_return_tells_what_came_back() -> None:
 def test_a_line_of_goods_taken_back_in_the_sale_keeps_its_own_points() -> None:
     """€ 5.00 − € 2.00: 5 and −2. Returning the first takes its 5; the second cannot be returned again."""
     sold = sale(FIVE, Basket(lines=(line("a", 500), line("b", -200, quantity=-1000))))
-    assert points(take_back(sold, {}, {"a": 1000})) == {"a": -5}
+    assert points(take_back(Sold.of(sold), {}, {"a": 1000})) == {"a": -5}
     with pytest.raises(ReturnRefused, match="line 'b' was not bought by quantity"):
-        take_back(sold, {}, {"b": 1000})
+        take_back(Sold.of(sold), {}, {"b": 1000})
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_a_line_of_goods_taken_back_in_the_sale_keeps_its_own_points() -> None:
 def test_what_cannot_come_back(back: dict[str, int], code: str) -> None:
     sold = sale(FIVE, Basket(lines=(*THREE.lines, line("air", 100, quantity=0))))
     with pytest.raises(ReturnRefused) as caught:
-        take_back(sold, {}, back)
+        take_back(Sold.of(sold), {}, back)
     assert caught.value.code == code
 
 
@@ -107,7 +107,7 @@ def test_only_a_sale_has_goods_to_return() -> None:
     sold = sale()
     void = sold.model_copy(update={"kind": EntryKind.VOID, "reverses": sold.id})
     with pytest.raises(ReturnRefused, match="expected a sale to take goods back from, got a void"):
-        take_back(void, {}, {"tea": 1000})
+        take_back(Sold.of(void), {}, {"tea": 1000})
 
 
 def test_stamps_go_and_come_back_too() -> None:
@@ -118,9 +118,9 @@ def test_stamps_go_and_come_back_too() -> None:
     )
     goods = Basket(lines=(line("cup", 750, quantity=3000),))
     sold = sale(rules, goods, "coffee", counters=(Count(counter="coffee", count=10),))
-    one = take_back(sold, {}, {"cup": 1000}).settlement
+    one = take_back(Sold.of(sold), {}, {"cup": 1000}).settlement
     assert [(part.counter, part.count) for part in one.counters] == [("coffee", 3)]  # floor(10/3); floor(2/3) is 0
-    rest = take_back(sold, {"cup": 1000}, {"cup": 2000}).settlement
+    rest = take_back(Sold.of(sold), {"cup": 1000}, {"cup": 2000}).settlement
     assert [(part.counter, part.count) for part in rest.counters] == [("coffee", 7), ("coffee", -2)]
 
 

@@ -19,7 +19,7 @@ from loyalty.ledger import GENESIS, Clock, Entry, EntryKind, chain
 from loyalty.programme import Programme
 from loyalty.redemption import Choice
 from loyalty.resolution import NO_CARD, Action, Resolution
-from loyalty.returns import nothing, take_back
+from loyalty.returns import Sold, nothing, take_back
 from loyalty.settlement import settle
 from sync.signing import ENROL_KEY_ID, SignedMessage, sign
 from sync.wire import PROTOCOL, PROTOCOL_HEADER, Batch, ClockReading, EnrolAnswer, EnrolRequest, key_text
@@ -134,7 +134,7 @@ class Chain:
 
     def returned(self, sale: Entry, back: Mapping[str, int], before: Mapping[str, int] | None = None) -> Entry:
         """Append the return of `back` from `sale`, after `before` came back already as far as this till knows."""
-        made = take_back(sale, before or {}, back)
+        made = take_back(Sold.of(sale), before or {}, back)
         kept = sale.model_dump(include={"business_date", "card", "account", "programme", "programme_version", "tier"})
         return self._append(
             **kept,

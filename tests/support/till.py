@@ -16,7 +16,9 @@ from loyalty.programme import Programme
 from pos_client.app import build_runtime, open_store
 from pos_client.config import Config
 from pos_client.runtime import Runtime
+from sync.certificates import Certificates
 from sync.mirror import Mirror
+from sync.signing import certified
 from sync.store import Store
 from sync.terminal import save_terminal, wall_ms
 from sync.wire import EnrolAnswer
@@ -24,6 +26,8 @@ from sync.wire_mirror import AccountChange, CardChange, Change, ChangesPage, Pro
 
 CARD_KEY = bytes(range(32))
 EPOCH = 1
+HEAD_OFFICE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+"""Of every till that is not said to be another chain's."""
 
 EAN_FORMAT = CardFormat(name="klantenkaart", prefix="2910", length=13, check=CheckDigit.GS1)
 CODE_128_FORMAT = CardFormat(name="spaarpas", prefix="SP", length=12, check=CheckDigit.LUHN)
@@ -112,19 +116,27 @@ PROGRAMME: dict[str, Any] = {
 }
 
 
-def make_runtime(folder: Path, *, programme: dict[str, Any] | None = PROGRAMME, **changes: Any) -> Runtime:
+def make_runtime(
+    folder: Path,
+    *,
+    programme: dict[str, Any] | None = PROGRAMME,
+    terminal: str = "till-0002",
+    head_office: Ed25519PrivateKey = HEAD_OFFICE,
+    **changes: Any,
+) -> Runtime:
     """Build a till that was enrolled, has heard of `MEMBERS`, and whose head office is away now.
 
     Args:
         folder: empty; store and key are made in it.
         programme: the published document; None for a till that never reached head office.
+        head_office: whose till it is: it has certified the till's key.
         changes: configuration sections as in config.example.toml, for example `till={"language": "en"}`.
 
     The caller closes `runtime.store`.
     """
     config = config_of(folder, **changes)
     store = open_store(config, create=True)
-    _enrol(store)
+    _enrol(store, terminal, head_office)
     runtime = build_runtime(config, store)
     if programme is not None:
         document = Programme.from_document(programme).model_dump(mode="json")
@@ -178,15 +190,17 @@ def closed_port() -> int:
         return port
 
 
-def _enrol(store: Store) -> None:
+def _enrol(store: Store, terminal: str, head_office: Ed25519PrivateKey) -> None:
     key = Ed25519PrivateKey.generate()
     answer = EnrolAnswer(
-        terminal="till-0002",
+        terminal=terminal,
         epoch=EPOCH,
         store="molen",
         store_name="Bakkerij De Molen",
-        hq_public_key=base64.b64encode(Ed25519PrivateKey.generate().public_key().public_bytes_raw()).decode(),
+        hq_public_key=base64.b64encode(head_office.public_key().public_bytes_raw()).decode(),
         card_key=base64.b64encode(CARD_KEY).decode(),
         server_time_ms=wall_ms(),
     )
     save_terminal(store, answer, key)
+    statement = certified(terminal, EPOCH, key.public_key().public_bytes_raw())
+    Certificates(store).keep(EPOCH, base64.b64encode(head_office.sign(statement)).decode())

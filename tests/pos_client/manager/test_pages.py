@@ -111,7 +111,7 @@ def test_exchanging_now_without_a_line_says_so(office: Office) -> None:
     page = office.page
     go(page, 4)
     page.get_by_role("button", name="Exchange now").click()
-    expect(page.locator(".status")).to_contain_text("could not be reached", timeout=15_000)
+    expect(page.locator(".status")).to_contain_text("No line with head office", timeout=15_000)
     expect(page.get_by_role("button", name="Exchange now")).to_be_enabled()
 
 

@@ -20,7 +20,7 @@ from pos_client.receipts.forms import as_html, as_png, as_text
 from pos_client.receipts.layout import Columns, lay_out
 from pos_client.runtime import Runtime
 from sync.wire_mirror import ProgrammeChange
-from tests.pos_client.receipts.conftest import FOOTER, HEADER, sell
+from tests.pos_client.receipts.conftest import DOCUMENT, FOOTER, HEADER, sell
 from tests.support.till import NOOR, UNKNOWN_CARD, publish
 
 WIDTHS: list[Columns] = [32, 42, 48]
@@ -142,9 +142,23 @@ def test_a_voucher_is_read_back_from_the_picture_of_the_bytes(runtime: Runtime, 
 
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_a_return_code_is_read_back_from_the_picture(runtime: Runtime, columns: Columns) -> None:
-    code = "R1:" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 $%*+-./:" * 6
-    made = replace(receipt(runtime), return_code=code)
-    assert read(as_png(lay_out(made, "nl", columns), columns), ScanDataType.QR) == [code]
+    made = receipt(runtime)
+    assert made.return_code is not None
+    assert read(as_png(lay_out(made, "nl", columns), columns), ScanDataType.QR) == [made.return_code]
+
+
+def test_a_return_code_as_the_programme_and_the_paper_have_it(runtime: Runtime) -> None:
+    made = receipt(runtime)
+    long = replace(made, return_code="R1:" + "A" * 1900)
+    asked = "Voor een retour"
+    assert asked in text(made)
+    (code,) = [part for part in lay_out(long, "nl", 32) if isinstance(part, QrCode)]
+    assert code.size == 3
+    assert asked in text(long, columns=48)
+    tight = replace(made, return_code="R1:" + "A" * 2900)
+    assert asked not in text(tight, columns=32), "no code that would not be read"
+    publish(runtime.mirror, [ProgrammeChange(document={**DOCUMENT, "version": 2, "receipt": {"show": ["lines"]}})])
+    assert desk(runtime).receipt(sell(runtime, "bon-2").entry).return_code is None
 
 
 def test_a_page(runtime: Runtime) -> None:
@@ -158,7 +172,8 @@ def test_a_page(runtime: Runtime) -> None:
 
 def test_a_long_number_is_a_qr_code_on_narrow_paper(runtime: Runtime) -> None:
     made = receipt(runtime, "taartbon")
-    long = replace(made, vouchers=(replace(made.vouchers[0], code="ABCDEFGHJKMNPQRSTVWX"),))
+    vouchers = (replace(made.vouchers[0], code="ABCDEFGHJKMNPQRSTVWX"),)
+    long = replace(made, vouchers=vouchers, return_code=None)
 
     def codes(columns: Columns) -> list[Any]:
         return [part for part in lay_out(long, "nl", columns) if isinstance(part, Barcode | QrCode)]

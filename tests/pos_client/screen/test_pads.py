@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
@@ -10,6 +11,7 @@ from playwright.sync_api import Locator, expect
 from loyalty.contacts import phone_hash
 from loyalty.ledger import Entry, EntryKind
 from pos_client.pins import MAX_WRONG
+from pos_client.receipts.code import ReceiptCodes
 from sync.wire_mirror import AccountChange
 from tests.pos_client.screen.conftest import (
     BREAD,
@@ -25,7 +27,7 @@ from tests.pos_client.screen.conftest import (
     pins,
 )
 from tests.pos_client.screen.test_readers import type_as_a_reader
-from tests.support.till import CARD_KEY, EAN_FORMAT, JORIS, SANNE, UNKNOWN_CARD, card_text, publish
+from tests.support.till import CARD_KEY, EAN_FORMAT, JORIS, SANNE, UNKNOWN_CARD, card_text, make_runtime, publish
 
 pytestmark = pytest.mark.browser
 
@@ -327,10 +329,42 @@ def test_a_receipt_of_elsewhere(counter: Counter) -> None:
     in_all(
         counter,
         ".message .text",
-        "Deze bon is niet van deze kassa: breng het terug waar het gekocht is",
-        "This receipt is not of this till: return it where it was bought",
+        "Deze bon is hier niet bekend: scan de vierkante code erop",
+        "This receipt is not known here: scan the square code on it",
     )
     counter.picture("receipt-elsewhere")
+
+
+def test_goods_of_another_till_come_back_by_the_code_on_the_receipt(counter: Counter, tmp_path: Path) -> None:
+    """No line: head office is away. A reader types the code into the page, whatever has the focus."""
+    other = make_runtime(tmp_path / "till", terminal="till-0007")
+    other.till.open_session("bon-elders")
+    other.till.identify("bon-elders", SANNE.card)
+    other.till.set_basket("bon-elders", BREAD)
+    entry = other.till.commit("bon-elders").entry
+    code = ReceiptCodes(other.store).write(entry)
+    other.store.close()
+    assert code is not None
+    counter.go_online(online=False)
+    counter.page.keyboard.press("F11")
+    pad(counter, "receipt")
+    type_as_a_reader(counter.page, code[:80] + ("A" if code[80] != "A" else "B") + code[81:])
+    in_all(
+        counter,
+        ".message .text",
+        "Deze code is niet van een bon van ons: scan hem nog eens",
+        "This code is not of one of our receipts: please scan it again",
+    )
+    type_as_a_reader(counter.page, code)
+    phase(counter, "return")
+    in_all(counter, "[data-key=F2] .name", "Meergranen", "Meergranen")
+    counter.page.keyboard.press("F2")
+    in_all(counter, ".pay .amount", "€\xa03,00", "€3.00")
+    counter.picture("return-elsewhere")
+    counter.page.keyboard.press("F12")
+    phase(counter, "idle")
+    back = booked(counter, EntryKind.RETURN)[-1]
+    assert (back.original, back.card) == (entry.id, entry.card)
 
 
 # -- the question -----------------------------------------------------------------------------------------------------
