@@ -21,6 +21,7 @@ _COMMANDS = {
     "decode": "pos_client.commands.decode:decode_command",
     "demo": "pos_client.commands.demo:demo",
     "devices": "pos_client.commands.devices:devices_group",
+    "doctor": "pos_client.commands.doctor:doctor",
     "enrol": "pos_client.commands.enrol:enrol",
     "history": "pos_client.commands.history:history",
     "hq": "pos_client.commands.hq:hq",

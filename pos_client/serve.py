@@ -25,7 +25,7 @@ from pos_client.runtime import Runtime
 from pos_client.screen import cashier
 from pos_client.status_file import StatusFile
 from pos_client.training import training_config, training_store
-from sync.errors import SyncError
+from sync.errors import StoreError, SyncError
 from sync.serving import signals_return
 from sync.store import Store
 from sync.terminal import clock_problem, wall_ms
@@ -80,6 +80,7 @@ def _at_work(config: Config, store: Store, *, training: bool = False) -> Iterato
         runtime = build_runtime(config, store, training=training)
         devices = build_devices(config)
         supervisor = Supervisor(devices, runtime.board.on_event)
+        runtime.till.resume()
     except (SyncError, DriverError, LoyaltyError) as error:
         raise StartError(str(error)) from error
     if problem := clock_problem(wall_ms()):
@@ -98,6 +99,10 @@ def _at_work(config: Config, store: Store, *, training: bool = False) -> Iterato
         told.stop()
         runtime.printing.stop()
         supervisor.stop()
+        try:
+            runtime.till.suspend()
+        except StoreError as error:
+            log.error("open sales are not kept: they start again", problem=str(error))  # noqa: TRY400 - it says it all
         runtime.agent.stop()
         runtime.holds.close()
 

@@ -38,7 +38,7 @@ class Presented:
 
 @dataclass(slots=True)
 class Session:
-    """What the till's software and the cashier have put in so far. Lost with the process until it is booked."""
+    """What the till's software and the cashier have put in so far. Lost with a kill until it is booked."""
 
     id: str
     opened_ms: int

@@ -10,6 +10,7 @@ from loyalty.ledger import EntryKind
 from loyalty.redemption import Choice
 from pos_client.reckoning import TillError
 from pos_client.session import Session, SessionState
+from pos_client.suspended import Suspended
 from sync.journal import Journal
 
 MAX_SESSIONS = 64
@@ -60,6 +61,20 @@ class Sessions:
         else:
             card, rotating = self.waiting()
         return card if rotating else None
+
+    # -- over a restart -------------------------------------------------------------------------------------------
+
+    def suspend(self) -> Suspended:
+        """What is open now."""
+        return Suspended.of(list(self._sessions.values()), self.current, self._waiting)
+
+    def resume(self, suspended: Suspended) -> None:
+        """Go on with what was open; a sale that was booked since is left out."""
+        for session in suspended.sessions():
+            if not self._journal.find_all(session=session.id):
+                self._sessions[session.id] = session
+        self._waiting = suspended.waiting
+        self.current = suspended.current if suspended.current in self._sessions else None
 
     # -- the sales ------------------------------------------------------------------------------------------------
 

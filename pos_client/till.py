@@ -28,6 +28,7 @@ from pos_client.reckoning import BasketStale, Reckoning, TillError
 from pos_client.session import Booked, Presented, Quote, Session, SessionState
 from pos_client.sessions import Sessions
 from pos_client.spending import Spending
+from pos_client.suspended import keep, take
 from sync.holds import HoldDesk
 from sync.journal import Also, Journal
 from sync.leases import Leases
@@ -91,6 +92,26 @@ class Till:
             lock=self._lock,
             on_booked=on_booked,
         )
+
+    # -- over a restart -------------------------------------------------------------------------------------------
+
+    def suspend(self) -> None:
+        """The till stops: keep what is open for its next start.
+
+        Raises:
+            StoreError: it could not be written.
+        """
+        with self._lock:
+            keep(self._store, self._sessions.suspend())
+
+    def resume(self) -> None:
+        """The till starts: go on with what was open when it was told to stop.
+
+        Raises:
+            StoreError: the database could not be read or written.
+        """
+        with self._lock:
+            self._sessions.resume(take(self._store))
 
     # -- what is known --------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from sync.migrations import (
     m010_answers,
     m011_fewer_indexes,
     m012_certificate,
+    m013_open_sales,
     m014_tokens,
 )
 
@@ -33,4 +34,5 @@ migrations(name="m009_office")(m009_office.apply)
 migrations(name="m010_answers")(m010_answers.apply)
 migrations(name="m011_fewer_indexes")(m011_fewer_indexes.apply)
 migrations(name="m012_certificate")(m012_certificate.apply)
+migrations(name="m013_open_sales")(m013_open_sales.apply)
 migrations(name="m014_tokens")(m014_tokens.apply)

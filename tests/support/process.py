@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner, Result
+
+from pos_client.cli import main
 from pos_client.plugin.client import TillClient
 from tests.support.till import FORMATS, closed_port, make_runtime
 
@@ -83,22 +85,14 @@ class TillProcess:
         code, self.process = self.process.returncode, None
         return code
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command with this till's configuration."""
-        return subprocess.run(
-            self._command(*arguments),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=READY_S,
-            env=self._env(),
-            cwd=tempfile.gettempdir(),
-        )
+    def run(self, *arguments: str) -> Result:
+        """Run a command with this till's configuration, in this process: it looks from outside all the same."""
+        return CliRunner().invoke(main, ["--config", str(self.config), *arguments])
 
-    def json(self, *arguments: str) -> Any:
-        """Run a command with `--json`; what it says, whatever its exit code."""
+    def json(self, *arguments: str) -> tuple[Any, int]:
+        """Run a command with `--json`; what it says, and its exit code."""
         done = self.run(*arguments, "--json")
-        return json.loads(done.stdout or "null"), done.returncode
+        return json.loads(done.stdout or "null"), done.exit_code
 
     def close(self) -> None:
         """Stop it if it still runs."""
