@@ -31,6 +31,9 @@ class Serving(BaseModel):
     card_after_tender: StrictBool = False
     """The card that earned was put on the sale, or another took its place, after the customer had begun to pay."""
 
+    late_attach: StrictBool = False
+    """The sale was paid before this till heard of it: the card was attached to its receipt afterwards."""
+
     def __bool__(self) -> bool:
         return self != UNSAID
 

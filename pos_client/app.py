@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from zoneinfo import ZoneInfo
 
 from pos_client.approvals import Approvals
@@ -29,6 +29,7 @@ from sync.proofs import Proofs
 from sync.store import Store, read_key
 from sync.terminal import Terminal, load_terminal, wall_ms
 from sync.transport import Transport
+from sync.wire_mirror import Change
 
 STORE_NAME = "store.db"
 """The database's name in the till's data folder."""
@@ -74,8 +75,16 @@ def build_transport(config: Config, terminal: Terminal, mirror: Mirror, *, timeo
     )
 
 
-def build_agent(config: Config, store: Store, terminal: Terminal, on_state: Callable[[SyncState], None]) -> Agent:
-    """The sync agent of an enrolled till."""
+def build_agent(
+    config: Config,
+    store: Store,
+    terminal: Terminal,
+    on_state: Callable[[SyncState], None],
+    *,
+    on_changes: Callable[[Sequence[Change]], None] = lambda _: None,
+    on_round: Callable[[], None] = lambda: None,
+) -> Agent:
+    """The sync agent of an enrolled till; what it tells of as `Agent` says."""
     transport = build_transport(config, terminal, Mirror(store))
     zone = ZoneInfo(config.till.time_zone)
     return Agent(
@@ -84,6 +93,8 @@ def build_agent(config: Config, store: Store, terminal: Terminal, on_state: Call
         transport,
         poll_s=config.sync.poll_s,
         on_state=on_state,
+        on_changes=on_changes,
+        on_round=on_round,
         night=Window(config.sync.night_from, config.sync.night_to, zone),
         on_night=lambda night: write_report(config, terminal, night),
     )
@@ -111,7 +122,14 @@ def build_runtime(config: Config, store: Store, *, training: bool = False) -> Ru
     def tell(state: SyncState) -> None:
         bus.publish(EventKind.SYNC_STATE, {"online": state.online, "problem": state.problem, "code": state.code})
 
-    agent = build_agent(config, store, terminal, tell)
+    # The till is made with the agent, and told by it.
+    def heard(changes: Sequence[Change]) -> None:
+        till.heard(changes)
+
+    def rest() -> None:
+        till.rest()
+
+    agent = build_agent(config, store, terminal, tell, on_changes=heard, on_round=rest)
     holds = HoldDesk(
         store,
         build_transport(config, terminal, Mirror(store), timeout_s=config.sync.hold_ms / 1000),

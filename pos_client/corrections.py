@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from threading import RLock
 
+from loyalty.basket import Basket
 from loyalty.card_orders import CardAction, CardOrder
 from loyalty.ledger import EntryKind
 from loyalty.returns import Sold
+from loyalty.serving import Serving
+from loyalty.settlement import settle
 from pos_client.drafts import Drafts
 from pos_client.events import EventBus, EventKind
 from pos_client.receipts.code import ReceiptCodes, is_code
 from pos_client.reckoning import Reckoning, TillError
-from pos_client.session import Booked
+from pos_client.session import Booked, Session
 from sync.card_orders import CardTaken
 from sync.journal import Also, Draft, Journal
 from sync.mirror import Mirror
@@ -32,6 +35,7 @@ class Corrections:
         bus: EventBus,
         lock: RLock,
         on_booked: Callable[[], None],
+        now_ms: Callable[[], int],
     ) -> None:
         self._journal = journal
         self._drafts = drafts
@@ -41,6 +45,7 @@ class Corrections:
         self._bus = bus
         self._lock = lock
         self._on_booked = on_booked
+        self._now_ms = now_ms
 
     def return_goods(self, return_id: str, receipt: str, lines: Mapping[str, int], also: Also | None = None) -> Booked:
         """Take goods back from a sale, with the points that it earned then.
@@ -61,6 +66,41 @@ class Corrections:
                 return done
             draft = self._drafts.returned(return_id, self.sale_of(receipt), lines)
             booked = self._book(draft, EventKind.RETURN_BOOKED, also)
+        self._on_booked()
+        return booked
+
+    def attach_late(
+        self, receipt: str, card_text: str, basket: Basket, serving: Serving, also: Also | None = None
+    ) -> Booked:
+        """Book a sale that was paid while this till could not be asked, by its receipt; the entry is flagged.
+
+        It earns by the programme of now. Rewards cannot be given any more: the customer has paid.
+
+        Args:
+            receipt: the till software's own number; the same again, or as the session of a sale that was booked after
+                all, is the same sale.
+            also: as for `return_goods`.
+
+        Raises:
+            TillError: `card_blocked`, `session_closed` (booked and voided), `no_programme`; BasketError.
+            CardFormatError, CredentialRefused: not a card.
+            StoreFull, StoreError: nothing was booked.
+        """
+        with self._lock:
+            entries = self._journal.find_all(session=receipt)
+            if EntryKind.VOID in entries:
+                raise TillError("session_closed", "this sale was booked and then voided: it cannot be attached")
+            if done := self._before(EntryKind.SALE, receipt):
+                return done
+            settle(self._reckoning.programme(), basket, "", ())
+            presented = self._reckoning.look_up(card_text)
+            if presented.holder.blocked:
+                raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
+            now = self._now_ms()
+            sale = Session(receipt, now, now, basket, card=presented.holder.card, priced_ms=now)
+            sale.serving = serving.model_copy(update={"late_attach": True})
+            draft = self._drafts.sale(self._reckoning.quote(sale, offer=False))
+            booked = self._book(draft, EventKind.SALE_BOOKED, also)
         self._on_booked()
         return booked
 

@@ -26,6 +26,7 @@ class EventKind(StrEnum):
     POINTS_ADJUSTED = "points_adjusted"
     RECEIPT_PRINTED = "receipt_printed"
     RECEIPT_NOT_PRINTED = "receipt_not_printed"
+    BALANCE_CHANGED = "balance_changed"  # head office states other points of a member who is at the till
     DEVICE_STATUS = "device_status"
     SYNC_STATE = "sync_state"
     PAIRING = "pairing"  # a program asks to be paired, was paired or refused; the code is never in it

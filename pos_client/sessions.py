@@ -129,12 +129,20 @@ class Sessions:
         self.current = session.id
         return session
 
+    def open_ones(self) -> list[Session]:
+        """The sales that are not closed."""
+        return [session for session in self._sessions.values() if session.state is SessionState.OPEN]
+
+    def rests(self, session: Session) -> bool:
+        """Whether nothing touched a sale for so long that its customer has walked away."""
+        return self._now_ms() - session.touched_ms > self._timeout_ms
+
     def under_way(self) -> Session | None:
         """The open sale on the screen, unless it has rested for too long to be this customer's."""
         session = self._sessions.get(self.current or "")
         if session is None or session.state is not SessionState.OPEN:
             return None
-        if self._now_ms() - session.touched_ms > self._timeout_ms:
+        if self.rests(session):
             return None
         session.touched_ms = self._now_ms()
         return session

@@ -35,6 +35,7 @@ from sync.leases import Leases
 from sync.mirror import Holder, Mirror
 from sync.store import Store
 from sync.terminal import Terminal, wall_ms
+from sync.wire_mirror import AccountChange, Change
 
 
 class Till:
@@ -91,6 +92,7 @@ class Till:
             bus=bus,
             lock=self._lock,
             on_booked=on_booked,
+            now_ms=now_ms,
         )
 
     # -- over a restart -------------------------------------------------------------------------------------------
@@ -177,6 +179,27 @@ class Till:
             {"session": session.id if session else None, "known": holder.known, "balance": holder.balance},
         )
         return holder
+
+    def heard(self, changes: Sequence[Change]) -> None:
+        """Head office told of members: those who are at this till may have other points now."""
+        accounts = {change.account for change in changes if isinstance(change, AccountChange)}
+        with self._lock:
+            here = [(session.id, session.card) for session in self._sessions.open_ones()]
+            for session, card in [*here, (None, self._sessions.waiting()[0])]:
+                holder = self._mirror.find(card) if card else None
+                if holder is not None and holder.account in accounts:
+                    told = {"session": session, "balance": holder.balance, "confirmed": holder.confirmed}
+                    self._bus.publish(EventKind.BALANCE_CHANGED, told)
+
+    def rest(self) -> None:
+        """Give back what is held for sales that rest too long: their till software may have died.
+
+        The sale itself stays: whoever goes on with it has its rewards held again when it is booked.
+        """
+        with self._lock:
+            for session in self._sessions.open_ones():
+                if session.holds and self._sessions.rests(session):
+                    self._spending.give_back(session, list(session.holds))
 
     def forget_card(self) -> None:
         """The card that was presented before a sale is not wanted after all."""

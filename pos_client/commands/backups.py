@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
+from rich.table import Column, Table
 
 from pos_client.app import STORE_NAME, look_store
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
@@ -23,9 +24,8 @@ from sync.terminal import wall_ms
 def backup_command(config: Config, as_json: bool) -> None:
     """Make a backup of the till's database now, beside a running till. The night makes one by itself."""
     try:
-        store = look_store(config)
-        made = back_up(store.path, store.key, wall_ms())
-        store.close()
+        with contextlib.closing(look_store(config)) as store:
+            made = back_up(store.path, store.key, wall_ms())
     except SyncError as error:
         fail(str(error))
     emit(_data(made), as_json, lambda: console.print(f"✓ {made.path} ({made.bytes} bytes)", highlight=False))
@@ -39,7 +39,7 @@ def backups_command(config: Config, as_json: bool) -> None:
     found = backups(config.till.data_dir / STORE_NAME)
 
     def show() -> None:
-        table = Table("made (UTC)", "bytes", "file")
+        table = Table("made (UTC)", "bytes", Column("file", overflow="fold"))  # whole: it is what restore is given
         for backup in found:
             table.add_row(f"{backup.at:%Y-%m-%d %H:%M:%S}", str(backup.bytes), str(backup.path))
         console.print(table if found else "no backups yet: the first night makes one")

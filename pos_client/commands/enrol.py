@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from pos_client.app import build_agent, build_transport, open_store
@@ -13,7 +15,7 @@ from sync.epochs import Epochs
 from sync.errors import NotEnrolled, Rejected, SyncError
 from sync.mirror import Mirror
 from sync.store import Store
-from sync.terminal import enrolment_key, load_terminal, save_terminal, wall_ms
+from sync.terminal import Terminal, enrolment_key, load_terminal, save_terminal, wall_ms
 from sync.transport import Transport
 
 KEY_PAST = ("superseded", "signature", "unknown_terminal")
@@ -42,6 +44,22 @@ def _refused_before(config: Config, store: Store) -> tuple[str, int] | None:
         transport.close()
 
 
+def _enrol(config: Config, store: Store, code: str) -> Terminal:
+    before = _refused_before(config, store)
+    key = enrolment_key(store)
+    with contextlib.closing(
+        Transport(str(config.till.head_office_url), key, timeout_s=config.sync.timeout_s)
+    ) as transport:
+        answer = transport.enrol(code, config.till.name, key, before)
+    if before is None:
+        terminal = save_terminal(store, answer, key)
+    else:
+        Epochs(store).enrolled_again(answer, key)
+        terminal = load_terminal(store)
+    back_up(store.path, store.key, wall_ms())  # a damaged file must not make it forget who it is
+    return terminal
+
+
 @click.command()
 @click.argument("code")
 @json_option
@@ -54,21 +72,10 @@ def enrol(config: Config, code: str, as_json: bool) -> None:
     restored from a backup, goes on with a new key and keeps its entries.
     """
     try:
-        store = open_store(config, create=True)
-        before = _refused_before(config, store)
-        key = enrolment_key(store)
-        transport = Transport(str(config.till.head_office_url), key, timeout_s=config.sync.timeout_s)
-        answer = transport.enrol(code.strip().upper(), config.till.name, key, before)
-        transport.close()
-        if before is None:
-            terminal = save_terminal(store, answer, key)
-        else:
-            Epochs(store).enrolled_again(answer, key)
-            terminal = load_terminal(store)
-        back_up(store.path, store.key, wall_ms())  # a damaged file must not make it forget who it is
-        with exchange_progress(quiet=as_json) as tell:
-            report = build_agent(config, store, terminal, lambda _: None).run_once(*tell)
-        store.close()
+        with contextlib.closing(open_store(config, create=True)) as store:
+            terminal = _enrol(config, store, code.strip().upper())
+            with exchange_progress(quiet=as_json) as tell:
+                report = build_agent(config, store, terminal, lambda _: None).run_once(*tell)
     except SyncError as error:
         fail(str(error))
     data = {"terminal": terminal.terminal, "store": terminal.store, "changes": report.changes}

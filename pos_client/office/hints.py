@@ -29,6 +29,7 @@ class HintKind(StrEnum):
     CASHIER_ON_CARD = "cashier_on_card"
     CASHIER_BURST = "cashier_burst"
     CARD_AFTER_TENDER = "card_after_tender"
+    LATE_ATTACH = "late_attach"
     SPENT_SOON = "spent_soon"
     REFUND_KEEPS_POINTS = "refund_keeps_points"
 
@@ -95,6 +96,8 @@ def _by_cashier(sales: Sequence[Entry]) -> Iterable[Hint]:
         late = [sale for sale in own if sale.serving and sale.serving.card_after_tender]
         if late:
             yield _hint(HintKind.CARD_AFTER_TENDER, late)
+        if attached := [sale for sale in own if sale.serving and sale.serving.late_attach]:
+            yield _hint(HintKind.LATE_ATTACH, attached)
         if cashier is None:
             continue
         by_card: defaultdict[str, list[Entry]] = defaultdict(list)

@@ -35,6 +35,7 @@ HINTS: Mapping[HintKind, str] = {
     HintKind.CASHIER_ON_CARD: mark("Many sales on one card by one cashier: {count}"),
     HintKind.CASHIER_BURST: mark("More sales with a card than one cashier can serve: {count} in a row"),
     HintKind.CARD_AFTER_TENDER: mark("Card put on the sale after the customer began to pay: {count}"),
+    HintKind.LATE_ATTACH: mark("Card attached to a sale that was paid while this till did not answer: {count}"),
     HintKind.SPENT_SOON: mark("Points spent within minutes of earning"),
     HintKind.REFUND_KEEPS_POINTS: mark("Goods taken back within a sale, not as a return of the sale they came from"),
 }

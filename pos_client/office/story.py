@@ -90,3 +90,12 @@ _LINES = """SELECT j.raw,
     EXISTS (SELECT 1 FROM parked p WHERE p.digest = j.digest AND p.state IN ('open', 'referred', 'reversed')),
     j.seq <= COALESCE((SELECT c.acked_seq FROM closed_epoch c WHERE c.epoch = j.epoch), (SELECT acked_seq FROM head))
     FROM journal j"""
+
+
+def is_confirmed(store: Store, entry: Entry) -> bool:
+    """Whether head office has an entry of this till."""
+    row = store.row(
+        "SELECT acked_seq FROM head WHERE epoch = ? UNION ALL SELECT acked_seq FROM closed_epoch WHERE epoch = ?",
+        (entry.epoch, entry.epoch),
+    )
+    return row is not None and entry.seq <= row[0]

@@ -64,7 +64,7 @@ def quote_answer(runtime: Runtime, quote: Quote) -> messages.QuoteAnswer:
         else None,
         dropped_rewards=quote.dropped_rewards,
         balance_after=quote.balance_after,
-        offline=_offline(runtime, quote.holder),
+        offline=offline_answer(runtime, quote.holder),
     )
 
 
@@ -80,7 +80,7 @@ def booked_answer(runtime: Runtime, session: str, state: SessionState, entry: En
         settlement=_settlement(entry.settlement, entry.basket, programme, runtime.config.till.language)
         if entry
         else None,
-        offline=_offline(runtime, holder),
+        offline=offline_answer(runtime, holder),
     )
 
 
@@ -130,7 +130,7 @@ def adjusted_answer(runtime: Runtime, entry: Entry) -> messages_manager.Adjusted
     return messages_manager.AdjustedAnswer(
         entry=_entry(entry),
         member=_member(runtime, holder, runtime.till.reckoning.programme()),
-        offline=_offline(runtime, holder),
+        offline=offline_answer(runtime, holder),
     )
 
 
@@ -163,7 +163,7 @@ def decided_answer(runtime: Runtime, number: int, entry: Entry) -> messages_mana
     """A decision that was journalled."""
     item = next((item for item in runtime.inbox.items(everything=True) if item.entry.number == number), None)
     return messages_manager.DecidedAnswer(
-        entry=_entry(entry), parked=parked_answer(item) if item else None, offline=_offline(runtime, None)
+        entry=_entry(entry), parked=parked_answer(item) if item else None, offline=offline_answer(runtime, None)
     )
 
 
@@ -229,7 +229,17 @@ def _entry(entry: Entry) -> messages.EntryAnswer:
     )
 
 
-def _offline(runtime: Runtime, holder: Holder | None) -> messages.Offline:
+def balance_answer(runtime: Runtime, holder: Holder) -> messages.BalanceAnswer:
+    """What the holder of a card has."""
+    return messages.BalanceAnswer(
+        member=_member(runtime, holder, runtime.till.reckoning.programme()),
+        blocked=holder.blocked,
+        offline=offline_answer(runtime, holder),
+    )
+
+
+def offline_answer(runtime: Runtime, holder: Holder | None) -> messages.Offline:
+    """How far an answer is confirmed, for a member when it is about one."""
     return messages.Offline(
         online=runtime.agent.state.online,
         confirmed_as_of=at(runtime.mirror.contact().as_of_ms),

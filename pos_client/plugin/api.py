@@ -11,7 +11,7 @@ from fastapi.security import HTTPBearer
 from starlette.routing import Match
 
 from pos_client import __version__
-from pos_client.plugin import adapters, manager, office, pair, problems, receipts, sales, stream
+from pos_client.plugin import adapters, looking, manager, office, pair, problems, receipts, sales, stream, web_socket
 from pos_client.plugin.answered import Answered
 from pos_client.plugin.gate import OPENAPI_PATH, Gate, needs
 from pos_client.plugin.messages import Problem
@@ -49,6 +49,7 @@ _SCOPES = (
     (office.router, Scope.MANAGE),
     (manager.router, Scope.MANAGE),
     (pair.router, Scope.MANAGE),
+    (looking.router, Scope.READ),
     (stream.router, Scope.READ),
 )
 """Which token it takes for which calls."""
@@ -92,6 +93,7 @@ def create_api(runtime: Runtime, token: str, programs: Rate = PROGRAMS, stranger
     for router, scope in _SCOPES:
         app.include_router(router, dependencies=[bearer, Depends(needs(scope))], responses=_PROBLEMS)
     app.include_router(pair.strangers, responses=_PROBLEMS)
+    app.include_router(web_socket.router)
     for router in adapters.routers(runtime, app.state.answered, app.state.endings):
         app.include_router(router)
     app.add_route("/v1/{rest:path}", _no_such_call, methods=_METHODS, include_in_schema=False)

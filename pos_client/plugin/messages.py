@@ -89,6 +89,20 @@ class ReturnGoods(Asked):
     lines: Annotated[tuple[ReturnLine, ...], Field(min_length=1, max_length=500)]
 
 
+class AttachLate(Asked):
+    """POST /v1/late."""
+
+    receipt: SessionId
+    """Your own number of the sale that was paid: the same again is the same sale."""
+    card: Annotated[str, Field(min_length=1, max_length=256, repr=False)]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)]
+    cashier: Cashier | None = None
+    tender: Tender | None = None
+
+    _distinct_ids = field_validator("lines")(distinct_ids)
+
+
 class Exchange(Asked):
     """POST /v1/exchanges."""
 
@@ -239,6 +253,14 @@ class QuoteAnswer(Answer):
     offline: Offline
 
 
+class BalanceAnswer(Answer):
+    """GET /v1/members/{card}/balance."""
+
+    member: Member
+    blocked: bool
+    offline: Offline
+
+
 class EntryAnswer(Answer):
     """A journal entry: it is on the disk. `points` is what it adds to the balance."""
 
@@ -266,6 +288,18 @@ class ExchangedAnswer(Answer):
 
     returned: BookedAnswer
     sale: BookedAnswer
+
+
+class ReceiptAnswer(Answer):
+    """GET /v1/receipts/{receipt} as JSON: its text, as the printer's columns have it."""
+
+    receipt: str
+    entry: str
+    kind: str
+    text: str
+    confirmed: bool
+    """Whether head office has the entry."""
+    offline: Offline
 
 
 class PrintedAnswer(Answer):

@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 from fastapi import APIRouter
 
 from drivers.errors import PrinterNotReady
-from pos_client.office.lookup import Lookup
+from pos_client.plugin.looking import receipt_of
 from pos_client.plugin.messages import PrintedAnswer, SessionId
 from pos_client.plugin.once import Claimed, Once
 from pos_client.plugin.sales import Running
@@ -19,9 +19,7 @@ router = APIRouter(prefix="/v1/receipts", tags=["receipt"], route_class=Once)
 @router.post("/{receipt}/print")
 def print_receipt(runtime: Running, claim: Claimed, receipt: SessionId) -> PrintedAnswer:
     """Print a receipt of this till, by the number on it or its entry's id. Answers when it is on paper."""
-    lookup = Lookup(runtime.store, runtime.terminal.card_key, runtime.config.card_formats)
-    if (entry := lookup.receipt(receipt)) is None:
-        raise TillError("unknown_receipt", "this till has no such receipt: print it where the goods were bought")
+    entry = receipt_of(runtime, receipt)
     try:
         is_copy = runtime.printing.print(entry).result()
     except PrinterNotReady as error:

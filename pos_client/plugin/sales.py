@@ -9,8 +9,10 @@ from fastapi import APIRouter, Depends, Request
 
 from loyalty.basket import Basket
 from loyalty.ledger import Entry
+from loyalty.serving import Serving
 from pos_client.plugin.answers import booked_answer, quote_answer
 from pos_client.plugin.messages import (
+    AttachLate,
     BookedAnswer,
     EnterPin,
     Exchange,
@@ -130,6 +132,19 @@ def return_goods(runtime: Running, body: ReturnGoods, claim: Claimed) -> BookedA
 
     returned = runtime.till.corrections.return_goods(body.id, body.sale, back, kept_with(claim, answer))
     return answer([returned.entry])
+
+
+@returns.post("/late")
+def attach_late(runtime: Running, body: AttachLate, claim: Claimed) -> BookedAnswer:
+    """Book a sale that was paid while this till did not answer, by its receipt. It earns; the entry is flagged."""
+
+    def answer(entries: Sequence[Entry]) -> BookedAnswer:
+        return booked_answer(runtime, body.receipt, SessionState.BOOKED, entries[0])
+
+    basket = Basket(currency=body.currency, lines=body.lines)
+    serving = Serving(cashier=body.cashier, tender=body.tender)
+    booked = runtime.till.corrections.attach_late(body.receipt, body.card, basket, serving, kept_with(claim, answer))
+    return answer([booked.entry])
 
 
 @returns.post("/exchanges")

@@ -25,6 +25,7 @@ MAX_LISTENERS = 16
 """Streams at once: a till has a handful of programs that listen; more is a client that opens and never closes."""
 QUEUED_EVENTS = 2 * KEPT_EVENTS
 """Events that wait for one listener: all that are kept, and as many again while it reads those."""
+TOO_MANY = f"expected at most {MAX_LISTENERS} event streams at once: close one first"
 EVENTS_MISSED = "events_missed"
 """The event that tells a returning listener that events were lost: it should ask for status and quote again."""
 
@@ -147,7 +148,7 @@ async def _joined(
 
 async def on_too_many(_: Request, _error: Exception) -> Response:
     """The answer to one listener too many."""
-    return respond("too_many_listeners", f"expected at most {MAX_LISTENERS} event streams at once: close one first")
+    return respond("too_many_listeners", TOO_MANY)
 
 
 router = APIRouter(prefix="/v1", tags=["till"])

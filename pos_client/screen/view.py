@@ -15,6 +15,9 @@ from pos_client.session import Quote, SessionState
 from pos_client.tokens import Scope
 from sync.mirror import Holder
 
+_ORIGIN_SHOWN = 30
+"""Characters of a page's origin beside a code: what four lines of the message hold at 1024×600."""
+
 
 def build_view(facts: Facts, memory: Memory, language: str) -> View:
     """Say `facts` in `language` ("nl" or "en")."""
@@ -249,12 +252,17 @@ def _pairing(words: Words, asked: Asked) -> Message:
     may = {Scope.READ: _("look"), Scope.SELL: _("sell"), Scope.MANAGE: _("manage")}
     return Message(
         "info",
-        _("{name} wants to connect ({may}): {code}").format(
-            name=f"{asked.name}, {asked.origin}," if asked.origin else asked.name,
+        _("{code} is the code for {name}, which may then: {may}").format(
+            name=f"{asked.name} ({_shortened(asked.origin)})" if asked.origin else asked.name,
             may=", ".join(text for scope, text in may.items() if scope in asked.scopes),
             code=f"{asked.code[:3]} {asked.code[3:]}",
         ),
     )
+
+
+def _shortened(origin: str) -> str:
+    """A page's origin as it fits: its end says whose it is."""
+    return origin if len(origin) <= _ORIGIN_SHOWN else "…" + origin[1 - _ORIGIN_SHOWN :]
 
 
 def _standing(words: Words, facts: Facts, quote: Quote | None) -> Message | None:

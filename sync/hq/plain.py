@@ -126,6 +126,7 @@ class _Serving(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     cashier: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._:-]{1,40}\Z")] | None = None
     tender: Tender | None = None
     card_after_tender: bool = False
+    late_attach: bool = False
 
 
 class PlainSale(Struct, frozen=True, forbid_unknown_fields=True, gc=False):

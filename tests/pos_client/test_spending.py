@@ -226,6 +226,39 @@ def test_a_basket_that_became_too_small_frees_its_points(
     assert free(conn, account) == 60
 
 
+def test_a_sale_whose_software_died_holds_nothing_after_its_time(
+    new_shop: Callable[[], Shop], give: Callable[[int], str], conn: Connection
+) -> None:
+    account = give(60)
+    runtime = new_shop().runtime
+    passed_ms = 0
+    till = Till(
+        runtime.store,
+        runtime.terminal,
+        formats=CARDS,
+        bus=runtime.bus,
+        time_zone="Europe/Amsterdam",
+        business_day_starts=datetime.min.time(),
+        session_timeout_s=1800,
+        holds=runtime.holds,
+        now_ms=lambda: wall_ms() + passed_ms,
+    )
+    till.open_session("bon")
+    till.set_basket("bon", basket(1000))
+    till.identify("bon", NUMBER)
+    till.redeem("bon", REWARD)
+    till.rest()
+    runtime.agent.run_once()
+    assert free(conn, account) == 10, "a customer who looks for a purse keeps the reward"
+    passed_ms = 1_801_000
+    till.rest()
+    runtime.agent.run_once()
+    assert free(conn, account) == 60
+    # Whoever goes on with it, a restarted program or the cashier, has the reward held again when it is booked.
+    entry = till.commit("bon").entry
+    assert [(part.kind, part.points) for part in entry.authority] == [(AuthorityKind.HOLD, 50)]
+
+
 def test_a_crash_frees_the_points(new_shop: Callable[[], Shop], give: Callable[[int], str], conn: Connection) -> None:
     account = give(60)
     shop = new_shop()

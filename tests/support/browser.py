@@ -63,8 +63,8 @@ NO_CHROMIUM = "no Chromium on this machine: install it, for example with 'apt in
 
 
 @contextlib.contextmanager
-def launched() -> Iterator[Browser]:
-    """A headless Chromium of this machine.
+def launched(*flags: str) -> Iterator[Browser]:
+    """A headless Chromium of this machine, with `flags` beside the usual ones.
 
     Raises:
         FileNotFoundError: there is none.
@@ -73,7 +73,7 @@ def launched() -> Iterator[Browser]:
     if path is None:
         raise FileNotFoundError(NO_CHROMIUM)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
+        browser = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_FLAGS, *flags])
         try:
             yield browser
         finally:
@@ -81,11 +81,11 @@ def launched() -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*flags: str) -> Iterator[Browser]:
     """A headless Chromium for a test. Where there is none the test is skipped; on a build server that is a failure."""
     with contextlib.ExitStack() as stack:
         try:
-            browser = stack.enter_context(launched())
+            browser = stack.enter_context(launched(*flags))
         except FileNotFoundError as error:
             if os.environ.get("CI") == "true":
                 pytest.fail(str(error))

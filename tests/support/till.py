@@ -144,9 +144,9 @@ def make_runtime(
     return runtime
 
 
-def reopened(folder: Path) -> Runtime:
+def reopened(folder: Path, **changes: Any) -> Runtime:
     """The till that `make_runtime` made in `folder`, started once more. The caller closes `runtime.store`."""
-    config = config_of(folder)
+    config = config_of(folder, **changes)
     return build_runtime(config, open_store(config))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec import convert
 
 from loyalty.cards import CardNumber
 from loyalty.ledger import Entry, EntryKind
@@ -43,7 +44,7 @@ def parked(seq: int, code: str = "accrual_differs", state: ParkedState = ParkedS
         "business_date": "2026-03-31",
         "parked_ms": 1_774_944_000_000 + seq,
     }
-    return ParkedChange.model_validate({**fields, **more})
+    return convert({**fields, **more}, ParkedChange)
 
 
 @pytest.fixture

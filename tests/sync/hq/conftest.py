@@ -54,15 +54,15 @@ def postgres() -> Iterator[str]:
 
 @pytest.fixture
 def database_url(postgres: str) -> str:
-    """An empty, migrated database. Emptied and not made anew: that takes a tenth of the time."""
+    """An empty, migrated database. Rows are deleted: truncating some thirty tables makes a hundred files each time."""
     url = make_conninfo(postgres, dbname="hq_tests")
     with psycopg.connect(url, autocommit=True) as conn:
-        tables = conn.execute(
-            "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables "
+        emptying = conn.execute(
+            "SELECT string_agg(format('DELETE FROM %I', tablename), '; ') FROM pg_tables "
             "WHERE schemaname = 'public' AND tablename NOT IN ('migration', 'head_office')"
         ).fetchone()
-        assert tables is not None
-        conn.execute(f"TRUNCATE {tables[0]}".encode())
+        assert emptying is not None
+        conn.execute(emptying[0].encode())
         conn.execute("UPDATE head_office SET feed_from_tx = 0, feed_from_position = 0")
     return url
 
