@@ -37,6 +37,7 @@ export default {
       <div class="who"><span class="first-name">{{ view.name }}</span><span class="tier">{{ view.tier }}</span></div>
       <div class="points"><span class="balance">{{ view.balance }}</span><span class="unit">{{ view.unit }}</span></div>
       <p class="as-of">{{ view.as_of }}</p>
+      <p class="expiring">{{ view.expiring }}</p>
       <div class="rewards" role="group" :aria-label="words.rewards" :data-many="view.rows.length > 4 ? 'yes' : 'no'">
         <button v-for="row in view.rows" class="reward" type="button" :data-key="row.key" :data-state="row.state"
                 :aria-disabled="row.state === 'off'" :aria-pressed="row.state === 'chosen'" @click="press(row.key)">

@@ -90,6 +90,7 @@ class View:
     balance: str
     unit: str
     as_of: str
+    expiring: str
     rows: tuple[Row, ...]
     more: str
     heading: str

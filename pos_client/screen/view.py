@@ -48,6 +48,7 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
         balance=words.points(holder.balance) if holder else "",
         unit=_("point") if holder and holder.balance == 1 else _("points"),
         as_of=_as_of(words, facts),
+        expiring=_expiring(words, facts, holder) if holder else "",
         rows=rows[:fit],
         more=_more(words, facts, len(rows), fit),
         heading=_("Receipt"),
@@ -167,6 +168,15 @@ def _last(words: Words, memory: Memory) -> str:
         return ""
     text = _("Last: undone {points} · {time}") if memory.last.voided else _("Last: booked {points} · {time}")
     return text.format(points=words.signed(memory.last.points), time=words.time(memory.last.at_ms))
+
+
+def _expiring(words: Words, facts: Facts, holder: Holder) -> str:
+    """The points that lapse soon, where some do."""
+    _ = words.translate
+    if holder.expiring is None or not holder.expiring.soon(words.today(facts.now_ms)):
+        return ""
+    text = _("{points} lapse after {day}")
+    return text.format(points=words.points(holder.expiring.points), day=words.day(holder.expiring.on, facts.now_ms))
 
 
 def _as_of(words: Words, facts: Facts) -> str:
