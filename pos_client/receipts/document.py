@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -96,6 +97,8 @@ class Receipt:
     at: datetime
     currency: str
     programme: str
+    logo: bytes | None
+    """The programme's, a PNG."""
     header: str
     footer: str
     first_name: str | None
@@ -152,6 +155,7 @@ def write(
         at=at,
         currency=entry.basket.currency,
         programme=(programme.branding.name or programme.name).get(language),
+        logo=base64.b64decode(programme.branding.logo_png) if programme.branding.logo_png else None,
         header=look.header.get(language) if look.header else "",
         footer=(programme.texts.receipt.get(language) if programme.texts.receipt else ""),
         first_name=holder.first_name if show_first_name else None,

@@ -9,7 +9,7 @@ from pos_client.screen.facts import Facts
 from pos_client.screen.memory import Memory, Notice
 from pos_client.screen.panels import pad_view, return_view
 from pos_client.screen.rows import MAX_ROWS, reward_rows, why_not
-from pos_client.screen.shown import MAX_LINES, PRACTICE_KEYS, Action, Drill, LineRow, Message, Offer, View
+from pos_client.screen.shown import LOGO_PATH, MAX_LINES, PRACTICE_KEYS, Action, Drill, LineRow, Message, Offer, View
 from pos_client.screen.words import NOTICES, OTHER_NOTICE, OTHER_UNPRINTED, UNPRINTED, Words
 from pos_client.session import Quote, SessionState
 from pos_client.tokens import Scope
@@ -64,6 +64,7 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
         offer=_offer(words, facts, memory, message, booked=quote if booked else None),
         question=_question(words, facts, memory, quote, booked),
         pad=None,
+        logo=f"{LOGO_PATH}?v={programme.version}" if programme and programme.branding.logo_png else "",
         brand=brand(programme.branding.colour) if programme and programme.branding.colour else None,
         drill=_drill(words, facts),
         announce=_announce(words, facts, holder, message),

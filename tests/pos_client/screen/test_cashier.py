@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import date, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -17,6 +19,7 @@ from pos_client.screen.shown import MAX_LINES
 from sync.errors import TransportError
 from sync.terminal import wall_ms
 from sync.wire_mirror import AccountChange
+from tests.pos_client.programme_tools.test_logo import logo
 from tests.pos_client.screen.conftest import NARROW, Counter, in_all, phase
 from tests.support.till import FATIMA, JORIS, NOOR, PROGRAMME, SANNE, UNKNOWN_CARD, publish
 
@@ -292,3 +295,24 @@ def test_points_that_lapse_soon(counter: Counter) -> None:
         else:
             expect(counter.page.locator(".expiring")).to_have_text("")
     counter.publish_programme(rewards=PROGRAMME["rewards"])
+
+
+def test_the_logo_of_the_programme(counter: Counter) -> None:
+    picture = {"colour": "#7a1020", "logo": "molen.png", "logo_png": base64.b64encode(logo()).decode()}
+    counter.publish_programme(branding=picture)
+    counter.go_online()
+    loaded = (
+        "() => [...document.querySelectorAll('img.logo')].every(each => each.complete && each.naturalWidth === 300)"
+    )
+    for window in counter.windows.values():
+        expect(window.locator("img.logo")).to_have_count(2)
+        window.wait_for_function(loaded)
+    counter.picture("logo-idle")
+    counter.scan(SANNE.card)
+    counter.sell()
+    phase(counter, "card")
+    counter.picture("logo")
+    counter.publish_programme()
+    counter.go_online()
+    expect(counter.page.locator("img.logo")).to_have_count(0)
+    assert httpx.get(f"{counter.url}logo.png").status_code == 404
