@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.office import Office
 from tests.simulation.soak import Soak, soak
 
-SESSIONS = 240
+SESSIONS = 160
 
 
 def test_some_hundred_sessions_leave_nothing_behind(head_office: Office, seed: int) -> None:
