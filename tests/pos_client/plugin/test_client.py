@@ -14,8 +14,8 @@ import pytest
 from pos_client.plugin.client import PluginProblem, TillClient
 from pos_client.plugin.client_async import AsyncTillClient
 from tests.support.entries import basket
-from tests.support.till import JORIS, SANNE, closed_port
 from tests.support.mortal import MortalTill
+from tests.support.till import JORIS, SANNE, closed_port
 
 WAIT_S = 30.0
 

@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, expect
 from examples.minimal_till.serve import serving
 from pos_client.plugin.client import TillClient
 from tests.support.browser import chromium
-from tests.support.till import FATIMA, JORIS, SANNE, closed_port
 from tests.support.mortal import MortalTill
+from tests.support.till import FATIMA, JORIS, SANNE, closed_port
 
 PAGE = Path(__file__).parents[3] / "examples" / "minimal_till" / "index.html"
 BASKET = "{currency: 'EUR', lines: [{line_id: '1', sku: 'bread', gross_minor: 1000}]}"
