@@ -18,6 +18,7 @@ from pos_client.manager.elements import Form, button, choice, el, field, focus, 
 from pos_client.manager.words import OTHER_REFUSAL, REFUSALS
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
+from pos_client.screen.away import say_when_away
 from pos_client.screen.words import Words
 from sync.errors import StoreError
 
@@ -54,6 +55,7 @@ class Window:
             "devices": (self._("Devices"), devices_page.show),
             "sync": (self._("Head office"), sync_page.show),
         }
+        say_when_away(language)
         ui.add_head_html(f"<style>{_CSS}</style><script>document.documentElement.lang = '{language}'</script>")
         self._root = el("div", "", "till office")
         ui.timer(LOOK_S, self._look_idle)

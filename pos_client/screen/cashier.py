@@ -15,6 +15,7 @@ from nicegui import ui
 from pos_client.events import EventKind, TillEvent
 from pos_client.i18n import LANGUAGES
 from pos_client.runtime import Runtime
+from pos_client.screen.away import say_when_away
 from pos_client.screen.facts import read_facts
 from pos_client.screen.hand import Hand
 from pos_client.screen.memory import UNDO_MS, Memory, Tone, after
@@ -90,6 +91,7 @@ class CashierScreen:
     def open_window(self, language: str) -> None:
         """Build the page for one browser window."""
         view = build_view(read_facts(self._runtime), self._hand.memory, language)
+        say_when_away(language)
         page = CashierPage(language, view, self._hand)
         self._pages.append(page)
         ui.context.client.on_delete(lambda: self._pages.remove(page))

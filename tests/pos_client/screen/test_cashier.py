@@ -316,3 +316,21 @@ def test_the_logo_of_the_programme(counter: Counter) -> None:
     counter.go_online()
     expect(counter.page.locator("img.logo")).to_have_count(0)
     assert httpx.get(f"{counter.url}logo.png").status_code == 404
+
+
+def test_a_till_that_is_away_is_said_in_place_of_what_may_be_old(counter: Counter) -> None:
+    counter.scan(SANNE.card)
+    in_all(counter, ".balance", "1.284", "1,284")
+    for window in counter.windows.values():
+        window.evaluate("() => window.socket.disconnect()")
+    for look, window in counter.windows.items():
+        sign = window.get_by_role("alert").filter(has_text="antwoordt niet" if look.endswith("nl") else "not answer")
+        expect(sign).to_be_visible()
+        box = sign.bounding_box()
+        assert box is not None
+        assert (box["x"], box["y"], box["width"]) == (0, 0, window.viewport_size["width"]), "the balance shows"
+    counter.picture("away")
+    for window in counter.windows.values():
+        window.evaluate("() => window.socket.connect()")
+        expect(window.locator("#popup")).to_be_hidden()
+    in_all(counter, ".balance", "1.284", "1,284")
