@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from benchmarks.result import Result
-from drivers.camera.device import CameraDevice, CameraSettings
+from drivers.camera.device import CameraDevice
+from drivers.camera.settings import CameraSettings
 from tests.support.hard_set import NOTHING, sample
 from tests.support.labels import Gray
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from drivers.camera.device import CameraDevice, CameraSettings
+from drivers.camera.settings import CameraSettings
 from drivers.device import Device
 from drivers.errors import BadDeviceSettings
 from drivers.hid.device import HidDevice, HidSettings
@@ -35,6 +35,8 @@ def build_device(name: str, settings: DeviceSettings, patterns: Sequence[CardPat
         case HidSettings():
             return HidDevice(name, settings, own)
         case CameraSettings():
+            from drivers.camera.device import CameraDevice  # with numpy and the engines: most tills have no camera
+
             return CameraDevice(name, settings, own)
         case PrinterSettings():
             return ReceiptPrinter(name, settings)

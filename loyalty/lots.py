@@ -28,6 +28,22 @@ class Lot:
     """Points of the accrual that went into a debt at once: a return puts them back into it."""
 
 
+TOLD_AHEAD_DAYS = 60
+"""How long before points lapse a member is told: time for another visit or two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """The points that lapse next, and the last day on which they can be spent."""
+
+    points: int
+    on: date
+
+    def soon(self, today: date) -> bool:
+        """Whether to tell the member now."""
+        return self.points > 0 and today <= self.on <= today + timedelta(days=TOLD_AHEAD_DAYS)
+
+
 @dataclass(frozen=True, slots=True)
 class Draw:
     """Points taken from a lot, with the lot as it was, so that they can go back; `lot` is None for debt."""
@@ -145,6 +161,13 @@ def expire(have: Lots, today: date, most: int | None = None) -> tuple[Lots, int]
         left.append(replace(lot, points=lot.points - part))
         gone += part
     return _with(left, have.debt), gone
+
+
+def next_to_lapse(have: Lots, today: date) -> Expiring | None:
+    """The points of the first day, from `today` on, after which some are gone; None where none ever lapse."""
+    days = [lot.expires_on for lot in have.lots if lot.points and lot.expires_on]
+    on = min((day for day in days if day >= today), default=None)
+    return None if on is None else Expiring(sum(lot.points for lot in have.lots if lot.expires_on == on), on)
 
 
 def _repay(have: Lots, points: int) -> Lots:

@@ -24,7 +24,8 @@ MAX_SHOWN = 80
 SHAPES = {
     r"^[A-Z]{3}$": "a currency of three capitals, such as EUR",
     r"^#[0-9a-fA-F]{6}$": "a colour such as #0b6b3a",
-    r"^[A-Za-z0-9._-]{1,80}\.(png|svg)$": "the name of a .png or .svg file, of letters, digits, dots and dashes",
+    r"^[A-Za-z0-9._-]{1,80}\.png$": "the name of a .png file, of letters, digits, dots and dashes",
+    r"^[A-Za-z0-9+/]+={0,2}$": "a picture in base64, as publishing puts it there",
     r"^[a-z0-9][a-z0-9-]{0,39}$": "up to 40 small letters, digits and dashes",
     r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$": "hours such as 09:00-17:30",
     r"^[23456789ABCDEFGHJKMNPQRSTVWXYZ]{2,4}$": "two to four capitals (without I, L, O and U) or digits from 2",

@@ -154,6 +154,9 @@ class ReceiptLook(Part):
     """The goods, the points of each rule, the balance, when points lapse, the code for a return elsewhere."""
 
 
+MAX_LOGO_BYTES = 32_768
+"""A logo of one or some colours has a tenth of this; it goes to every till with each version of the programme."""
+
 Colour = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")]
 
 
@@ -164,4 +167,8 @@ class Branding(Part):
     """When it differs from the programme's name."""
     colour: Colour | None = None
     accent_colour: Colour | None = None
-    logo: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,80}\.(png|svg)$")] | None = None
+    logo: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,80}\.png$")] | None = None
+    logo_png: (
+        Annotated[str, Field(max_length=MAX_LOGO_BYTES * 4 // 3 + 4, pattern=r"^[A-Za-z0-9+/]+={0,2}$")] | None
+    ) = Field(default=None, exclude_if=lambda value: value is None)
+    """The picture itself in base64: put here from the file beside the document, when that is published."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drivers.build import DeviceSettings, build_device
-from drivers.camera.device import CameraSettings
+from drivers.camera.settings import CameraSettings
 from drivers.device import Device
 from drivers.hid.device import HidSettings
 from drivers.hid.reports import HidLayout

@@ -6,10 +6,12 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from loyalty.errors import ProgrammeError
 from loyalty.ledger import Entry, EntryKind
+from loyalty.lots import Expiring
 from loyalty.programme import Programme
 from sync.card_orders import keep as keep_orders
 from sync.errors import OtherVersion
@@ -31,13 +33,14 @@ from sync.wire_mirror import (
 
 PUT_ACCOUNT = """
     INSERT INTO account (account, first_name, tier, points, includes_epoch, includes_seq, counters, first_purchase,
-        pending, birthday, segments, pin_hash, phone_hash, email_hash)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        pending, birthday, segments, pin_hash, phone_hash, email_hash, expires_on, expiring)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (account) DO UPDATE SET
         first_name = excluded.first_name, tier = excluded.tier, points = excluded.points,
         counters = excluded.counters, first_purchase = excluded.first_purchase, pending = excluded.pending,
         birthday = excluded.birthday, segments = excluded.segments, pin_hash = excluded.pin_hash,
         phone_hash = excluded.phone_hash, email_hash = excluded.email_hash,
+        expires_on = excluded.expires_on, expiring = excluded.expiring,
         includes_epoch = excluded.includes_epoch, includes_seq = excluded.includes_seq"""
 """Writes an `account_row`, whatever was known of the account."""
 PUT_STOCK = """
@@ -72,6 +75,8 @@ class Holder:
     queued: int
     pending: int = 0
     """Of the balance, what cannot be spent yet: points in their vesting period, stated or queued here."""
+    expiring: Expiring | None = None
+    """Of the balance, what lapses next, less what was spent here since; None where nothing does."""
 
     @property
     def known(self) -> bool:
@@ -120,7 +125,7 @@ class Mirror:
     def find(self, card: str) -> Holder:
         """Who holds the card with token `card`; a token that is not in the mirror gives a holder without account."""
         row = self._store.row(
-            """SELECT c.account, a.first_name, a.tier, c.blocked, a.pending, a.points,
+            """SELECT c.account, a.first_name, a.tier, c.blocked, a.pending, a.expires_on, a.expiring, a.points,
                    (SELECT COALESCE(SUM(j.points), 0) FROM counting j
                     WHERE j.account = a.account AND (j.epoch, j.seq) > (a.includes_epoch, a.includes_seq))
                  + (SELECT COALESCE(SUM(j.points), 0) FROM counting j
@@ -131,9 +136,21 @@ class Mirror:
         )
         if row is not None:
             pending = row[4] + self._pending_here(row[0], card)
-            return Holder(card, row[0], row[1], row[2], bool(row[3]), row[5], row[6], pending)
+            expiring = self._expiring(row[0], row[6], row[5], row[7] + row[8]) if row[5] else None
+            return Holder(card, row[0], row[1], row[2], bool(row[3]), row[7], row[8], pending, expiring)
         orphans = self._store.row("SELECT COALESCE(SUM(points), 0) FROM promised WHERE card = ?", (card,))
         return Holder(card, None, None, None, False, 0, int(orphans[0]) if orphans else 0)
+
+    def _expiring(self, account: str, points: int, on: str, balance: int) -> Expiring | None:
+        """What is left of the points that head office says lapse next: they are those that are spent first."""
+        row = self._store.row(
+            """SELECT COALESCE(SUM(j.earned - j.points), 0) FROM counting j JOIN account a ON a.account = j.account
+               WHERE j.account = ? AND j.kind IN ('sale', 'void')
+                 AND (j.epoch, j.seq) > (a.includes_epoch, a.includes_seq)""",
+            (account,),
+        )
+        left = min(points - max(0, int(row[0]) if row else 0), balance)
+        return Expiring(left, date.fromisoformat(on)) if left > 0 else None
 
     def _pending_here(self, account: str, card: str) -> int:
         """What this till's own entries add to the pending points, until head office states them.
@@ -274,7 +291,8 @@ class Mirror:
         """
         with self._store.transaction(within, flushed=False) as connection:
             connection.executemany(
-                """UPDATE account SET points = ?, counters = ?, pending = ?, first_purchase = 0,
+                """UPDATE account SET points = ?, counters = ?, pending = ?, expires_on = ?, expiring = ?,
+                       first_purchase = 0,
                        includes_epoch = ?, includes_seq = ?
                    WHERE account = ? AND (includes_epoch, includes_seq) <= (?, ?)""",
                 [
@@ -282,6 +300,8 @@ class Mirror:
                         balance.points,
                         json.dumps(balance.counters),
                         balance.pending,
+                        _day(balance.expires_on),
+                        balance.expiring,
                         epoch,
                         seq,
                         balance.account,
@@ -317,7 +337,13 @@ def account_row(change: AccountChange, epoch: int, includes_seq: int) -> tuple[A
         change.pin,
         change.phone,
         change.email,
+        _day(change.expires_on),
+        change.expiring,
     )
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
 
 
 def card_row(change: CardChange) -> tuple[Any, ...]:

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import secrets
 import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlcipher3.dbapi2 as sqlcipher
 from filelock import FileLock, Timeout
-from sqlite_utils import Database
 
 from sync.checkpoints import LAST_RESORT_PAGES, Checkpoints
 from sync.errors import StoreDamaged, StoreError, StoreFull, StoreTaken, StoreUnusable
 from sync.health import damage
-from sync.migrations import migrations
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 BUSY_TIMEOUT_MS = 5000
 """How long another connection may hold a writer up before that is an error."""
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """The write-ahead log is cut back to this after a checkpoint: one long reader must not fill the disk for good."""
 KEY_BYTES = 32
+
+_STEPS = {path.stem for path in Path(__file__).with_name("migrations").glob("m[0-9]*.py")}
+"""The steps of the schema, each in a file of its name."""
 
 LEAST_FREE_BYTES = 64 * 1024
 """With less than this free, a disk error is a full disk: the log's index grows by 32 KiB, and SQLite calls that I/O."""
@@ -146,7 +151,6 @@ class Store:
     def __init__(self, path: Path, connection: Any, key: bytes = b"") -> None:
         self.path = path
         self.key = key
-        self.db = Database(connection)
         self._connection = connection
         self._lock = threading.RLock()
         self._reader: Any = None
@@ -203,15 +207,36 @@ class Store:
         return store
 
     def migrate(self) -> None:
-        """Bring the schema up to date, after a backup of the file as it was."""
-        if not migrations.pending(self.db):
+        """Bring the schema up to date, after a backup of the file as it was.
+
+        What does it is loaded only where there is something to do: it brings numpy, and people wait for a start.
+        """
+        applied = self._applied()
+        if applied >= _STEPS:
             return
-        if migrations.applied(self.db):
+        from sync.migrations import migrations
+
+        if applied:
             backup = self.path.with_suffix(".before-migration.db")
             backup.unlink(missing_ok=True)
             self._connection.execute("VACUUM INTO ?", [str(backup)])
         with self.db.atomic():  # all steps or none, and one wait for the disk instead of one for each
             migrations.apply(self.db)
+
+    def _applied(self) -> set[str]:
+        """The steps that this file has had, by name, as sqlite-utils keeps them."""
+        kept = "SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'"
+        if self._connection.execute(kept).fetchone() is None:
+            return set()
+        rows = self._connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = 'till'")
+        return {name for (name,) in rows}
+
+    @functools.cached_property
+    def db(self) -> Database:
+        """The file as sqlite-utils sees it."""
+        from sqlite_utils import Database
+
+        return Database(self._connection)
 
     @contextlib.contextmanager
     def transaction(self, within: Any = None, *, flushed: bool = True) -> Iterator[Any]:

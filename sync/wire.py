@@ -243,6 +243,10 @@ class AccountBalance(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What stamp cards, challenges and limits have counted of the account, as of the same moment."""
     pending: int = 0
     """Of the points, those that are not vested: shown, but not to be spent yet."""
+    expires_on: date | None = None
+    """The last day on which the points that lapse next can be spent."""
+    expiring: int = 0
+    """How many they are."""
 
 
 class BatchAnswer(Record, frozen=True, kw_only=True):

@@ -42,6 +42,10 @@ class AccountChange(Record, frozen=True, kw_only=True, omit_defaults=True, tag_f
     """Keyed hash of the member's phone number (`loyalty.contacts`), to find them by."""
     email: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")] | None = None
     """Keyed hash of their e-mail address."""
+    expires_on: date | None = None
+    """The last day on which the points that lapse next can be spent."""
+    expiring: int = 0
+    """How many they are, as of the night and less what was spent since."""
 
 
 class CardChange(Record, frozen=True, kw_only=True, tag_field="kind", tag="card"):

@@ -10,15 +10,15 @@ import re
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from drivers.camera.attention import SMALL, Attention
 from drivers.camera.exposure import ExposureControl, evened, is_glaring
 from drivers.camera.frames import NewestFrame
+from drivers.camera.settings import CameraSettings
 from drivers.camera.sightings import Sightings
-from drivers.decoding.decode import DEFAULT_FORMATS, examine, parse_formats
+from drivers.decoding.decode import examine, parse_formats
 from drivers.device import Sink
 from drivers.errors import BadDeviceSettings, DeviceBusy, DeviceDenied, DeviceLost, DeviceMissing
 from drivers.recognition.guard import CardPattern
@@ -29,51 +29,13 @@ if TYPE_CHECKING:
 
     from drivers.decoding.engines import Image
 
-__all__ = ["CameraDevice", "CameraSettings"]
+__all__ = ["CameraDevice"]
 
-# Above this a till's processor does nothing else, and no hand moves that fast.
-MAX_FPS = 60
 # What a live camera is asked for; it gives the nearest it can. More pixels read no more cards at arm's length.
 _WIDTH, _HEIGHT = 1280, 720
-# A region smaller than this share of the frame's side cannot hold a code.
-_LEAST_REGION = 0.05
 _NODE = re.compile(r"/dev/video[0-9]+")
 _NUMBERED = re.compile(r"%0?[0-9]*d")
 _PLUG_IN = "plug the camera in, or correct `source`"
-
-
-@dataclass(frozen=True, slots=True)
-class CameraSettings:
-    """Which camera, and what to look for.
-
-    `source` is an index (`"0"`), a node (`/dev/v4l/by-id/…`), a video file, or a PNG sequence (`…/frame_%04d.png`).
-    `formats` are names of `drivers.decoding.decode.FORMATS`; `fps` is frames looked at per second. `region` is the part
-    of the frame that counts, as shares of its sides, 0 to 1: left, top, right, bottom. Raises BadDeviceSettings.
-    """
-
-    source: str
-    formats: tuple[str, ...] = DEFAULT_FORMATS
-    fps: int = 15
-    region: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
-
-    def __post_init__(self) -> None:
-        if not self.source:
-            raise BadDeviceSettings("expected a camera, got none", "source", "give an index or one of /dev/v4l/by-id")
-        if not 0 < self.fps <= MAX_FPS:
-            raise BadDeviceSettings(
-                f"expected 1 to {MAX_FPS} frames a second, got {self.fps}", self.source, "15 is enough"
-            )
-        parse_formats(self.formats)
-        left, top, right, bottom = self.region
-        if (
-            not (0 <= left <= right - _LEAST_REGION <= 1 and 0 <= top <= bottom - _LEAST_REGION <= 1)
-            or max(right, bottom) > 1
-        ):
-            raise BadDeviceSettings(
-                f"expected a region of left, top, right, bottom from 0 to 1, got {self.region}",
-                self.source,
-                "0, 0, 1, 1 is the whole picture",
-            )
 
 
 class CameraDevice:

@@ -33,6 +33,8 @@ __all__ = [
 # A receipt of 1 000 lines is 4 m of paper: beyond that something is wrong with the caller.
 MAX_PARTS = 1000
 MAX_TEXT = 10_000
+DOTS_PER_CHARACTER = 12
+"""Font A of every common receipt printer: 12 by 24 dots."""
 # A receipt as a picture: width and height in dots. At 8 dots a millimetre that is 2.5 m of paper.
 MAX_DRAWING = (2_000, 20_000)
 _QR_SIZES = range(1, 17)

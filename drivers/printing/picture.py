@@ -15,16 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from drivers.printing.bars import ean_13, plain_code_128
+from drivers.printing.escpos_job import DOTS_PER_CHARACTER
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
-__all__ = ["DOTS_PER_CHARACTER", "Picture", "draw"]
+__all__ = ["Picture", "draw"]
 
 Picture = npt.NDArray[np.uint8]
 
-DOTS_PER_CHARACTER = 12
-"""Font A of every common receipt printer: 12 by 24 dots."""
 _CHARACTER_DOTS = 24
 _LINE_DOTS = 30
 """Epson's line spacing of 1/6 inch at 180 dots an inch."""

@@ -22,6 +22,18 @@ __all__ = ["BANK_CARD_TEXT", "frame_error_event", "recognise_frame", "recognise_
 
 BANK_CARD_TEXT = "bank card: use the payment terminal"
 
+# Bar codes, which hold ASCII alone on labels of a shop; what is drawn in two dimensions may hold any bytes.
+_LINEAR = frozenset(
+    {
+        ScanDataType.CODE_128,
+        ScanDataType.GS1_128,
+        ScanDataType.CODE_39,
+        ScanDataType.CODE_93,
+        ScanDataType.CODABAR,
+        ScanDataType.ITF,
+        ScanDataType.DATABAR,
+    }
+)
 _SENTINEL: dict[TrackNumber, str] = {1: "%", 2: ";", 3: "+"}
 # Track 2 is the one that every reader reads; a number stands there first.
 _TRACK_ORDER: tuple[TrackNumber, ...] = (2, 1, 3)
@@ -120,6 +132,8 @@ def _contained(device: str, read: Callable[[], Event]) -> Event:
 def _scan(device: str, symbol: Symbol, patterns: Sequence[CardPattern], received_at: int) -> Event:
     # Codabar's start and stop characters, A to D, are sent by some scanners: they are the symbol's, not the number's.
     text = symbol.text.strip("ABCDabcd") if symbol.kind is ScanDataType.CODABAR else symbol.text
+    if symbol.aim is not None and _garbled(symbol):
+        return ErrorEvent(device, "garbled", "the scanner's data made no sense: scan again")
     label = gs1.understand(text, symbol.aim)
     number = match_label(text, label, patterns)
     if number is None and (
@@ -129,6 +143,13 @@ def _scan(device: str, symbol: Symbol, patterns: Sequence[CardPattern], received
     return DataEvent(
         device, "scan", symbol.data, number or symbol.text, symbol.kind, symbol.aim, None, received_at, label
     )
+
+
+def _garbled(symbol: Symbol) -> bool:
+    """Whether the line has changed what was on the label: letters in an EAN, or bytes that are none in a bar code."""
+    if symbol.kind in {ScanDataType.EAN_13, ScanDataType.EAN_8}:
+        return not (symbol.text.isascii() and symbol.text.isdigit())
+    return symbol.kind in _LINEAR and "\ufffd" in symbol.text
 
 
 def _disguised(text: str) -> bool:

@@ -61,7 +61,7 @@ def at_till(config: Config, here: Callable[[Runtime], R], running: Callable[[Til
 def _ask(config: Config, running: Callable[[TillClient], R]) -> R:
     try:
         token = read_or_create(config.plugin_token_file)
-        with TillClient(f"http://127.0.0.1:{config.screen.port}", token) as client:
+        with TillClient(f"http://127.0.0.1:{config.screen.port}", token, patience_s=0) as client:
             return running(client)
     except (PluginProblem, TokenError) as error:
         fail(str(error))

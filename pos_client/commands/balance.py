@@ -42,6 +42,8 @@ def balance(config: Config, context: click.Context, who: str, as_json: bool) -> 
             console.print(
                 f"{data['confirmed']} confirmed at {minutes(as_of)}, {data['queued']:+} here", highlight=False
             )
+            if soon := data["expiring"]:
+                console.print(f"{soon['points']} lapse after {soon['on']}", highlight=False)
             if data["blocked"]:
                 console.print("blocked: send the customer to the service desk", style="red")
         if not found:
@@ -65,5 +67,8 @@ def _data(config: Config, person: Person, shown: str | None, as_of: int | None) 
         "confirmed": holder.confirmed,
         "queued": holder.queued,
         "pending": holder.pending,
+        "expiring": {"points": holder.expiring.points, "on": holder.expiring.on.isoformat()}
+        if holder.expiring
+        else None,
         "as_of": iso(as_of),
     }

@@ -16,7 +16,7 @@ from pos_client.commands.common import console, emit, fail, json_option, pass_co
 from pos_client.commands.office import looking, minutes
 from pos_client.config import Config
 from pos_client.office.day import DayReport, ProofState, day_report
-from pos_client.office.files import report_csv, report_pdf
+from pos_client.office.files import report_csv
 from pos_client.office.hints import Hint, hints
 from pos_client.office.saying import say_hint
 from pos_client.screen.words import Words
@@ -48,6 +48,8 @@ def report(config: Config, *, day: datetime | None, pdf: Path | None, spreadshee
     words = Words(config.till.language, ZoneInfo(config.till.time_zone))
     try:
         if pdf is not None:
+            from pos_client.office.paper import report_pdf
+
             pdf.write_bytes(report_pdf(words, config.till.name, made, noticed, ()))
         if spreadsheet is not None:
             spreadsheet.write_text(report_csv(made, noticed, ()), encoding="utf-8", newline="")

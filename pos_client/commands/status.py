@@ -36,7 +36,9 @@ def till_status(config: Config) -> dict[str, Any]:
     here); `since` when that began, as far as it is known; the rest as in `GET /v1/status`, as last said.
     """
     try:
-        with TillClient(f"http://127.0.0.1:{config.screen.port}", read_existing(config.plugin_token_file)) as client:
+        with TillClient(
+            f"http://127.0.0.1:{config.screen.port}", read_existing(config.plugin_token_file), patience_s=0
+        ) as client:
             answer = client.status().model_dump(mode="json")
             return {"state": "running", "since": answer["started"], **answer}
     except (PluginProblem, TokenError) as error:

@@ -155,7 +155,9 @@ def _exchange(config: Config, *, nightly: bool, quiet: bool) -> dict[str, Any]:
 
 def _ask_running_till(config: Config, *, nightly: bool) -> dict[str, Any]:
     try:
-        client = TillClient(f"http://127.0.0.1:{config.screen.port}", read_or_create(config.plugin_token_file))
+        client = TillClient(
+            f"http://127.0.0.1:{config.screen.port}", read_or_create(config.plugin_token_file), patience_s=0
+        )
         return client.sync(nightly=nightly).model_dump(mode="json")
     except (PluginProblem, TokenError) as error:
         fail(str(error))

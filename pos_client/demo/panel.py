@@ -66,7 +66,7 @@ class Panel:
             _button("Scan an EAN-13 card", lambda: self._scan(0, "]E0"))
             _button("Scan a Code 128 tag", lambda: self._scan(1, "]C0"))
             _button("Scan an article", lambda: self._world.scanner.scan("8710400280507", aim="]E0"))
-            _button("Garble", lambda: self._world.scanner.send(b"]E02910\xff\xfe12\r"))
+            _button("Garble", garbles(self._world)["scanner"])
             _button("Unplug", self._world.scanner.unplug)
             _button("Plug in", self._world.scanner.plug)
 
@@ -74,7 +74,7 @@ class Panel:
         scanner = self._world.table_scanner
         with _section("Table scanner (network)"):
             _button("Scan an EAN-13 card", lambda: scanner.scan(self._member(0).card))
-            _button("Garble", lambda: scanner.send(b"\x02]E0291\x80\x00\x02\r"))
+            _button("Garble", garbles(self._world)["table"])
             _button("Unplug", scanner.unplug)
             _button("Plug in", scanner.plug)
 
@@ -84,7 +84,7 @@ class Panel:
             _button("Swipe a card", lambda: wedge.swipe(f";{self._member(2).card}?"))
             _button("Swipe a bank card", lambda: wedge.swipe(BANK_STRIPE))
             _button("Swipe badly", lambda: wedge.swipe(";E?"))
-            _button("Garble", lambda: wedge.send(b"\xff" * 48))
+            _button("Garble", garbles(self._world)["swipe"])
             _button("Unplug", wedge.unplug)
             _button("Plug in", wedge.plug)
 
@@ -94,14 +94,14 @@ class Panel:
             _button("Swipe a card", lambda: stripe.swipe("", f";{self._member(2).card}?"))
             _button("Swipe a bank card", lambda: stripe.swipe(*_bank_tracks()))
             _button("Swipe badly", lambda: stripe.swipe("E", "E"))
-            _button("Garble", lambda: stripe.send(b"\xff" * 48))
+            _button("Garble", garbles(self._world)["stripe"])
             _button("Unplug", stripe.unplug)
             _button("Plug in", stripe.plug)
 
     def _camera(self) -> None:
         with _section("Camera"):
             _button("Show a QR code", lambda: self._world.camera.show_qr(self._member(0).card))
-            _button("Garble", self._world.camera.show_noise)
+            _button("Garble", garbles(self._world)["camera"])
             _button("Unplug", self._world.camera.unplug)
             _button("Plug in", self._world.camera.plug)
 
@@ -112,7 +112,7 @@ class Panel:
             _button("New roll", lambda: setattr(printer, "paper", "ok"))
             _button("Open the cover", lambda: setattr(printer, "cover_open", True))
             _button("Close the cover", lambda: setattr(printer, "cover_open", False))
-            _button("Garble", printer.garble)
+            _button("Garble", garbles(self._world)["receipts"])
             _button("Unplug", printer.unplug)
             _button("Plug in", printer.plug)
 
@@ -173,6 +173,19 @@ class Panel:
         if self._world.client is not None:
             raise DemoError("the till runs already")
         self._world.start_till()
+
+
+def garbles(world: World) -> dict[str, Callable[[], object]]:
+    """What each device sends when its line, or what it looks at, is damaged; by the device's name at the till."""
+    return {
+        "scanner": lambda: world.scanner.send(b"]E02910\xff\xfe12\r"),
+        "table": lambda: world.table_scanner.send(b"\x02]E0291\x80\x00\x02\r"),
+        "swipe": lambda: world.wedge.send(b"\xff" * 48),
+        "stripe": lambda: world.stripe.send(b"\xff" * 48),
+        # A picture that is no code is nothing at all to a camera; a damaged code on a phone is refused.
+        "camera": lambda: world.camera.show_qr("S1.29100000.5800.1234"),
+        "receipts": world.printer.garble,
+    }
 
 
 def _bank_tracks() -> list[str]:

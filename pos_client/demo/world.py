@@ -135,7 +135,7 @@ port = "{self.printer.port}"
         self._till = self._start("till")
         self._wait_for_port(self.till_port, self._till, "till")
         token = (self.folder / "till" / "plugin.token").read_text(encoding="ascii").strip()
-        client = TillClient(self.screen.rstrip("/"), token)
+        client = TillClient(self.screen.rstrip("/"), token, patience_s=0)
         for attempt in _patiently():
             with attempt:
                 devices = client.status().devices

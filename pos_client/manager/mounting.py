@@ -6,7 +6,6 @@ from fastapi import Request
 from nicegui import ui
 
 from pos_client.i18n import LANGUAGES
-from pos_client.manager.page import Window
 from pos_client.runtime import Runtime
 from pos_client.screen.page import MARK
 
@@ -19,5 +18,7 @@ def mount(runtime: Runtime) -> None:
 
     @ui.page("/manager", title=f"{runtime.terminal.store_name} · {runtime.config.till.name}", favicon=MARK)
     def manager(request: Request) -> None:
+        from pos_client.manager.page import Window  # a start does not wait for pages that are opened once a day
+
         asked = request.query_params.get("lang", "")
         Window(runtime, asked if asked in LANGUAGES else runtime.config.till.language)

@@ -12,7 +12,7 @@ from pos_client.manager.charts import hours_chart, queue_chart
 from pos_client.manager.elements import button, drawing, el, facts, table
 from pos_client.manager.words import moment
 from pos_client.office.day import DayReport, day_report
-from pos_client.office.files import report_csv, report_pdf
+from pos_client.office.files import report_csv
 from pos_client.office.hints import Hint, hints
 from pos_client.office.lookup import Lookup
 from pos_client.office.saying import PROOFS, STATES, day_name, figures, say_hint
@@ -84,6 +84,8 @@ def _files(window: Window, made: DayReport, noticed: list[Hint]) -> None:
     name = f"spaarpunt-{made.terminal}-{made.day.isoformat()}"
 
     async def pdf() -> None:
+        from pos_client.office.paper import report_pdf  # half a second that no start of a till waits for
+
         till = window.runtime.config.till.name
         content = await window.read(lambda: report_pdf(window.words, till, made, noticed, devices))
         if content is not None:

@@ -179,6 +179,9 @@ def _member(runtime: Runtime, holder: Holder, programme: Programme) -> messages.
             queued=holder.queued,
             total=holder.balance,
             pending=holder.balance - holder.spendable,
+            expiring=messages.Expiring.model_validate(holder.expiring, from_attributes=True)
+            if holder.expiring
+            else None,
         ),
     )
 

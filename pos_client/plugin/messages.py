@@ -148,6 +148,13 @@ class Named(Answer):
     name: str
 
 
+class Expiring(Answer):
+    """Points, and the last day on which they can be spent."""
+
+    points: int
+    on: date
+
+
 class Balance(Answer):
     """Points: what head office stated, what this till added since, and the sum, which is what to show."""
 
@@ -156,6 +163,8 @@ class Balance(Answer):
     total: int
     pending: int
     """Of the total, points that wait before they can be spent."""
+    expiring: Expiring | None = None
+    """What lapses next; null where nothing does, or head office has not reckoned it yet."""
 
 
 class Member(Answer):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from loyalty.programme import Programme
+from pos_client.programme_tools.logo import with_logo
 from pos_client.samples import SAMPLES, sample
 
 MAX_DOCUMENT_BYTES = 4_000_000
@@ -31,7 +32,7 @@ class Unreadable(ValueError):
 
 
 def read_programme(name: str) -> Programme:
-    """The programme in the TOML or JSON file `name`, or the sample of that name.
+    """The programme in the TOML or JSON file `name`, with the logo beside it; or the sample of that name.
 
     Raises:
         Unreadable: there is no such file or sample.
@@ -40,7 +41,8 @@ def read_programme(name: str) -> Programme:
     if name in SAMPLES and not Path(name).exists():
         return Programme.from_toml(sample(name))
     text = read_text(name, f" or one of the samples {', '.join(SAMPLES)}")
-    return Programme.from_json(text) if text.lstrip().startswith("{") else Programme.from_toml(text)
+    read = Programme.from_json(text) if text.lstrip().startswith("{") else Programme.from_toml(text)
+    return with_logo(read, Path(name).parent)
 
 
 def read_document(model: type[Document], source: str) -> Document:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from loyalty.codes import ALPHABET, make_code
 from loyalty.ledger import Entry, EntryKind
-from loyalty.lots import lot_of
+from loyalty.lots import Expiring, lot_of
 from loyalty.programme import Programme
 from loyalty.programme_rewards import Issue
 from loyalty.redemption import Redemption, discounts_by_line
@@ -77,6 +78,8 @@ class Balance:
     queued: int
     pending: int
     as_of_ms: int | None
+    expiring: Expiring | None = None
+    """What lapses soon, where the programme's receipts say so."""
 
     @property
     def points(self) -> int:
@@ -94,6 +97,8 @@ class Receipt:
     at: datetime
     currency: str
     programme: str
+    logo: bytes | None
+    """The programme's, a PNG."""
     header: str
     footer: str
     first_name: str | None
@@ -141,14 +146,16 @@ def write(
     off = discounts_by_line(settled.redemptions)
     sign = -1 if entry.kind is EntryKind.VOID else 1
     sold = entry.kind is EntryKind.SALE
+    at = datetime.fromtimestamp(entry.clock.wall_ms / 1000, UTC).astimezone(ZoneInfo(shop.time_zone))
     until = lot_of(entry.id, entry.points, entry.business_date, programme.expiry).expires_on
     return Receipt(
         kind=entry.kind,
         receipt=entry.session,
         shop=shop,
-        at=datetime.fromtimestamp(entry.clock.wall_ms / 1000, UTC).astimezone(ZoneInfo(shop.time_zone)),
+        at=at,
         currency=entry.basket.currency,
         programme=(programme.branding.name or programme.name).get(language),
+        logo=base64.b64decode(programme.branding.logo_png) if programme.branding.logo_png else None,
         header=look.header.get(language) if look.header else "",
         footer=(programme.texts.receipt.get(language) if programme.texts.receipt else ""),
         first_name=holder.first_name if show_first_name else None,
@@ -171,7 +178,9 @@ def write(
         earned_points=sign * settled.points_earned,
         used=tuple(_used(programme, taken, language, sign) for taken in settled.redemptions),
         spent_points=sign * settled.points_spent,
-        balance=Balance(holder.confirmed, holder.queued, holder.pending, as_of_ms) if "balance" in look.show else None,
+        balance=_balance(holder, as_of_ms, at.date() if "expiry" in look.show else None)
+        if "balance" in look.show
+        else None,
         known=holder.known,
         valid_until=until if "expiry" in look.show and sold and settled.points_earned > 0 else None,
         vouchers=tuple(
@@ -183,6 +192,12 @@ def write(
         copy=copy,
         training=training,
     )
+
+
+def _balance(holder: Holder, as_of_ms: int | None, today: date | None) -> Balance:
+    """The balance; with what lapses soon, seen from `today`, unless that is None."""
+    soon = holder.expiring if today and holder.expiring and holder.expiring.soon(today) else None
+    return Balance(holder.confirmed, holder.queued, holder.pending, as_of_ms, soon)
 
 
 def voucher_code(entry_id: str, number: int) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import html
 from collections.abc import Sequence
 
 from drivers.printing.bars import ean_13, plain_code_128
-from drivers.printing.escpos_job import Barcode, Cut, Part, QrCode, Text, compose
+from drivers.printing.escpos_job import Barcode, Cut, Drawing, Part, QrCode, Text, compose
 from drivers.printing.picture import draw
 from pos_client.receipts.layout import Columns
 
@@ -15,7 +16,7 @@ _STYLE = """
 body { background: #e9e7e2; margin: 2rem; color: #1a1a1a; font: 15px/1.4 "DejaVu Sans Mono", Consolas, monospace }
 main { background: #fff; width: fit-content; margin: auto; padding: 1.5rem; box-shadow: 0 2px 12px #0003 }
 pre { margin: 0; font: inherit } .bold { font-weight: bold } .center { text-align: center } .right { text-align: right }
-.double { font-size: 200%; line-height: 1.2 } svg { display: block; margin: .6rem auto }
+.double { font-size: 200%; line-height: 1.2 } svg, img { display: block; max-width: 100%; margin: .6rem auto }
 """
 _BAR_HEIGHT = 60
 """Pixels."""
@@ -77,6 +78,9 @@ def _element(part: Part) -> str:
 
             drawn: str = segno.make(part.data, error="l", micro=False).svg_inline(scale=part.size)
             return drawn
+        case Drawing():
+            data = base64.b64encode(part.file).decode("ascii")
+            return f'<img alt="" src="data:image/png;base64,{data}">'
         case _:
             return ""
 

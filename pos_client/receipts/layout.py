@@ -9,8 +9,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from drivers.printing.bars import plain_code_128
-from drivers.printing.escpos_job import Barcode, Cut, Part, QrCode, Text
-from drivers.printing.picture import DOTS_PER_CHARACTER
+from drivers.printing.escpos_job import DOTS_PER_CHARACTER, Barcode, Cut, Drawing, Part, QrCode, Text
 from loyalty.explain import money
 from loyalty.ledger import EntryKind
 from pos_client.i18n import Translator, mark, translator
@@ -48,6 +47,8 @@ class _Layout:
         receipt, _ = self._receipt, self._
         if receipt.training:
             yield from self._marked(_("TRAINING - NOT A RECEIPT"))
+        if receipt.logo is not None:
+            yield Drawing(receipt.logo, self._columns * DOTS_PER_CHARACTER)
         yield Text(_fold(receipt.shop.name, self._columns // 2), "center", bold=True, double=True)
         if receipt.header:
             yield Text(_fold(receipt.header, self._columns), "center")
@@ -125,6 +126,11 @@ class _Layout:
                         self._columns,
                     )
                 )
+            if balance.expiring is not None:
+                soon = _("{points} of them lapse after {day}").format(
+                    points=self._number(balance.expiring.points), day=_day(balance.expiring.on)
+                )
+                yield Text(_fold(soon, self._columns), bold=True)
         elif not receipt.known:
             yield Text(_fold(_("The points wait for the holder of this card."), self._columns))
         if receipt.valid_until is not None:

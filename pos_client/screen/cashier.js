@@ -7,6 +7,7 @@ export default {
 <div class="till" :data-drill="view.drill ? 'yes' : 'no'" :data-phase="view.phase" :data-pad="view.pad ? view.pad.kind : 'none'" :style="brand">
   <header>
     <span class="badge" :data-net="view.drill ? 'training' : view.online ? 'online' : 'offline'"><i aria-hidden="true"></i><span>{{ view.badge }}</span></span>
+    <img class="logo" v-if="view.logo" :src="view.logo" alt="">
     <span class="place">{{ view.place }}</span>
     <span class="devices">{{ view.devices }}</span>
     <button class="mute" type="button" :aria-pressed="!muted" :aria-label="words.mute" @click="mute"><i aria-hidden="true"></i></button>
@@ -18,7 +19,8 @@ export default {
   </header>
   <section class="left">
     <div class="idle">
-      <div class="mark" v-html="mark"></div>
+      <img class="logo" v-if="view.logo" :src="view.logo" alt="">
+      <div class="mark" v-else v-html="mark"></div>
       <h1>{{ view.shop }}</h1>
       <p class="hint">{{ view.hint }}</p>
       <p class="allowed">{{ view.allowed }}</p>
@@ -37,6 +39,7 @@ export default {
       <div class="who"><span class="first-name">{{ view.name }}</span><span class="tier">{{ view.tier }}</span></div>
       <div class="points"><span class="balance">{{ view.balance }}</span><span class="unit">{{ view.unit }}</span></div>
       <p class="as-of">{{ view.as_of }}</p>
+      <p class="expiring">{{ view.expiring }}</p>
       <div class="rewards" role="group" :aria-label="words.rewards" :data-many="view.rows.length > 4 ? 'yes' : 'no'">
         <button v-for="row in view.rows" class="reward" type="button" :data-key="row.key" :data-state="row.state"
                 :aria-disabled="row.state === 'off'" :aria-pressed="row.state === 'chosen'" @click="press(row.key)">

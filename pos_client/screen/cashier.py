@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gc
 from collections.abc import Callable
+from http import HTTPStatus
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from nicegui import app as nicegui_app
 from nicegui import ui
 
@@ -17,7 +19,7 @@ from pos_client.screen.facts import read_facts
 from pos_client.screen.hand import Hand
 from pos_client.screen.memory import UNDO_MS, Memory, Tone, after
 from pos_client.screen.page import MARK, CashierPage
-from pos_client.screen.shown import View
+from pos_client.screen.shown import LOGO_PATH, View
 from pos_client.screen.view import build_view
 from sync.terminal import wall_ms
 
@@ -33,6 +35,15 @@ def mount(app: FastAPI, runtime: Runtime) -> None:
     def cashier(request: Request) -> None:
         asked = request.query_params.get("lang", "")
         screen.open_window(asked if asked in LANGUAGES else runtime.config.till.language)
+
+    @app.get(LOGO_PATH, include_in_schema=False)
+    def logo() -> Response:
+        programme = runtime.mirror.programme()
+        picture = programme.branding.logo_png if programme else None
+        if picture is None:
+            return Response(status_code=HTTPStatus.NOT_FOUND)
+        headers = {"Cache-Control": "max-age=31536000, immutable"}  # another version has another address
+        return Response(base64.b64decode(picture), media_type="image/png", headers=headers)
 
     nicegui_app.on_startup(screen.start)
     nicegui_app.on_shutdown(screen.stop)

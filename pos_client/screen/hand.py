@@ -9,6 +9,7 @@ from collections.abc import Callable
 import structlog
 import uuid6
 
+from drivers.events import Event
 from loyalty.basket import Basket, Line
 from loyalty.errors import BasketError, RewardRefused
 from loyalty.returns import quantities
@@ -21,7 +22,7 @@ from pos_client.screen.pad import Pad
 from pos_client.screen.returning import Returning
 from pos_client.screen.rows import MAX_ROWS, asks_for_pin
 from pos_client.screen.shown import PRACTICE_KEYS
-from pos_client.screen.wedge import read_keys
+from pos_client.screen.wedge import SWIPE_S, PageReader
 from pos_client.session import SessionState
 from sync.errors import StoreError, StoreFull
 from sync.terminal import wall_ms
@@ -47,6 +48,8 @@ class Hand:
         self._till = runtime.till
         self._changed = changed
         self._patterns = card_patterns(runtime.config.card_formats)
+        self._reader = PageReader(runtime.config.screen.layout, self._patterns)
+        self._swiping: asyncio.Task[None] | None = None
         self._lookup = Lookup(runtime.store, runtime.terminal.card_key, runtime.config.card_formats)
         self._busy = False
         self._taken_at = 0.0
@@ -67,14 +70,27 @@ class Hand:
 
     async def typed(self, keys: object, language: str) -> None:
         """Take what a reader typed into the page, as if a driver had read it."""
-        screen = self._runtime.config.screen
-        event = read_keys(keys, screen.layout, self._patterns, time.monotonic_ns())
-        if event is not None:
+        events = self._reader.typed(keys, time.monotonic_ns())
+        if events is None:
             if self.memory.pad is not None:
-                self.memory = self.memory.ask(Pad(self.memory.pad.kind, reward=self.memory.pad.reward))
+                await self._on_pad(self.memory.pad, "F12", language)  # a quick hand, and its Enter
+            return
+        if self._swiping is not None:
+            self._swiping.cancel()
+        # Kept, so that it is not collected before its time.
+        self._swiping = asyncio.create_task(self._swiped()) if self._reader.waits else None
+        await self._read(events)
+
+    async def _swiped(self) -> None:
+        """The tracks of a swipe are all there when none follows for a while."""
+        await asyncio.sleep(SWIPE_S)
+        await self._read(self._reader.quiet(time.monotonic_ns()))
+
+    async def _read(self, events: list[Event]) -> None:
+        if events and self.memory.pad is not None:
+            self.memory = self.memory.ask(Pad(self.memory.pad.kind, reward=self.memory.pad.reward))
+        for event in events:
             await asyncio.to_thread(self._runtime.board.on_event, event)
-        elif self.memory.pad is not None:
-            await self._on_pad(self.memory.pad, "F12", language)  # a quick hand, and its Enter
 
     async def answer(self, score: int) -> None:
         """Note what the customer of the sale on the screen answered to the shop's question, 0 to 10; once."""

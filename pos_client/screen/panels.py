@@ -51,6 +51,7 @@ def return_view(words: Words, facts: Facts, view: View, returning: Returning) ->
             day=words.moment(sale.at_ms, facts.now_ms),
             amount=words.money(sale.payable_minor, sale.basket.currency),
         ),
+        expiring="",
         rows=rows[:MAX_ROWS],
         more=_("{count} more lines at the till").format(count=len(rows) - MAX_ROWS) if len(rows) > MAX_ROWS else "",
         heading=_("Comes back"),

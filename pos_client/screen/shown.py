@@ -9,6 +9,8 @@ from pos_client.screen.brand import Brand
 from pos_client.screen.rows import Row
 from pos_client.screen.words import Mood
 
+LOGO_PATH = "/logo.png"
+"""On the till's own address: a picture of some kilobytes, not to be sent with every change of the screen."""
 MAX_LINES = 8
 """Basket lines that fit beside the totals at 1024×600; the newest are shown."""
 
@@ -90,6 +92,7 @@ class View:
     balance: str
     unit: str
     as_of: str
+    expiring: str
     rows: tuple[Row, ...]
     more: str
     heading: str
@@ -106,5 +109,7 @@ class View:
     question: str
     pad: PadView | None
     brand: Brand | None
+    logo: str
+    """Where the programme's logo is, on this till."""
     drill: Drill | None
     announce: str

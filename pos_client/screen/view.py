@@ -9,7 +9,7 @@ from pos_client.screen.facts import Facts
 from pos_client.screen.memory import Memory, Notice
 from pos_client.screen.panels import pad_view, return_view
 from pos_client.screen.rows import MAX_ROWS, reward_rows, why_not
-from pos_client.screen.shown import MAX_LINES, PRACTICE_KEYS, Action, Drill, LineRow, Message, Offer, View
+from pos_client.screen.shown import LOGO_PATH, MAX_LINES, PRACTICE_KEYS, Action, Drill, LineRow, Message, Offer, View
 from pos_client.screen.words import NOTICES, OTHER_NOTICE, OTHER_UNPRINTED, UNPRINTED, Words
 from pos_client.session import Quote, SessionState
 from pos_client.tokens import Scope
@@ -48,6 +48,7 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
         balance=words.points(holder.balance) if holder else "",
         unit=_("point") if holder and holder.balance == 1 else _("points"),
         as_of=_as_of(words, facts),
+        expiring=_expiring(words, facts, holder) if holder else "",
         rows=rows[:fit],
         more=_more(words, facts, len(rows), fit),
         heading=_("Receipt"),
@@ -63,6 +64,7 @@ def build_view(facts: Facts, memory: Memory, language: str) -> View:
         offer=_offer(words, facts, memory, message, booked=quote if booked else None),
         question=_question(words, facts, memory, quote, booked),
         pad=None,
+        logo=f"{LOGO_PATH}?v={programme.version}" if programme and programme.branding.logo_png else "",
         brand=brand(programme.branding.colour) if programme and programme.branding.colour else None,
         drill=_drill(words, facts),
         announce=_announce(words, facts, holder, message),
@@ -167,6 +169,15 @@ def _last(words: Words, memory: Memory) -> str:
         return ""
     text = _("Last: undone {points} · {time}") if memory.last.voided else _("Last: booked {points} · {time}")
     return text.format(points=words.signed(memory.last.points), time=words.time(memory.last.at_ms))
+
+
+def _expiring(words: Words, facts: Facts, holder: Holder) -> str:
+    """The points that lapse soon, where some do."""
+    _ = words.translate
+    if holder.expiring is None or not holder.expiring.soon(words.today(facts.now_ms)):
+        return ""
+    text = _("{points} lapse after {day}")
+    return text.format(points=words.points(holder.expiring.points), day=words.day(holder.expiring.on, facts.now_ms))
 
 
 def _as_of(words: Words, facts: Facts) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -163,6 +163,16 @@ class Words:
         if then.date() == today - timedelta(days=1):
             return _("yesterday {time}").format(time=self.time(at_ms))
         return format_date(then.date(), "medium", locale=self._locale)
+
+    def today(self, at_ms: int) -> date:
+        """The calendar day of a moment."""
+        return self._local(at_ms).date()
+
+    def day(self, day: date, now_ms: int) -> str:
+        """A day as people say it: "31 dec", with the year where it is another."""
+        if day.year != self.today(now_ms).year:
+            return format_date(day, "d MMM yyyy", locale=self._locale)
+        return format_date(day, "d MMM", locale=self._locale)
 
     def grouped(self, text: str) -> str:
         """A card's number in groups of four, to be read beside the card."""

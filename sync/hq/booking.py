@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from struct import Struct, pack
 
-from sync.hq import card_orders, stock, vesting
+from sync.hq import card_orders, expiring, stock, vesting
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
 from sync.hq.leases import Wish, grant
@@ -125,6 +125,7 @@ def post(
     count(conn, booked)
     stock.count(conn, programmes, booked)
     vesting.note(conn, programmes, booked)
+    expiring.spend(conn, booked)
     settle_spending(conn, booked, now)
     if programme is not None and programme.tier_policy is not None:
         upgrade(conn, programme, accounts, now.date())

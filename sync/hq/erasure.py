@@ -10,7 +10,7 @@ from sync.hq.database import Connection
 from sync.hq.errors import HqError
 from sync.hq.leases import tell
 
-_PERSONAL = ("balance", "counter", "formerly", "hold", "segment_member", "vesting")
+_PERSONAL = ("balance", "counter", "expiring", "formerly", "hold", "segment_member", "vesting")
 """What else is known of a member. Not among them: where an entry was received and which codes were used, by an
 account's id that names nobody any more; and what is parked, which waits for a person as it came."""
 

@@ -295,13 +295,20 @@ def _again(seq: int, before: _Before) -> Result:
 
 def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ...]:
     rows = conn.execute(
-        f"SELECT account_id, points, nullif({COUNTERS}, '{{}}'), {PENDING} FROM balance b WHERE account_id = ANY(%b) "
-        "ORDER BY account_id",
+        f"SELECT account_id, b.points, nullif({COUNTERS}, '{{}}'), {PENDING}, x.expires_on, x.points FROM balance b "
+        "LEFT JOIN expiring x USING (account_id) WHERE account_id = ANY(%b) ORDER BY account_id",
         (Texts(accounts),),
     ).fetchall()
     return tuple(
         [
-            AccountBalance(account=account, points=points, counters=counters or {}, pending=pending)
-            for account, points, counters, pending in rows
+            AccountBalance(
+                account=account,
+                points=points,
+                counters=counters or {},
+                pending=pending,
+                expires_on=expires_on if expiring else None,
+                expiring=expiring or 0,
+            )
+            for account, points, counters, pending, expires_on, expiring in rows
         ]
     )

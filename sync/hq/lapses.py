@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from loyalty.history import Movement, replay
+from loyalty.history import replay
 from loyalty.lots import expire
 from loyalty.programme_members import Expiry
 from sync.hq.available import available
 from sync.hq.database import Connection
+from sync.hq.expiring import movements_of
 from sync.hq.programmes import Programmes
 
 CHUNK = 500
@@ -62,7 +63,7 @@ def lapse(
         conn: a pooled connection, outside any transaction.
         progress: told how many accounts are done, and of how many.
     """
-    expiries = _expiries(conn, programmes)
+    expiries = expiries_of(conn, programmes)
     dying = {version: expiry for version, expiry in expiries.items() if expiry.after_months is not None}
     if not dying:
         return 0, 0
@@ -95,7 +96,7 @@ def lapse(
     return accounts, points
 
 
-def _expiries(conn: Connection, programmes: Programmes) -> dict[int, Expiry]:
+def expiries_of(conn: Connection, programmes: Programmes) -> dict[int, Expiry]:
     """By version, what it says of expiry; 0 stands for bookings of head office's own, which go by the newest."""
     versions = [version for (version,) in conn.execute("SELECT version FROM programme ORDER BY version")]
     readable = {version: programmes.get(conn, version) for version in versions}
@@ -109,15 +110,8 @@ def _past(
     conn: Connection, accounts: Sequence[str], expiry_of: Callable[[int | None], Expiry], today: date
 ) -> dict[str, int]:
     """By account, the points that are past their day."""
-    rows = conn.execute(
-        "SELECT account_id, entry_id::text, kind, business_date, points_earned, points_spent, programme_version, "
-        "coalesce(reverses, original)::text FROM ledger WHERE account_id = ANY(%s) ORDER BY account_id, position",
-        (list(accounts),),
-    ).fetchall()
-    booked: dict[str, list[Movement]] = {}
-    for account, *rest in rows:
-        booked.setdefault(account, []).append(Movement(*rest))
-    found = {account: expire(replay(movements, expiry_of).lots, today)[1] for account, movements in booked.items()}
+    booked = movements_of(conn, accounts).items()
+    found = {account: expire(replay(movements, expiry_of).lots, today)[1] for account, movements in booked}
     return {account: points for account, points in found.items() if points}
 
 

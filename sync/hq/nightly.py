@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
-from sync.hq import vesting
+from loyalty.programme_members import Expiry
+from sync.hq import expiring, vesting
 from sync.hq.database import Connection
 from sync.hq.inbox import settle_returns
-from sync.hq.lapses import Since, lapse
+from sync.hq.lapses import OPEN_FOR, Since, expiries_of, lapse
 from sync.hq.programmes import Programmes
 from sync.hq.tiering import review
 
@@ -56,6 +57,7 @@ def run(conn: Connection, programmes: Programmes, today: date, progress: Progres
     # A new version may shorten the life of points brought along: then all are gone through.
     since = Since(before[0], before[1]) if before is not None and before[2] == version else Since()
     accounts, points = lapse(conn, programmes, today, since, lambda done, of: progress("points", done, of))
+    _expiring(conn, programmes, today, since, lambda done, of: progress("expiring", done, of))
     changed = 0
     if programme is not None:
         changed = review(conn, programme, today, lambda done, of: progress("tiers", done, of))
@@ -65,3 +67,16 @@ def run(conn: Connection, programmes: Programmes, today: date, progress: Progres
             (today, began[0], version),
         )
     return Night(accounts, points, changed, vested, version if programme is None else None)
+
+
+def _expiring(
+    conn: Connection, programmes: Programmes, today: date, since: Since, progress: Callable[[int, int], None]
+) -> None:
+    """What lapses next, after this night's lapses."""
+    expiries = expiries_of(conn, programmes)
+    if all(expiry.after_months is None for expiry in expiries.values()):
+        expiring.forget(conn)
+        return
+    began = datetime.min.replace(tzinfo=UTC) if since.began_at is None else since.began_at - OPEN_FOR
+    expiring.reckon(conn, lambda version: expiries.get(version or 0, Expiry()), today, began, progress)
+    expiring.tell(conn, since.day, today)

@@ -24,8 +24,9 @@ _ACCOUNTS = (
     f"coalesce({PENDING}, 0), "
     "a.birthday, a.pin_hash, a.phone_hash, a.email_hash, "
     "ARRAY(SELECT segment FROM segment_member s WHERE s.account_id = a.account_id ORDER BY segment), "
+    "x.expires_on, x.points, "
     "NOT EXISTS (SELECT FROM ledger l WHERE l.account_id = a.account_id AND l.kind IN ('sale', 'opening')) "
-    "FROM account a LEFT JOIN balance b USING (account_id) "
+    "FROM account a LEFT JOIN balance b USING (account_id) LEFT JOIN expiring x USING (account_id) "
 )
 _CARDS = "SELECT token, account_id, blocked FROM card "
 _PROGRAMMES = "SELECT document FROM programme "
@@ -78,7 +79,8 @@ def all_stocks(conn: Connection) -> list[StockChange]:
 
 def _accounts(conn: Connection, where: str, *values: object) -> Iterator[AccountChange]:
     for account, *state in conn.execute((_ACCOUNTS + where).encode(), values).fetchall():
-        first_name, tier, points, counters, pending, birthday, pin, phone, email, segments, first = state
+        first_name, tier, points, counters, pending, birthday, pin, phone, email, segments, *rest = state
+        expires_on, expiring, first = rest
         yield AccountChange(
             account=account,
             first_name=first_name,
@@ -92,6 +94,8 @@ def _accounts(conn: Connection, where: str, *values: object) -> Iterator[Account
             pin=pin,
             phone=phone,
             email=email,
+            expires_on=expires_on if expiring else None,
+            expiring=expiring or 0,
         )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from drivers.build import DeviceSettings
-from drivers.camera.device import CameraSettings
+from drivers.camera.settings import CameraSettings
 from drivers.hid.device import HidSettings
 from drivers.keyboard.wedge import WedgeSettings
 from drivers.lines.line import LineProtocol

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from loyalty.lots import Lot, Lots, earn, expire, give_back, lot_of, spend, take_back
+from loyalty.lots import Expiring, Lot, Lots, earn, expire, give_back, lot_of, next_to_lapse, spend, take_back
 from loyalty.programme_members import Expiry
 
 DAY = date(2026, 3, 31)
@@ -119,3 +119,21 @@ def test_dates_of_a_lot(expiry: dict[str, int | bool], earned: date, vests: date
 def test_a_negative_amount_is_refused() -> None:
     with pytest.raises(ValueError, match="expected points to spend, got -1"):
         spend(of(), -1, DAY)
+
+
+def test_what_lapses_next() -> None:
+    have = of(LATER, SOON, EVER, Lot("same day", 7, DAY, SOON.expires_on))
+    assert next_to_lapse(have, DAY) == Expiring(107, date(2026, 6, 30))
+    assert next_to_lapse(have, date(2026, 6, 30)) == Expiring(107, date(2026, 6, 30)), "still to be spent that day"
+    assert next_to_lapse(have, date(2026, 7, 1)) == Expiring(200, date(2027, 6, 30))
+    spent, _ = spend(have, 107, DAY)
+    assert next_to_lapse(spent, DAY) == Expiring(200, date(2027, 6, 30))
+    assert next_to_lapse(of(EVER), DAY) is None
+
+
+@pytest.mark.parametrize(
+    ("day", "soon"), [("2026-04-30", False), ("2026-05-01", True), ("2026-06-30", True), ("2026-07-01", False)]
+)
+def test_when_a_member_is_told(day: str, soon: bool) -> None:
+    assert Expiring(107, date(2026, 6, 30)).soon(date.fromisoformat(day)) is soon
+    assert not Expiring(0, date(2026, 6, 30)).soon(date(2026, 6, 30))

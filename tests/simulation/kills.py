@@ -126,7 +126,7 @@ class Victim:
         try:
             self._wait_until_it_listens(process)
             token = (self.data / "plugin.token").read_text(encoding="ascii").strip()
-            with TillClient(f"http://127.0.0.1:{self._port}", token) as client:
+            with TillClient(f"http://127.0.0.1:{self._port}", token, patience_s=0) as client:
                 yield process, client
         finally:
             process.kill()

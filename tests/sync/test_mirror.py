@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from loyalty.lots import Expiring
 from sync.errors import OtherVersion
 from sync.journal import Journal
 from sync.mirror import Contact, Holder, Mirror
@@ -150,3 +154,20 @@ def test_a_first_name_that_was_erased_is_gone(store: Store) -> None:
     hear(store, account(1), card())
     mirror = hear(store, account(1, first_name=None))
     assert mirror.find(CARD).first_name is None
+
+
+def test_what_lapses_next_is_what_is_spent_first(store: Store, journal: Journal) -> None:
+    """50 points are spent here before head office hears of it; a void gives them back; a batch's answer states it."""
+    day = date(2026, 12, 31)
+    stated = msgspec.structs.replace(account(200), expires_on=day, expiring=60)
+    mirror = hear(store, stated, card())
+    assert mirror.find(CARD).expiring == Expiring(60, day)
+    journal.append(draft(1000))
+    sale = journal.append(draft(2000, rewards=("five-off",)))
+    assert mirror.find(CARD).expiring == Expiring(10, day)
+    journal.append(void_of(sale))
+    assert mirror.find(CARD).expiring == Expiring(60, day)
+    mirror.confirm([AccountBalance(account="m1", points=40, expires_on=day, expiring=55)], 1, 3)
+    assert mirror.find(CARD).expiring == Expiring(40, day), "never more than there is"
+    mirror.confirm([AccountBalance(account="m1", points=40)], 1, 3)
+    assert mirror.find(CARD).expiring is None

@@ -253,8 +253,8 @@ def test_a_killed_till_does_not_keep_the_folder(tmp_path: Path) -> None:
 READ_ONLY = """
 import importlib.metadata, os, sys
 from pathlib import Path
-import sync.store
-sync.store.Database(memory=True)  # all code is loaded while we may still read it
+import sqlite_utils, sync.migrations, sync.store
+sqlite_utils.Database(memory=True)  # all code is loaded while we may still read it
 if os.geteuid() == 0:
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
 try:

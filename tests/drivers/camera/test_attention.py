@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from drivers.camera.attention import SHARE, Attention
-from drivers.camera.device import CameraDevice, CameraSettings
+from drivers.camera.device import CameraDevice
 from drivers.camera.exposure import ExposureControl, evened, is_glaring
 from drivers.camera.frames import NewestFrame
+from drivers.camera.settings import CameraSettings
 from drivers.camera.sightings import Sightings
 from drivers.decoding.decode import decode
 from drivers.errors import BadDeviceSettings

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.build import build_device
-from drivers.camera.device import CameraDevice, CameraSettings
+from drivers.camera.device import CameraDevice
+from drivers.camera.settings import CameraSettings
 from drivers.camera.sightings import SAME_SHOWING_NS, Sightings
 from drivers.device import Device
 from drivers.errors import BadDeviceSettings, DeviceMissing

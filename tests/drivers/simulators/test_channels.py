@@ -18,7 +18,7 @@ READER = """
 import sys, threading
 import structlog
 from drivers.build import build_device
-from drivers.camera.device import CameraSettings
+from drivers.camera.settings import CameraSettings
 from drivers.keyboard.wedge import WedgeSettings
 from drivers.lines.serial_scanner import SerialSettings
 from drivers.supervisor import Supervisor

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from pos_client.runtime import Runtime
+from sync.wire_mirror import AccountChange
 from tests.pos_client.commands.test_inbox import Command, typed
 from tests.pos_client.office.conftest import EMAIL, PHONE, runtime, sell
-from tests.support.till import SANNE, UNKNOWN_CARD
+from tests.support.till import SANNE, UNKNOWN_CARD, publish
 
 __all__ = ["runtime"]
 
@@ -26,6 +28,20 @@ def test_balance_by_card_e_mail_and_receipt(runtime: Runtime, run: Command) -> N
         found = json.loads(run("balance", who, "--json").stdout)
         assert (found["first_name"], found["balance"], found["confirmed"], found["queued"]) == ("Sanne", 1318, 1284, 34)
     assert "Silver: 1318 points" in run("balance", EMAIL).stdout
+
+
+def test_balance_says_what_lapses_next(runtime: Runtime, run: Command) -> None:
+    change = AccountChange(
+        account=SANNE.account,
+        first_name="Sanne",
+        tier="zilver",
+        points=1284,
+        expires_on=date(2099, 12, 31),
+        expiring=120,
+    )
+    publish(runtime.mirror, [change])
+    assert json.loads(run("balance", SANNE.card, "--json").stdout)["expiring"] == {"points": 120, "on": "2099-12-31"}
+    assert "120 lapse after 2099-12-31" in run("balance", SANNE.card).stdout
 
 
 def test_balance_by_a_phone_that_two_have(runtime: Runtime, run: Command) -> None:

@@ -11,8 +11,9 @@ import pypdfium2
 import pytest
 
 from pos_client.office.day import DayReport, Given, day_report
-from pos_client.office.files import report_csv, report_pdf
+from pos_client.office.files import report_csv
 from pos_client.office.hints import hints
+from pos_client.office.paper import report_pdf
 from pos_client.runtime import Runtime
 from pos_client.screen.words import Words
 from tests.pos_client.office.conftest import sell

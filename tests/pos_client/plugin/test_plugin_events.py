@@ -113,7 +113,7 @@ def test_an_idle_stream_is_kept_alive_by_comments() -> None:
     # FastAPI sends the comment by itself; what would break a client is a pause longer than the client waits.
     from fastapi import sse
 
-    from pos_client.plugin.client import SILENCE_S
+    from pos_client.plugin.client_wire import SILENCE_S
 
     assert sse.KEEPALIVE_COMMENT.startswith(b":")
     assert sse._PING_INTERVAL * 3 <= SILENCE_S

@@ -187,7 +187,7 @@ def test_a_wrong_token_gets_no_answer_and_no_stream(address: str) -> None:
 
 
 def test_no_till_there_is_said_plainly() -> None:
-    with TillClient(f"http://127.0.0.1:{closed_port()}", "token") as client:
+    with TillClient(f"http://127.0.0.1:{closed_port()}", "token", patience_s=0) as client:
         for call in (client.status, client.events):
             with pytest.raises(PluginProblem) as caught:
                 call()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
+from datetime import date, timedelta
 from typing import Any
 
 import cv2
@@ -19,9 +21,10 @@ from pos_client.receipts.document import Receipt
 from pos_client.receipts.forms import as_html, as_png, as_text
 from pos_client.receipts.layout import Columns, lay_out
 from pos_client.runtime import Runtime
-from sync.wire_mirror import ProgrammeChange
+from sync.wire_mirror import AccountChange, ProgrammeChange
+from tests.pos_client.programme_tools.test_logo import logo
 from tests.pos_client.receipts.conftest import DOCUMENT, FOOTER, HEADER, sell
-from tests.support.till import NOOR, UNKNOWN_CARD, publish
+from tests.support.till import NOOR, SANNE, UNKNOWN_CARD, publish
 
 WIDTHS: list[Columns] = [32, 42, 48]
 
@@ -188,3 +191,35 @@ def test_the_printers_bytes_hold_no_card_number(runtime: Runtime) -> None:
     stream = compose(lay_out(made, "nl", 42))
     assert NOOR.card.encode() not in stream
     assert b"2910" not in stream
+
+
+def test_points_that_lapse_soon(runtime: Runtime) -> None:
+    on = date.today() + timedelta(days=20)
+    change = AccountChange(
+        account=SANNE.account, first_name="Sanne", tier="zilver", points=1284, expires_on=on, expiring=400
+    )
+    publish(runtime.mirror, [change])
+    wanted = f"waarvan {{}} verlopen na {on:%d-%m-%Y}"
+    assert wanted.format(400) in text(receipt(runtime)).replace("\n", " ")
+    made = desk(runtime).receipt(sell(runtime, "bon-2", rewards=("koffie",)).entry)
+    assert wanted.format(150) in text(made).replace("\n", " "), "the coffee took 250 of them"
+    publish(runtime.mirror, [ProgrammeChange(document={**DOCUMENT, "version": 2, "receipt": {"show": ["balance"]}})])
+    assert "waarvan" not in text(desk(runtime).receipt(sell(runtime, "bon-3").entry))
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+def test_the_logo_stands_at_the_top(runtime: Runtime, columns: Columns) -> None:
+    picture = logo(576, 200)
+    branding = {"logo": "molen.png", "logo_png": base64.b64encode(picture).decode()}
+    publish(runtime.mirror, [ProgrammeChange(document={**DOCUMENT, "version": 2, "branding": branding})])
+    made = receipt(runtime)
+    parts = lay_out(made, "nl", columns)
+    drawn = cv2.imdecode(np.frombuffer(as_png(parts, columns), np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert drawn is not None
+    wide = min(576, columns * 12)
+    top = drawn[24 : 24 + 200 * wide // 576]
+    assert 0.05 < (top < 128).mean() < 0.6, "it is there, and it is no black block"
+    assert np.isin(top[:, 24:-24], (0, 255)).all()
+    assert read(as_png(parts, columns), ScanDataType.QR) == [made.return_code]
+    assert text(made, columns=columns).splitlines()[0].strip().startswith("Bakkerij")
+    assert base64.b64encode(picture).decode() in as_html(parts, "Bon", "nl")

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from datetime import date, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
 from drivers.events import StatusUpdateEvent
 from loyalty.basket import Basket, Line
 from loyalty.ledger import EntryKind
+from loyalty.lots import TOLD_AHEAD_DAYS
 from pos_client.screen.shown import MAX_LINES
 from sync.errors import TransportError
 from sync.terminal import wall_ms
+from sync.wire_mirror import AccountChange
+from tests.pos_client.programme_tools.test_logo import logo
 from tests.pos_client.screen.conftest import NARROW, Counter, in_all, phase
-from tests.support.till import FATIMA, JORIS, NOOR, PROGRAMME, SANNE, UNKNOWN_CARD
+from tests.support.till import FATIMA, JORIS, NOOR, PROGRAMME, SANNE, UNKNOWN_CARD, publish
 
 pytestmark = pytest.mark.browser
 
@@ -268,3 +274,45 @@ def test_help(counter: Counter) -> None:
     expect(counter.page.locator("dialog.help")).to_be_hidden()
     counter.windows["large-dark-nl"].locator("dialog.help button").click()
     expect(counter.windows["large-dark-nl"].locator("dialog.help")).to_be_hidden()
+
+
+def test_points_that_lapse_soon(counter: Counter) -> None:
+    """As of today and the member; with eight rewards there is room for it as well."""
+    counter.publish_programme(rewards=[{**PROGRAMME["rewards"][0], "id": f"r{number}"} for number in range(8)])
+    today = date.today()
+    for days, shown in ((TOLD_AHEAD_DAYS, True), (TOLD_AHEAD_DAYS + 1, False)):
+        on = today + timedelta(days=days)
+        change = AccountChange(
+            account=SANNE.account, first_name="Sanne", tier="zilver", points=1284, expires_on=on, expiring=120
+        )
+        publish(counter.runtime.mirror, [change], includes_seq=counter.runtime.journal.head().seq)
+        counter.scan(SANNE.card)
+        if shown:
+            expect(counter.page.locator(".expiring")).to_contain_text(f"120 verlopen na {on.day} ")
+            counter.sell()
+            phase(counter, "card")
+            counter.picture("expiring")
+        else:
+            expect(counter.page.locator(".expiring")).to_have_text("")
+    counter.publish_programme(rewards=PROGRAMME["rewards"])
+
+
+def test_the_logo_of_the_programme(counter: Counter) -> None:
+    picture = {"colour": "#7a1020", "logo": "molen.png", "logo_png": base64.b64encode(logo()).decode()}
+    counter.publish_programme(branding=picture)
+    counter.go_online()
+    loaded = (
+        "() => [...document.querySelectorAll('img.logo')].every(each => each.complete && each.naturalWidth === 300)"
+    )
+    for window in counter.windows.values():
+        expect(window.locator("img.logo")).to_have_count(2)
+        window.wait_for_function(loaded)
+    counter.picture("logo-idle")
+    counter.scan(SANNE.card)
+    counter.sell()
+    phase(counter, "card")
+    counter.picture("logo")
+    counter.publish_programme()
+    counter.go_online()
+    expect(counter.page.locator("img.logo")).to_have_count(0)
+    assert httpx.get(f"{counter.url}logo.png").status_code == 404

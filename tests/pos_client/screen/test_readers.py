@@ -60,6 +60,18 @@ def test_a_bank_card_typed_into_the_page(counter: Counter) -> None:
     assert PAN[:7] not in counter.page.content()
 
 
+def test_the_tracks_of_one_swipe_each_with_an_enter_are_one_card(counter: Counter) -> None:
+    seen: list[str] = []
+    end = counter.runtime.bus.listen(lambda event: seen.append(event.kind))
+    type_as_a_reader(counter.page, "%LVRIEND^VAN DE MOLEN?")
+    type_as_a_reader(counter.page, f";{FATIMA.card}?")
+    expect(counter.page.locator(".first-name")).to_have_text(FATIMA.first_name)
+    end()
+    assert seen.count(EventKind.CARD_PRESENTED) == 1
+    assert EventKind.CARD_REFUSED not in seen
+    assert EventKind.LABEL_SCANNED not in seen
+
+
 def test_a_hand_types_no_card(counter: Counter) -> None:
     counter.page.keyboard.type(NOOR.card[:8], delay=130)
     counter.page.keyboard.press("Enter")

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.events import DataEvent, PaymentCardRefused
+from drivers.events import DataEvent, Event, PaymentCardRefused
 from drivers.formats.layouts import LAYOUTS
 from drivers.keyboard.keymap import EV_KEY, EVENT, type_text
 from drivers.recognition.guard import CardPattern, luhn_valid
-from pos_client.screen.wedge import CODES, MAX_KEYS, read_keys
+from pos_client.screen.wedge import CODES, MAX_KEYS, PageReader
 
 NAMES = {code: name for name, code in CODES.items()}
 PAN = "4111111111111111"
@@ -22,6 +22,17 @@ def keys_of(text: str, layout: str = "us") -> list[list[Any]]:
     """What the page sends of a reader programmed for `layout` that types `text` and Enter."""
     records = [record for piece in type_text(text, layout=layout) for record in EVENT.iter_unpack(piece)]
     return [[NAMES[code], value] for _, _, kind, code, value in records if kind == EV_KEY]
+
+
+def read_keys(keys: object, layout: str, patterns: tuple[CardPattern, ...], received_at: int) -> Event | None:
+    """What one line that was typed comes to, when nothing follows."""
+    reader = PageReader(layout, patterns)
+    events = reader.typed(keys, received_at)
+    if events is None:
+        return None
+    (event,) = [*events, *reader.quiet(received_at)]
+    assert not reader.waits
+    return event
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
@@ -38,6 +49,37 @@ def test_a_swipe_and_a_bank_card() -> None:
     assert (swipe.kind, swipe.scan_data_label) == ("swipe", "9528000000000008")
     for text in (PAN, f"%B{PAN}^DOE/JANE^26012011234?;{PAN}=26012011234?"):
         assert isinstance(read_keys(keys_of(text), "us", ours, 1), PaymentCardRefused)
+
+
+def test_tracks_with_an_enter_each_are_one_swipe() -> None:
+    reader = PageReader("us", (CardPattern("stripe card", "9528", 16),))
+    assert reader.typed(keys_of("%L6035123456789012^DOE/JANE?"), 1) == []
+    assert reader.waits
+    assert reader.typed(keys_of(";9528000000000008?"), 2) == []
+    (swipe,) = reader.quiet(3)
+    assert isinstance(swipe, DataEvent)
+    assert (swipe.kind, swipe.scan_data_label) == ("swipe", "9528000000000008")
+    assert swipe.tracks is not None
+    assert swipe.tracks.track1 is not None
+    (alone,) = reader.typed(keys_of(";9528000000000008?"), 4) or []
+    assert not reader.waits  # a track that opens no swipe is not waited for
+    assert isinstance(alone, DataEvent)
+
+
+def test_a_bank_card_with_an_enter_for_each_track_is_refused_once() -> None:
+    reader = PageReader("us", ())
+    assert reader.typed(keys_of(f"%B{PAN}^DOE/JANE^26012011234?"), 1) == []
+    assert reader.typed(keys_of(f";{PAN}=26012011234?"), 2) == []
+    (event,) = reader.quiet(3)
+    assert isinstance(event, PaymentCardRefused)
+
+
+def test_a_swipe_that_waits_goes_before_the_scan_after_it() -> None:
+    reader = PageReader("us", ())
+    assert reader.typed(keys_of("%L6035123456789012^DOE/JANE?"), 1) == []
+    events = reader.typed(keys_of("8710400280507"), 2) or []
+    assert [getattr(event, "kind", None) for event in events] == ["swipe", "scan"]
+    assert not reader.waits
 
 
 def test_keys_have_the_codes_that_linux_has() -> None:
