@@ -10,7 +10,7 @@ TOOLS := $(VENV)/.tools
 export PYTHONPATH :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint bench torture clean lock
+.PHONY: help demo test lint bench torture soak clean lock
 
 help: ## Say what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -35,6 +35,9 @@ bench: $(TOOLS) ## Measure; ARGS="NAME …" for some, ARGS=--json for programs
 # A killed process leaves semaphores behind, which Python's tracker tidies up and then tells of: as it should be here.
 torture: $(TOOLS) ## Power cuts, kills, bad lines for MINUTES=10, with new seeds; SEED=n to see one again
 	@$(BIN)/python -W "ignore:resource_tracker:UserWarning" -m tests.simulation.torture --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
+soak: $(TOOLS) ## 50 000 sessions at a real till, 8 at once, many cut short; SESSIONS=n for fewer, SEED=n to see them again
+	@$(BIN)/python -W "ignore:resource_tracker:UserWarning" -m tests.simulation.soak --sessions $(or $(SESSIONS),50000) $(if $(SEED),--seed $(SEED))
 
 lock: $(READY) ## Write the lock file anew from pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

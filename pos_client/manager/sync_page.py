@@ -45,7 +45,7 @@ async def show(window: Window) -> None:
             (_("Last compared day"), agreed()),
         ]
     )
-    if state.code and not state.online:
+    if state.code in {"unreachable", "server_fault"} and not state.online:
         el("p", _("The till goes on without head office, and sends everything when the line is back."), "quiet")
     found = await window.read(lambda: troubles(runtime))
     if found:

@@ -48,7 +48,7 @@ def main(minutes: float, seed: int | None) -> None:
     seeds = itertools.count(secrets.randbelow(10**9)) if seed is None else [seed]
     done = Tally()
     start = time.monotonic()
-    with _head_office() as made, _bar(minutes) as tell:
+    with head_office() as made, _bar(minutes) as tell:
         for number in seeds:
             for name, proof in _proofs(made, number, done):
                 tell(time.monotonic() - start, f"{name}, SEED={number}")
@@ -112,7 +112,8 @@ def _kill(made: Office, seed: int, done: Tally) -> None:
 
 
 @contextlib.contextmanager
-def _head_office() -> Iterator[Office]:
+def head_office() -> Iterator[Office]:
+    """A head office with a PostgreSQL of its own, which goes at the end."""
     folder = Path(tempfile.mkdtemp(prefix="hq-"))
     server = EmbeddedPostgres(folder)
     try:

@@ -21,7 +21,7 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["pos_client.cli", "pos_client.serve", "pos_client.screen.cashier"])
 
 
-class TillProcess:
+class MortalTill:
     """A till that knows the usual members, in `folder`; head office is away. Use it in a `with` block.
 
     It has one address for as long as it lives, through restarts.
