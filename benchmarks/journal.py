@@ -41,6 +41,7 @@ def measure() -> list[Result]:
             "litequeue, FULL, not encrypted": _litequeue(folder, raw),
             "huey, fsync, not encrypted": _huey(folder, raw),
             "a bare table, encrypted": _bare(folder, raw),
+            **{f"{name}'s schema, encrypted": _encrypted(folder, name, raw) for name in _SCHEMAS},
         }
         taken = {one: _rate(seconds) for one, seconds in _in_turn(works).items()}
         ours, floor = taken.pop("journal"), taken["a bare table, encrypted"]
@@ -101,6 +102,49 @@ def _bare(folder: Path, raw: bytes) -> Callable[[], None]:
         for _ in range(APPENDS):
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO entry (raw) VALUES (?)", (raw,))
+            connection.execute("COMMIT")
+
+    return work
+
+
+_SCHEMAS = {
+    "persist-queue": (
+        ("CREATE TABLE queue (_id INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB, timestamp FLOAT)",),
+        "INSERT INTO queue (data, timestamp) VALUES (?, unixepoch('subsec'))",
+    ),
+    "litequeue": (
+        (
+            "CREATE TABLE q (data TEXT NOT NULL, message_id TEXT NOT NULL, status INTEGER NOT NULL, "
+            "in_time INTEGER NOT NULL, lock_time INTEGER, done_time INTEGER)",
+            "CREATE INDEX TIdx ON q (message_id)",
+            "CREATE INDEX SIdx ON q (status)",
+        ),
+        "INSERT INTO q VALUES (?, hex(randomblob(16)), 0, unixepoch(), NULL, NULL)",
+    ),
+    "huey": (
+        (
+            "CREATE TABLE task (id INTEGER NOT NULL PRIMARY KEY, queue TEXT NOT NULL, data BLOB NOT NULL, "
+            "priority REAL NOT NULL DEFAULT 0.0)",
+            "CREATE INDEX task_queue_priority_id ON task (queue, priority DESC, id)",
+        ),
+        "INSERT INTO task (queue, data) VALUES ('bench', ?)",
+    ),
+}
+"""What the peers write for one message, as of the versions in the lock file: what is left between them and the journal
+once both are encrypted is what the journal keeps besides the bytes."""
+
+
+def _encrypted(folder: Path, name: str, raw: bytes) -> Callable[[], None]:
+    """A peer's tables and indexes in an encrypted file, with the settings of the till's store."""
+    connection = connect(folder / f"{name}-encrypted.db", KEY)
+    tables, insert = _SCHEMAS[name]
+    for table in tables:
+        connection.execute(table)
+
+    def work() -> None:
+        for _ in range(APPENDS):
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(insert, (raw,))
             connection.execute("COMMIT")
 
     return work

@@ -245,7 +245,7 @@ class Mirror:
         Raises:
             OtherVersion: a programme that this version cannot read; nothing of the page was written.
         """
-        with self._store.transaction() as connection:
+        with self._store.transaction(flushed=False) as connection:
             for change in page.changes:
                 match change:
                     case AccountChange():
@@ -289,7 +289,7 @@ class Mirror:
         Args:
             within: the connection of the caller's own transaction, to be part of that one.
         """
-        with self._store.transaction(within) as connection:
+        with self._store.transaction(within, flushed=False) as connection:
             connection.executemany(
                 """UPDATE account SET points = ?, counters = ?, pending = ?, expires_on = ?, expiring = ?,
                        first_purchase = 0,

@@ -107,7 +107,7 @@ class Snapshots:
             ServerFault: not the part that comes next; nothing was written.
             OtherVersion: a programme that this version cannot read; nothing was written.
         """
-        with self._store.transaction() as connection:
+        with self._store.transaction(flushed=False) as connection:
             found = connection.execute("SELECT cursor, section, after FROM snapshot").fetchone()
             wanted = Place(found[0], Section(found[1]), found[2]) if found else Place(part.cursor, _ORDER[0], "")
             got = Place(part.cursor, part.section, part.after)

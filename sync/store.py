@@ -239,13 +239,15 @@ class Store:
         return Database(self._connection)
 
     @contextlib.contextmanager
-    def transaction(self, within: Any = None) -> Iterator[Any]:
+    def transaction(self, within: Any = None, *, flushed: bool = True) -> Iterator[Any]:
         """A write transaction: all of it is on the disk when the block ends, or none of it.
 
         BEGIN IMMEDIATE, since a deferred BEGIN that reads first fails with SQLITE_BUSY_SNAPSHOT beside another writer.
 
         Args:
             within: the connection of the caller's own transaction, to be part of that one.
+            flushed: False for what head office says again when it is lost. A checkout then waits for no flush of ours;
+                the next transaction that is flushed takes this one to the disk too, before itself.
 
         Raises:
             StoreFull: no space left; nothing was written.
@@ -254,7 +256,7 @@ class Store:
         if within is not None:
             yield within
             return
-        with self._lock:
+        with self._lock, self._flushing(flushed):
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
@@ -274,6 +276,19 @@ class Store:
                         f"disk full, nothing was booked: free space on the disk of {self.path.parent} and book again"
                     ) from error
                 raise StoreError(f"nothing was booked, {_why(self.path, error)}") from error
+
+    @contextlib.contextmanager
+    def _flushing(self, flushed: bool) -> Iterator[None]:
+        """WAL with synchronous=NORMAL keeps the file whole and the order of commits, and flushes none of them."""
+        if flushed:
+            yield
+            return
+        (before,) = self._connection.execute("PRAGMA synchronous").fetchone()
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            self._connection.execute(f"PRAGMA synchronous = {before}")
 
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows of a short read.

@@ -50,8 +50,9 @@ MAX_RETRY_AFTER_S = 3600
 """Longest wait a `Retry-After` may ask for: a wrong header must not silence a till for a day."""
 
 
+@functools.cache
 def software() -> str:
-    """This software's name and version, as told to the other side."""
+    """This software's name and version, as told to the other side. Read once: it takes longer than a connection."""
     return f"spaarpunt/{importlib.metadata.version('spaarpunt')}"
 
 

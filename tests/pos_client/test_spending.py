@@ -35,8 +35,9 @@ from sync.store import Store
 from sync.terminal import save_terminal, wall_ms
 from sync.transport import Transport
 from tests.support.entries import basket, programme
+from tests.support.proxy import Proxy
 from tests.sync.hq.conftest import CARDS, DAY, code, conn, database, database_url, hq, postgres
-from tests.sync.wires import Proxy, scripted
+from tests.sync.wires import scripted
 
 __all__ = ["conn", "database", "database_url", "hq", "postgres"]
 
@@ -63,13 +64,12 @@ class Shop:
 
     def off(self) -> None:
         """The line is gone, and the agent has noticed."""
-        self.proxy.cut = True
-        self.proxy.sever()
+        self.proxy.cut()
         with pytest.raises(TransportError):
             self.sync()
 
     def on(self) -> None:
-        self.proxy.cut = False
+        self.proxy.join()
         self.sync()
 
     def open(self, session: str, minor: int = 1000) -> None:
@@ -92,7 +92,7 @@ def new_shop(tmp_path: Path, database: Database, hq: httpx.Client) -> Iterator[C
     shops: list[Shop] = []
 
     def make() -> Shop:
-        proxy = Proxy(hq.base_url.host, hq.base_url.port or 80)
+        proxy = Proxy(hq.base_url.port or 80)
         folder = tmp_path / str(len(shops))
         config = Config(
             card_formats=CARDS,
@@ -319,8 +319,7 @@ def test_no_answer_falls_back_to_the_policy_within_the_time(
     account = give(60)
     shop = new_shop()
     shop.open("bon", 500)
-    shop.proxy.cut = True
-    shop.proxy.sever()
+    shop.proxy.cut()
     assert shop.runtime.agent.state.online
     started = time.monotonic()
     quote = shop.till.redeem("bon", REWARD)
@@ -512,7 +511,7 @@ def test_a_snapshot_brings_leases_without_forgetting_what_was_spent(
     leases = shop.till._spending._leases
     shop.runtime.mirror.start_over()
     assert leases.of(account, wall_ms()) == []  # not before head office has confirmed it
-    shop.proxy.cut = False
+    shop.proxy.join()
     shop.runtime.agent._pull(lambda _sent, _total: None)
     assert [source.points for source in leases.of(account, wall_ms())] == [50]
     with shop.runtime.store.transaction() as connection:

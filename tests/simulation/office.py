@@ -39,11 +39,11 @@ class Office:
         """Forget every till, member and booking: a new chain, on the same server, with these rules."""
         with self.database.connection() as conn:
             row = conn.execute(
-                "SELECT string_agg(quote_ident(tablename), ', ') FROM pg_tables "
+                "SELECT string_agg(format('DELETE FROM %I', tablename), '; ') FROM pg_tables "
                 "WHERE schemaname = 'public' AND tablename NOT IN ('migration', 'head_office')"
             ).fetchone()
             assert row is not None
-            conn.execute(f"TRUNCATE {row[0]}".encode())
+            conn.execute(row[0].encode())
             self.database.programmes = Programmes()
             publish(conn, rules or programme())
 

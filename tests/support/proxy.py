@@ -44,7 +44,10 @@ class Proxy:
     def __init__(
         self, port: int, chance: random.Random | None = None, choose: Callable[[], Fault] = lambda: Fault.NONE
     ) -> None:
-        self._target = port
+        self.target = port
+        """Where new requests go; another one once this is set."""
+        self.allow: int | None = None
+        """How many more bytes of answers pass before the line breaks in their middle; None: all of them."""
         self._chance = chance or random.Random(0)
         self._choose = choose
         self._ordered: deque[Fault] = deque()
@@ -113,15 +116,23 @@ class Proxy:
                 fault = self._ordered.popleft() if self._ordered else self._choose()
                 self.done.append(fault)
                 answer = await self._pass_on(fault, request)
-                writer.write(answer)
+                part = self._allowed(answer)
+                writer.write(part)
                 await writer.drain()
-                if fault in _ENDS:
+                if fault in _ENDS or len(part) < len(answer):
                     break
         except (OSError, asyncio.CancelledError, asyncio.IncompleteReadError):
             pass  # a broken line is what this class is for
         finally:
             self._tasks.discard(task)
             writer.close()
+
+    def _allowed(self, answer: bytes) -> bytes:
+        if self.allow is None:
+            return answer
+        part = answer[: self.allow]
+        self.allow -= len(part)
+        return part
 
     async def _pass_on(self, fault: Fault, request: bytes) -> bytes:
         """Let a fault happen to `request`; the bytes that the till gets back before the connection ends, if it does."""
@@ -149,7 +160,7 @@ class Proxy:
         return b""
 
     async def _ask(self, request: bytes) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._target)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.target)
         try:
             writer.write(request)
             await writer.drain()
@@ -158,7 +169,7 @@ class Proxy:
             writer.close()
 
     async def _send(self, part: bytes) -> None:
-        _, writer = await asyncio.open_connection("127.0.0.1", self._target)
+        _, writer = await asyncio.open_connection("127.0.0.1", self.target)
         writer.write(part)
         await writer.drain()
         writer.close()

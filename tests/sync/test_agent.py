@@ -30,11 +30,12 @@ from sync.terminal import load_terminal, save_terminal, wall_ms
 from sync.transport import Transport
 from sync.wire import AccountBalance, BatchAnswer, Outcome, Result, StreamAnswer
 from tests.support.entries import programme
+from tests.support.proxy import Fault, Proxy
 from tests.sync.build import CARD, DAY, KEY, OTHER_CARD, draft, hear, void_of
 from tests.sync.build import account as account_change
 from tests.sync.build import card as card_change
 from tests.sync.hq.conftest import code
-from tests.sync.wires import Proxy, http, scripted
+from tests.sync.wires import http, scripted
 
 WAIT_S = 20
 
@@ -69,7 +70,7 @@ def shop(
     tmp_path: Path, database: Database, hq: httpx.Client, member: Callable[..., tuple[str, str]]
 ) -> Iterator[Shop]:
     card, account = member(points=100)
-    proxy = Proxy(hq.base_url.host, hq.base_url.port or 80)
+    proxy = Proxy(hq.base_url.port or 80)
     store = Store.open(tmp_path / "till.db", KEY)
     key = Ed25519PrivateKey.generate()
     door = Transport(proxy.url, key, timeout_s=5)
@@ -119,8 +120,7 @@ def test_a_shop_day(shop: Shop, conn: Connection) -> None:
     assert shop.mirror.programme() == programme()
     assert shop.mirror.find(shop.card).balance == 100
 
-    shop.proxy.cut = True
-    shop.proxy.sever()
+    shop.proxy.cut()
     shop.sell(1250)  # 12
     shop.sell(2000, rewards=("five-off",))  # 15 − 50
     with pytest.raises(Unreachable):
@@ -130,7 +130,7 @@ def test_a_shop_day(shop: Shop, conn: Connection) -> None:
     holder = shop.mirror.find(shop.card)
     assert (holder.confirmed, holder.queued, holder.balance) == (100, -23, 77)
 
-    shop.proxy.cut = False
+    shop.proxy.join()
     report = shop.agent.run_once()
     assert (report.sent, report.booked, report.parked) == (2, 2, 0)
     assert shop.journal.head().queued == 0
@@ -157,10 +157,10 @@ def test_an_answer_lost_after_head_office_booked_doubles_nothing(shop: Shop, con
     for _ in range(3):
         shop.sell(1000)
     for left in range(lost, 0, -1):
-        shop.proxy.drop = 1
+        shop.proxy.order(Fault.LOSE_ANSWER)
         with pytest.raises(Unreachable):
             shop.agent.run_once()
-        assert shop.proxy.dropped == lost - left + 1
+        assert shop.proxy.done.count(Fault.LOSE_ANSWER) == lost - left + 1
         assert entries_at_hq(conn) == 3  # head office has them,
         assert shop.journal.head().queued == 3  # the till does not know it,
         assert shop.mirror.find(shop.card).balance == 130  # and shows the right balance all the same
@@ -218,7 +218,7 @@ def test_an_answer_that_takes_nothing_is_tried_again_and_never_believed(
 
 
 def test_a_page_of_changes_that_is_lost_is_asked_for_again(shop: Shop, conn: Connection) -> None:
-    shop.proxy.drop = 1
+    shop.proxy.order(Fault.LOSE_ANSWER)
     with pytest.raises(Unreachable):
         shop.agent.run_once()
     assert shop.mirror.cursor() == ""
@@ -359,17 +359,17 @@ def test_it_runs_by_itself_and_wakes_for_a_sale(shop: Shop, conn: Connection) ->
 
 
 def test_it_tries_again_by_itself_when_the_line_comes_back(shop: Shop, conn: Connection) -> None:
-    shop.proxy.cut = True
+    shop.proxy.cut()
     shop.sell(1000)
     shop.agent.start()
     shop.wait_for(lambda: bool(shop.states) and not shop.states[-1].online)
-    shop.proxy.cut = False
+    shop.proxy.join()
     shop.wait_for(lambda: shop.states[-1].online)
     assert hq_points(conn, shop.account) == 110
 
 
 def test_it_stops_at_once_while_it_waits_to_try_again(shop: Shop) -> None:
-    shop.proxy.cut = True
+    shop.proxy.cut()
     shop.agent.start()
     shop.wait_for(lambda: bool(shop.states))
     before = wall_ms()

@@ -21,6 +21,7 @@ from sync.mirror import Mirror
 from sync.store import Store
 from sync.terminal import enrolment_key, load_terminal
 from sync.transport import Transport
+from tests.support.proxy import Fault
 from tests.sync.build import KEY, draft
 from tests.sync.hq.conftest import code
 from tests.sync.test_agent import Shop, entries_at_hq, hq_points, shop
@@ -128,8 +129,8 @@ def test_a_till_in_doubt_never_writes_a_number_twice(
     shop.sell(1100)  # in both, sent by neither
     with copied(shop, tmp_path / "copy.db") as copy:
         copy.epochs.doubted(Doubt.COPIED)
-        shop.proxy.cut = not reachable
-        shop.proxy.sever()
+        if not reachable:
+            shop.proxy.cut()
         copy.agent.before_selling()
         copy.sell(2000)
         if reachable:
@@ -142,7 +143,7 @@ def test_a_till_in_doubt_never_writes_a_number_twice(
             with pytest.raises(Unreachable):
                 copy.agent.run_once()
             assert Mirror(copy.store).find(shop.card).balance == 141
-        shop.proxy.cut = False
+        shop.proxy.join()
         assert copy.agent.run_once().booked == 2
         assert copy.epochs.doubt() is None
         assert hq_points(conn, shop.account) == 100 + 10 + 11 + 20
@@ -161,7 +162,7 @@ def test_an_epoch_whose_answer_is_lost_is_opened_once(shop: Shop, conn: Connecti
         copy.epochs.begin(2)
         copy.sell(1000)
         for _ in range(lost):
-            shop.proxy.drop = 1
+            shop.proxy.order(Fault.LOSE_ANSWER)
             with pytest.raises(Unreachable):
                 copy.agent.run_once()
         assert conn.execute("SELECT epoch FROM stream").fetchone() == (2,)

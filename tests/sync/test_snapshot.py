@@ -333,7 +333,7 @@ def test_a_head_office_restored_from_a_backup(
         admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'hq_tests'")
         admin.execute("CREATE DATABASE backup TEMPLATE hq_tests")
         with Database(make_conninfo(postgres, dbname="hq_tests")) as going_on, serving(going_on) as address:
-            shop.proxy.target = address
+            shop.proxy.target = address[1]
             shop.proxy.sever()
             with going_on.connection() as held:
                 publish(held, programme(2))
@@ -346,7 +346,7 @@ def test_a_head_office_restored_from_a_backup(
         assert shop.mirror.find(shop.card).balance == 115
         assert shop.mirror.accounts() == 3
         with Database(make_conninfo(postgres, dbname="backup")) as restored, serving(restored) as address:
-            shop.proxy.target = address
+            shop.proxy.target = address[1]
             shop.proxy.sever()
             shop.agent.run_once()
             assert shop.mirror.find(token).confirmed == 50

@@ -119,6 +119,15 @@ def test_the_settings_are_in_force(store: Store) -> None:
     assert version >= (3, 51, 3), "older ones can corrupt a write-ahead log that two connections reset"
 
 
+def test_a_transaction_that_need_not_be_flushed_leaves_the_setting_as_it_was(store: Store) -> None:
+    for fails in (False, True):
+        with contextlib.suppress(ZeroDivisionError), store.transaction(flushed=False) as connection:
+            assert connection.execute("PRAGMA synchronous").fetchone() == (1,)
+            assert 1 / (1 - fails)
+        with store.transaction() as connection:
+            assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
 def test_nothing_of_a_member_can_be_read_in_the_files(tmp_path: Path) -> None:
     path = tmp_path / "till.db"
     store, journal = enrolled(path)

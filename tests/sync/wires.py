@@ -1,4 +1,4 @@
-"""Real sockets that misbehave: a server that answers what it is told, and a proxy that loses answers."""
+"""A real server that answers what it is told, and nothing else."""
 
 from __future__ import annotations
 
@@ -107,78 +107,3 @@ def scripted(*answers: bytes | None) -> Iterator[Scripted]:
         yield server
     finally:
         server.close()
-
-
-class Proxy:
-    """A TCP proxy in front of head office. While `drop` is above 0, an answer's first byte closes the connection
-    instead of passing: head office has done its work, and the till never hears of it. While `cut` is set nobody gets
-    through at all. `allow` is how many more bytes of answers pass before the connection is closed in their middle."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self.target = (host, port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.drop = 0
-        self.dropped = 0
-        self.cut = False
-        self.allow: int | None = None
-        self._open: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
-        self._start(self._accept)
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self.sever()
-        for thread in list(self._threads):
-            thread.join(WAIT_S)
-            assert not thread.is_alive()
-        self._listener.close()
-
-    def sever(self) -> None:
-        """Close every connection there is."""
-        for held in list(self._open):
-            self._end(held)
-
-    def _start(self, work: object, *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments)  # type: ignore[arg-type]
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                till, _ = self._listener.accept()
-            except OSError:
-                return
-            if self.cut:
-                till.close()
-                continue
-            office = socket.create_connection(self.target)
-            self._open |= {till, office}
-            self._start(self._pump, till, office, False)
-            self._start(self._pump, office, till, True)
-
-    def _pump(self, source: socket.socket, target: socket.socket, is_answer: bool) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65_536):
-                if is_answer and self.drop:
-                    self.drop -= 1
-                    self.dropped += 1
-                    break
-                if self.cut:
-                    break
-                if is_answer and self.allow is not None and len(data) > self.allow:
-                    target.sendall(data[: self.allow])
-                    self.allow = 0
-                    break
-                if is_answer and self.allow is not None:
-                    self.allow -= len(data)
-                target.sendall(data)
-        self._end(source)
-        self._end(target)
-
-    def _end(self, held: socket.socket) -> None:
-        self._open.discard(held)
-        with contextlib.suppress(OSError):
-            held.shutdown(socket.SHUT_RDWR)
-        held.close()
