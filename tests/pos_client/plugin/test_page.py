@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
 from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from examples.minimal_till.serve import serving
 from pos_client.plugin.client import TillClient
@@ -22,21 +24,29 @@ PAGE = Path(__file__).parents[3] / "examples" / "minimal_till" / "index.html"
 BASKET = "{currency: 'EUR', lines: [{line_id: '1', sku: 'bread', gross_minor: 1000}]}"
 
 
+@contextlib.contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     made = serving(0)
-    thread = threading.Thread(target=made.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{made.server_port}"
-    made.shutdown()
-    made.server_close()
-    thread.join()
+    with running(made):
+        yield f"http://127.0.0.1:{made.server_port}"
 
 
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory, server: str) -> Iterator[MortalTill]:
     folder = tmp_path_factory.mktemp("page") / "till"
-    with MortalTill(folder, till={"language": "en"}, plugin={"origins": [server]}) as made:
+    with MortalTill(
+        folder, till={"language": "en"}, plugin={"origins": [server]}, adapters={"odoo_origins": [server]}
+    ) as made:
         yield made
 
 
@@ -185,6 +195,25 @@ def test_events_go_on_after_the_till_was_killed(page: Page, process: MortalTill)
     page.wait_for_function("() => window.heard.includes('session_changed')")
     page.evaluate("window.ends.abort()")
     assert page.evaluate("window.over.then(() => 'over')") == "over"
+
+
+def test_odoos_page_reaches_the_hardware_and_another_does_not(
+    page: Page, process: MortalTill, browser: Browser
+) -> None:
+    asked = """async ([address]) => {
+        const hello = await fetch(`${address}/hw_proxy/hello`).then((answer) => answer.text());
+        const rpc = await fetch(`${address}/hw_proxy/handshake`, {
+            method: "POST", headers: { "Content-Type": "application/json" },
+            body: JSON.stringify({ jsonrpc: "2.0", method: "call", params: {}, id: 7 }) });
+        return [hello, await rpc.json()];
+    }"""
+    assert page.evaluate(asked, [process.address]) == ["ping", {"jsonrpc": "2.0", "id": 7, "result": True}]
+    other = serving(0)
+    with running(other), browser.new_context() as context:
+        stranger = context.new_page()
+        stranger.goto(f"http://127.0.0.1:{other.server_port}/blank")
+        with pytest.raises(Error, match="Failed to fetch"):
+            stranger.evaluate(asked, [process.address])
 
 
 def test_a_page_pairs_by_itself(page: Page, process: MortalTill, browser: Browser) -> None:

@@ -42,7 +42,7 @@ def sell(client: TestClient, session: str = "bon-1") -> None:
 def test_a_balance_says_whether_it_is_confirmed(client: TestClient) -> None:
     sell(client)
     told = client.get(f"/v1/members/{SANNE.card}/balance").json()
-    assert told["member"]["balance"] == {"confirmed": 1284, "queued": 30, "total": 1314, "pending": 0}
+    assert told["member"]["balance"] == {"confirmed": 1284, "queued": 30, "total": 1314, "pending": 0, "expiring": None}
     assert (told["offline"]["online"], told["offline"]["queued_points"], told["blocked"]) == (False, 30, False)
     assert told["offline"]["confirmed_as_of"]
     assert client.get(f"/v1/members/{NOOR.card}/balance").json()["blocked"] is True

@@ -59,7 +59,13 @@ def test_a_sale_from_scan_to_disk(till: TillClient, runtime: Runtime) -> None:
     assert booked.entry is not None
     assert (booked.entry.kind, booked.entry.seq, booked.entry.points) == ("sale", 1, -220)
     assert booked.member is not None
-    assert booked.member.balance.model_dump() == {"confirmed": 1284, "queued": -220, "total": 1064, "pending": 0}
+    assert booked.member.balance.model_dump() == {
+        "confirmed": 1284,
+        "queued": -220,
+        "total": 1064,
+        "pending": 0,
+        "expiring": None,
+    }
     assert booked.offline.model_dump(exclude={"confirmed_as_of"}) == {
         "online": False,
         "queued_points": -220,

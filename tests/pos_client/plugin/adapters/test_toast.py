@@ -21,7 +21,7 @@ from pos_client.runtime import Runtime
 from tests.pos_client.plugin.adapters.exchanges import exchanges, replay
 from tests.pos_client.plugin.adapters.shop import shop
 from tests.pos_client.plugin.conftest import TOKEN, serving
-from tests.support.till import FATIMA, SANNE, make_runtime
+from tests.support.till import FATIMA, NOOR, SANNE, make_runtime
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -93,6 +93,31 @@ def test_a_transaction_sent_again_after_a_restart_is_booked_once(tmp_path: Path)
             assert undone.json() == {"transactionStatus": "ACCEPT"}
         assert _balance(_ask(till, "LOYALTY_INQUIRE", redeem, check, 1)) == SANNE.points
     again.store.close()
+
+
+def test_what_a_search_answers_is_who_is_meant(client: httpx.Client) -> None:
+    def search(phone: str) -> Any:
+        return client.post(
+            toast.PATH,
+            headers={"Toast-Transaction-Type": "LOYALTY_SEARCH", "Toast-Transaction-GUID": str(uuid.uuid4())},
+            json={
+                "toastTransactionType": "LOYALTY_SEARCH",
+                "searchTransactionInformation": {"searchCriteria": {"phone": phone}},
+            },
+        ).json()
+
+    (account,) = search("06 1234 5678")["searchResponse"]["accounts"]
+    check = str(uuid.uuid4())
+    told = _ask(client, "LOYALTY_INQUIRE", str(uuid.uuid4()), check, 20.0, member=account["identifier"])
+    assert told["checkResponse"]["accountInfo"] == account
+    guid = str(uuid.uuid4())
+    booked = _ask(client, "LOYALTY_ACCRUE", guid, check, 20.0, member=account["identifier"])
+    assert booked == _ask(client, "LOYALTY_ACCRUE", guid, check, 20.0, member=SANNE.card)
+    # By its number as a search as well; a blocked card is found, and let in nowhere.
+    (noor,) = search(NOOR.card)["searchResponse"]["accounts"]
+    refused = _ask(client, "LOYALTY_ACCRUE", str(uuid.uuid4()), check, 20.0, member=noor["identifier"])
+    assert refused == {"transactionStatus": "ERROR_ACCOUNT_INVALID"}
+    assert search("4111111111111111") == {"transactionStatus": "ERROR_ACCOUNT_INVALID"}
 
 
 def test_an_inquiry_leaves_nothing_behind(client: httpx.Client, adapted: Runtime) -> None:
