@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from drivers.printing.bars import ean_13, plain_code_128
 from drivers.printing.escpos_job import Barcode, Cut, Drawing, Part, QrCode, Text, compose
-from drivers.printing.picture import draw
 from pos_client.receipts.layout import Columns
 
 _ALIGN = {"left": str.ljust, "center": str.center, "right": str.rjust}
@@ -57,6 +56,8 @@ def as_png(parts: Sequence[Part], columns: Columns, profile: str = "default") ->
         ValueError: this cannot be printed; BadDeviceSettings: an unknown profile.
     """
     import cv2
+
+    from drivers.printing.picture import draw
 
     return bytes(cv2.imencode(".png", draw(compose(parts, profile), columns, profile))[1].tobytes())
 
