@@ -114,13 +114,17 @@ _ours: list[logging.Handler] = []
 """The handlers of the last set-up; whoever else listens, a test say, goes on listening."""
 
 
-def set_up_logs(config: LogConfig, folder: Path | None = None, formats: Sequence[CardFormat] = ()) -> None:
+def set_up_logs(config: LogConfig, folder: Path | None = None, formats: Sequence[CardFormat] = ()) -> str | None:
     """Send events of the configured level and above to standard error and, as JSON lines, to files in `folder`.
 
     Args:
-        folder: made when it is not there; one that cannot be used is said on standard error, and there are no files.
+        folder: made when it is not there; without one that can be used there are no files.
         formats: the shop's own cards, whose numbers are masked too.
+
+    Returns:
+        Why there are no files, in one line; None when there are, or none are wanted.
     """
+    problem = None
     level = logging.getLevelName(config.level.upper())
     masker = Masker(formats)
     programs: structlog.typing.Processor = structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -137,7 +141,7 @@ def set_up_logs(config: LogConfig, folder: Path | None = None, formats: Sequence
             files.setFormatter(_Lines(programs, masker))
             handlers.append(files)
         except OSError as error:
-            print(f"log folder {folder} cannot be used: {error.strerror}; the log is here alone", file=sys.stderr)
+            problem = f"log folder {folder} cannot be used: {error.strerror}; the log is on standard error alone"
     root = logging.getLogger()
     for old in _ours:
         root.removeHandler(old)
@@ -153,6 +157,7 @@ def set_up_logs(config: LogConfig, folder: Path | None = None, formats: Sequence
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
+    return problem
 
 
 def log_faults() -> None:

@@ -117,13 +117,10 @@ def serve_till(config: Config, on_ready: Callable[[str, Runtime], None], *, to_p
     Raises:
         StartError: the till cannot start.
     """
+    token = None if to_practise else _token(config)  # before anything runs
     way = training if to_practise else running
     with signals_return(), loopback_socket(config.screen.port) as listener, way(config) as runtime:
-        try:
-            token = read_or_create(runtime.config.plugin_token_file)
-        except TokenError as error:
-            raise StartError(str(error)) from error
-        app = create_app(runtime, token)
+        app = create_app(runtime, token or _token(runtime.config))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
         settings = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=2)
 
@@ -137,6 +134,13 @@ def serve_till(config: Config, on_ready: Callable[[str, Runtime], None], *, to_p
                 await super().shutdown(sockets)
 
         Server(settings).run(sockets=[listener])
+
+
+def _token(config: Config) -> str:
+    try:
+        return read_or_create(config.plugin_token_file)
+    except TokenError as error:
+        raise StartError(str(error)) from error
 
 
 def loopback_socket(port: int) -> socket.socket:

@@ -7,7 +7,7 @@ import gc
 import click
 
 from pos_client.app import StartError
-from pos_client.commands.common import console, fail, pass_config
+from pos_client.commands.common import console, errors, fail, pass_config
 from pos_client.config import Config
 from pos_client.lean import without_clients
 from pos_client.logs import log_faults, set_up_logs
@@ -25,7 +25,7 @@ def till(config: Config, *, training: bool) -> None:
     that is made anew each time. The shop's database is only read, and head office hears of nothing.
     """
     logged = training_config(config) if training else config
-    set_up_logs(logged.log, logged.log_folder, logged.card_formats)
+    no_files = set_up_logs(logged.log, logged.log_folder, logged.card_formats)
     log_faults()
     # Nothing that a start makes is garbage: looking for some took a tenth of it. What is there when the screen starts
     # is frozen (`screen.cashier`), and from then on collected as ever.
@@ -35,6 +35,8 @@ def till(config: Config, *, training: bool) -> None:
 
     def ready(address: str, runtime: Runtime) -> None:
         gc.enable()
+        if no_files is not None:
+            errors.print(f"! {no_files}", markup=False, highlight=False, soft_wrap=True)
         console.print(
             f"{runtime.terminal.store_name} · {config.till.name} is ready: {address}",
             markup=False,
