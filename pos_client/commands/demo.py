@@ -14,7 +14,7 @@ from rich.table import Table
 from pos_client.commands.common import EXIT_PROBLEM, fail
 from pos_client.demo.morning import Figures, Morning
 from pos_client.demo.shops import SHOPS
-from pos_client.demo.world import DemoError, World, free_port
+from pos_client.demo.world import DemoError, World
 from pos_client.plugin.client import PluginProblem
 
 
@@ -104,6 +104,5 @@ def _figures_json(figures: Figures) -> dict[str, object]:
 def _stay(world: World, console: Console) -> None:
     from pos_client.demo.panel import serve_panel
 
-    port = free_port()
-    console.print(f"virtual devices: http://127.0.0.1:{port}/ (Ctrl-C ends everything)")
-    serve_panel(world, port)
+    console.print(f"virtual devices: http://127.0.0.1:{world.panel_port}/ (Ctrl-C ends everything)")
+    serve_panel(world)

@@ -211,7 +211,7 @@ def _button(text: str, action: Callable[[], object]) -> None:
     ui.button(text, on_click=press).props("outline no-caps dense color=teal-10")
 
 
-def serve_panel(world: World, port: int) -> None:
+def serve_panel(world: World) -> None:
     """Serve the panel on loopback until Ctrl-C."""
 
     app = FastAPI()
@@ -221,6 +221,8 @@ def serve_panel(world: World, port: int) -> None:
         Panel(world).show()
 
     ui.run_with(app)
-    settings = uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", timeout_graceful_shutdown=1)
+    settings = uvicorn.Config(
+        app, host="127.0.0.1", port=world.panel_port, log_level="warning", timeout_graceful_shutdown=1
+    )
     with signals_return():
         uvicorn.Server(settings).run()

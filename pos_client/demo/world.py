@@ -39,7 +39,7 @@ class World:
         self.folder = folder
         self.shop = shop
         folder.mkdir(parents=True, exist_ok=True)
-        self.hq_port, self.till_port = free_port(), free_port()
+        self.hq_port, self.till_port, self.panel_port = free_port(), free_port(), free_port()
         devices = folder / "devices"
         devices.mkdir(exist_ok=True)
         self.scanner = VirtualSerialScanner(devices)
@@ -71,6 +71,9 @@ head_office_url = "http://127.0.0.1:{self.line.port}"
 
 [screen]
 port = {self.till_port}
+
+[plugin]
+origins = ["http://127.0.0.1:{self.panel_port}"]
 
 [sync]
 poll_s = 5

@@ -34,9 +34,7 @@ _OUR_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?", re.IGNORECASE)
 _PREFLIGHT_S = 600
 """How long a browser may remember that a page may call: a revoked token is found out by the call itself."""
 _SAFE = {
-    # Nobody else's page may show these in a frame, where a tap would be meant for another button, or take them in.
-    "content-security-policy": "frame-ancestors 'self'",
-    "x-frame-options": "SAMEORIGIN",
+    # Nobody else's page may take these in.
     "cross-origin-resource-policy": "same-origin",
     "x-content-type-options": "nosniff",
 }
@@ -64,7 +62,8 @@ class Gate:
 
         Args:
             token: the till's own; paired ones are in `tokens`.
-            origins: pages that may use the API beside those that were paired.
+            origins: pages that may use the API beside those that were paired; those from this machine may also show the
+                screen in a frame.
             doors: paths outside the API that other pages call, each with the origins of those; what else has to be
                 true of them is checked there.
         """
@@ -74,6 +73,10 @@ class Gate:
         self._origins = frozenset(origins)
         self._doors = {path: frozenset(pages) for path, pages in doors.items()}
         self._buckets = buckets
+        # In a stranger's frame a tap would be meant for another button; and browsers keep the screen's storage from it.
+        self._framing = sorted(page for page in self._origins if _OUR_HOST.fullmatch(page.partition("//")[2]))
+        frames = " ".join(["frame-ancestors 'self'", *self._framing])
+        self._safe = _SAFE | {"content-security-policy": frames}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it."""
@@ -83,7 +86,7 @@ class Gate:
         headers = Headers(scope=scope)
         is_api = _is_api(scope["path"])
         page = self._page(scope["path"], headers.get("origin"))
-        sends = _adding(send, _SAFE | (_readable_by(page) if page and is_api else {}))
+        sends = _adding(send, self._safe | (_readable_by(page) if page and is_api else {}))
         if response := self._refuse_place(scope, headers, page):
             await _answer(response, scope, receive, sends)
         elif not is_api:
@@ -118,8 +121,10 @@ class Gate:
                 "bad_origin", "this page may not use the till: name its origin in plugin.origins, or pair it"
             )
         if not origins and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            # Another site's page, in one of the ways that carry no Origin: an image, a frame, or a link to the screen.
-            link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+            # Another site's page, in one of the ways that carry no Origin: an image, a link to the screen, or a frame,
+            # of which the browser shows those in the pages we name.
+            shown = {"document", "iframe"} if self._framing else {"document"}
+            link = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") in shown
             if _is_api(scope["path"]) or not link:
                 return respond("bad_origin", "expected no request that another site's page makes")
         return None

@@ -32,6 +32,9 @@ PRINT_S = 40.0
 OFFERED_MS = 30 * 60_000
 """How old a receipt may be for a till that starts to offer it: after half an hour its customer has left."""
 
+BUSY = "busy"
+"""Code of a receipt that found too many before it."""
+
 _PRINTED = {
     EventKind.SALE_BOOKED: EntryKind.SALE,
     EventKind.SALE_VOIDED: EntryKind.VOID,
@@ -59,6 +62,8 @@ class _Job:
     session: str
     kind: EntryKind
     done: Future[bool]
+    by_itself: bool = False
+    """Whether it is the receipt of what was just booked."""
 
 
 class Printing:
@@ -160,12 +165,12 @@ class Printing:
         kind = _PRINTED.get(event.kind)
         if kind is None:
             return
-        job = _Job(str(event.data["session"]), kind, Future())
+        job = _Job(str(event.data["session"]), kind, Future(), by_itself=True)
         try:
             self._jobs.put_nowait(job)
         except queue.Full:
-            self.unprinted = Unprinted(job.session, job.kind, "busy")  # the event on its way shows it
-            log.warning("receipt not printed", receipt=job.session, code="busy")
+            self.unprinted = Unprinted(job.session, job.kind, BUSY)  # the event on its way shows it
+            log.warning("receipt not printed", receipt=job.session, code=BUSY)
 
     def _give_up_one(self) -> None:
         try:
@@ -191,7 +196,10 @@ class Printing:
             self._bus.publish(EventKind.RECEIPT_NOT_PRINTED, {"session": job.session, "code": code})
             job.done.set_exception(error)
             return
-        if self.unprinted is not None and (self.unprinted.session, self.unprinted.kind) == self._last:
+        missing = self.unprinted
+        # A later customer has a receipt: whoever missed theirs has left, and can still ask for it by number.
+        later = job.by_itself and missing is not None and missing.code != BUSY  # which is newer
+        if missing is not None and (later or (missing.session, missing.kind) == self._last):
             self.unprinted = None
         self._bus.publish(EventKind.RECEIPT_PRINTED, {"session": job.session})
         job.done.set_result(copy)

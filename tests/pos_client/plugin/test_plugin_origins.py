@@ -20,6 +20,7 @@ from tests.pos_client.plugin.conftest import TOKEN
 from tests.support.till import make_runtime
 
 NAMED = "https://till.example"
+HERE = "http://127.0.0.1:8330"
 PAIRED = "https://paired.example:8443"
 ROOT = Path(__file__).parents[3]
 STRANGE = [
@@ -39,7 +40,7 @@ STRANGE = [
 
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
-    made = make_runtime(tmp_path_factory.mktemp("till"), plugin={"origins": [NAMED]})
+    made = make_runtime(tmp_path_factory.mktemp("till"), plugin={"origins": [NAMED, HERE]})
     yield made
     made.store.close()
 
@@ -140,7 +141,8 @@ def test_a_page_that_is_named_pairs_for_itself(client: TestClient, runtime: Runt
         ("/v1/hello", "cross-site navigate document", False),
         ("/v1/hello", "none navigate document", True),
         ("/", "cross-site navigate document", True),  # a link to the screen
-        ("/", "cross-site navigate iframe", False),
+        ("/", "cross-site navigate iframe", True),  # the browser shows it in a named page's frame alone
+        ("/v1/hello", "cross-site navigate iframe", False),
         ("/", "cross-site no-cors empty", False),
         ("/", "same-origin cors empty", True),
     ],
@@ -152,10 +154,20 @@ def test_requests_without_an_origin_are_known_by_where_they_come_from(
     assert client.get(path, headers=headers).is_success == let_in
 
 
-def test_nobody_may_frame_the_screen(client: TestClient) -> None:
+def test_only_named_pages_of_this_machine_may_frame_the_screen(client: TestClient) -> None:
     headers = client.get("/").headers
-    assert headers["Content-Security-Policy"] == "frame-ancestors 'self'"
+    assert headers["Content-Security-Policy"] == f"frame-ancestors 'self' {HERE}"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_where_none_is_named_nobody_may_frame_the_screen(tmp_path: Path) -> None:
+    made = make_runtime(tmp_path / "till", plugin={"origins": [NAMED]})
+    with TestClient(create_api(made, TOKEN), base_url="http://127.0.0.1") as client:
+        framed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}
+        answer = client.get("/", headers=framed)
+    made.store.close()
+    assert answer.json()["code"] == "bad_origin"
+    assert answer.headers["Content-Security-Policy"] == "frame-ancestors 'self'"
 
 
 @pytest.mark.parametrize("origin", ["till.example", "https://till.example/", "*", "https://*.example", "null"])
