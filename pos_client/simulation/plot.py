@@ -10,7 +10,7 @@ from typing import Any
 from pos_client.simulation.report import Sample
 from pos_client.simulation.scenario import DAY_S, HOUR_S
 
-WIDTH, HEIGHT, MARGIN = 900, 520, 60
+WIDTH, HEIGHT, MARGIN = 900, 550, 60
 STEP_S = 300
 """Requests are averaged, and queues looked at, over so many seconds: finer than this is less than a pixel."""
 
@@ -42,7 +42,7 @@ def draw(path: Path, by_second: Counter[int], samples: Sequence[Sample], *, unti
         base = HEIGHT - 270 - place * 240
         drawing.add(String(MARGIN, base + 205, name, fontName="Helvetica", fontSize=10))
         drawing.add(_chart(base, lines, until_s))
-    drawing.add(String(WIDTH - 170, 6, "hours since the first midnight", fontName="Helvetica", fontSize=9))
+    drawing.add(String(WIDTH - 190, 10, "hours since the first midnight", fontName="Helvetica", fontSize=9))
     renderSVG.drawToFile(drawing, str(path))
 
 
