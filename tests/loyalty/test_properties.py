@@ -17,7 +17,7 @@ from loyalty.ledger import Entry, EntryKind
 from loyalty.lots import Lot, Lots, earn, give_back, spend, take_back
 from loyalty.programme import Programme
 from loyalty.redemption import Choice, redeem
-from loyalty.returns import Returned, quantities, spent_by_line
+from loyalty.returns import Returned, Sold, quantities, spent_by_line
 from loyalty.returns import take_back as return_goods
 from loyalty.settlement import settle
 from sync.hq.claims import Record
@@ -96,7 +96,7 @@ def test_partial_returns_take_back_exactly_what_was_earned_and_never_more(
         name = data.draw(st.sampled_from(sorted(key for key in whole if back.get(key, 0) < whole[key])))
         left = whole[name] - back.get(name, 0)
         step = data.draw(st.sampled_from([left, max(1, left // 3), 1 if left <= 3 else left // 2]))
-        returns.append(return_goods(sale, back, {name: step}))
+        returns.append(return_goods(Sold.of(sale), back, {name: step}))
         back[name] = back.get(name, 0) + step
         taken = _by_line(returns)
         assert all(0 <= taken[key] <= earned[key] for key in taken)
@@ -128,9 +128,9 @@ def test_a_return_after_any_rule_change_gives_the_same(
     sale = sale_entry(rules, goods, tier, (), facts)
     whole = {line.line_id: line.quantity for line in goods.lines if line.quantity > 0}
     assume(whole)
-    before = return_goods(sale, {}, whole)
+    before = return_goods(Sold.of(sale), {}, whole)
     settle(changed, goods, tier, (), facts)
-    assert return_goods(Entry.decode(sale.encode()), {}, whole) == before
+    assert return_goods(Sold.of(Entry.decode(sale.encode())), {}, whole) == before
 
 
 # -- monotone ------------------------------------------------------------------------------------------------------
@@ -358,7 +358,7 @@ def verdict(entry: Entry, known: Knowledge) -> str | None:
 
 def return_entry(sale: Entry, before: Mapping[str, int], back: Mapping[str, int], seq: int) -> Entry:
     """The journal entry of a return of `back` from `sale`."""
-    made = return_goods(sale, before, back)
+    made = return_goods(Sold.of(sale), before, back)
     return sale.model_copy(
         update={
             "seq": seq,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from loyalty.returns import Sold
 from pos_client.screen.pad import TYPED, Pad
 from pos_client.screen.returning import Returning
 from tests.support.entries import Chain, basket
@@ -43,7 +44,7 @@ def test_taps_never_bring_back_more_than_was_bought(taps: list[str], before: int
     goods = basket(900, 1440, 350)
     lines = tuple(line.model_copy(update={"quantity": 3000 if line.line_id == "1" else 1000}) for line in goods.lines)
     sale = Chain("till").sale("c" * 32, goods=goods.model_copy(update={"lines": lines}))
-    returning = Returning("r", sale, {"1": before * 1000} if before else {}, {})
+    returning = Returning("r", "bon-1", Sold.of(sale), {"1": before * 1000} if before else {}, {})
     for line in taps:
         if line in returning.lines:
             returning = returning.tap(line)
