@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import cast
 
 from fastapi import Request
@@ -157,14 +157,14 @@ def caller_of(scope: Scope) -> Caller:
     return cast(Caller, scope["state"]["caller"])
 
 
-def needs(allowed: Allowed) -> Callable[[Request], None]:
+def needs(allowed: Allowed) -> Callable[[Request], Awaitable[None]]:
     """A dependency of calls that take a token with this scope.
 
     It raises:
         TillError: `scope_missing`.
     """
 
-    def check(request: Request) -> None:
+    async def check(request: Request) -> None:  # a plain function would cost a worker thread
         expect_scope(caller_of(request.scope), allowed)
 
     return check

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from pos_client.plugin import decisions
-from pos_client.plugin.answers import parked_answer
+from pos_client.plugin.answers import offline_answer, parked_answer
 from pos_client.plugin.messages_manager import Adjust, AdjustedAnswer, Decide, DecidedAnswer, InboxAnswer, OrderCard
 from pos_client.plugin.once import Claimed, Once
 from pos_client.plugin.sales import Running
@@ -32,7 +32,10 @@ def order_card(runtime: Running, body: OrderCard, claim: Claimed) -> AdjustedAns
 @router.get("/inbox")
 def inbox(runtime: Running, everything: bool = False) -> InboxAnswer:
     """Say what head office did not book in this store; with `everything`, also what was decided about lately."""
-    return InboxAnswer(entries=tuple(parked_answer(item) for item in runtime.inbox.items(everything=everything)))
+    return InboxAnswer(
+        entries=tuple(parked_answer(item) for item in runtime.inbox.items(everything=everything)),
+        offline=offline_answer(runtime, None),
+    )
 
 
 @router.post("/inbox/{number}")

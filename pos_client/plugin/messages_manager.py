@@ -91,6 +91,7 @@ class InboxAnswer(Answer):
     """GET /v1/inbox, oldest first."""
 
     entries: tuple[ParkedAnswer, ...]
+    offline: Offline
 
 
 class DecidedAnswer(Answer):

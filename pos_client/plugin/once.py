@@ -73,7 +73,7 @@ def _answer(claim: Claim, headers: dict[str, str]) -> Response:
     return Response(claim.kept.body, claim.kept.status, headers, "application/json")
 
 
-def _claim_of(
+async def _claim_of(
     request: Request, idempotency_key: Annotated[str | None, Header(max_length=MAX_KEY + 2)] = None
 ) -> Claim | None:
     """The header is named here for OpenAPI; `Once` has read it by now."""

@@ -33,7 +33,7 @@ from pos_client.runtime import Runtime
 from pos_client.session import SessionState
 
 
-def runtime_of(request: Request) -> Runtime:
+async def runtime_of(request: Request) -> Runtime:
     """The till that this application serves."""
     return cast(Runtime, request.app.state.runtime)
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -19,8 +23,9 @@ from pos_client.runtime import Runtime
 from pos_client.tokens import Scope
 from sync.wire_mirror import AccountChange
 from tests.pos_client.plugin.conftest import TOKEN
-from tests.support.till import NOOR, SANNE, UNKNOWN_CARD, publish
+from tests.support.till import NOOR, SANNE, UNKNOWN_CARD, make_runtime, publish, reopened
 
+ROOT = Path(__file__).parents[3]
 LINES = [{"line_id": "1", "sku": "bread", "text": "Meergranen", "quantity": 2000, "gross_minor": 2000}]
 OURS = {"Authorization": f"Bearer {TOKEN}"}
 EVENTS = "ws://127.0.0.1:8321/v1/events"
@@ -176,3 +181,27 @@ def test_a_sale_that_was_booked_after_all_is_not_booked_again(client: TestClient
 def test_what_cannot_be_attached(client: TestClient, runtime: Runtime, more: dict[str, object], code: str) -> None:
     assert client.post("/v1/late", json=late(**more)).json()["code"] == code
     assert runtime.journal.head().seq == 0
+
+
+def test_the_till_dies_in_mid_sale_and_the_sale_is_told_afterwards(tmp_path: Path) -> None:
+    """kill -9 of a real process with a sale open: the shop sells on, and its points are not lost."""
+    make_runtime(tmp_path).store.close()
+    command = [sys.executable, "-m", "tests.pos_client.plugin.dying_till", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        with httpx.Client(base_url=address, headers=OURS, trust_env=False) as till:
+            till.post("/v1/sessions", json={"id": "paid-1"})
+            till.put("/v1/sessions/paid-1/basket", json={"lines": LINES})
+            till.post("/v1/sessions/paid-1/identify", json={"card": SANNE.card}).raise_for_status()
+            process.kill()
+            process.wait(10)
+            with pytest.raises(httpx.TransportError):
+                till.post("/v1/sessions/paid-1/commit")
+    runtime = reopened(tmp_path)
+    with TestClient(create_api(runtime, TOKEN), "http://127.0.0.1:8321", headers=OURS) as client:
+        assert client.post("/v1/sessions/paid-1/commit").json()["code"] == "unknown_session"
+        booked = client.post("/v1/late", json=late()).json()
+        assert (booked["entry"]["seq"], booked["member"]["balance"]["total"]) == (1, 1314)
+        assert client.post("/v1/sessions/paid-1/commit").json()["entry"] == booked["entry"]
+    runtime.store.close()
