@@ -52,7 +52,9 @@ def until(condition: Callable[[], bool]) -> None:
 
 def servers(process: psutil.Process) -> list[psutil.Process]:
     """The worker processes; not the helper of Python's that watches shared resources."""
-    return [child for child in process.children() if "resource_tracker" not in " ".join(child.cmdline())]
+    # One that was killed is a zombie until head office has seen it.
+    living = [child for child in process.children() if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in living if "resource_tracker" not in " ".join(child.cmdline())]
 
 
 def enrolled(address: str, database: Database) -> TestTill:
