@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.pos_client.screen.conftest import Counter, in_all, pad, phase, pins
+from tests.pos_client.screen.conftest import Counter, in_all, pad, phase, pins, serious
 from tests.support.till import SANNE, UNKNOWN_CARD
 
 pytestmark = pytest.mark.browser
-
-
-def serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{problem['id']}: {node['html'][:120]}"
-        for problem in found
-        if problem["impact"] in ("serious", "critical")
-        for node in problem["nodes"]
-    ]
 
 
 def idle(counter: Counter) -> None:

@@ -20,7 +20,7 @@ from sync.errors import TransportError
 from sync.terminal import wall_ms
 from sync.wire_mirror import AccountChange
 from tests.pos_client.programme_tools.test_logo import logo
-from tests.pos_client.screen.conftest import NARROW, Counter, in_all, phase
+from tests.pos_client.screen.conftest import NARROW, Counter, in_all, phase, serious
 from tests.support.till import FATIMA, JORIS, NOOR, PROGRAMME, SANNE, UNKNOWN_CARD, publish
 
 pytestmark = pytest.mark.browser
@@ -292,6 +292,7 @@ def test_points_that_lapse_soon(counter: Counter) -> None:
             counter.sell()
             phase(counter, "card")
             counter.picture("expiring")
+            assert serious(counter.page) == []
         else:
             expect(counter.page.locator(".expiring")).to_have_text("")
     counter.publish_programme(rewards=PROGRAMME["rewards"])
@@ -312,6 +313,7 @@ def test_the_logo_of_the_programme(counter: Counter) -> None:
     counter.sell()
     phase(counter, "card")
     counter.picture("logo")
+    assert serious(counter.page) == []
     counter.publish_programme()
     counter.go_online()
     expect(counter.page.locator("img.logo")).to_have_count(0)
@@ -330,6 +332,7 @@ def test_a_till_that_is_away_is_said_in_place_of_what_may_be_old(counter: Counte
         assert box is not None
         assert (box["x"], box["y"], box["width"]) == (0, 0, window.viewport_size["width"]), "the balance shows"
     counter.picture("away")
+    assert serious(counter.page) == []
     for window in counter.windows.values():
         window.evaluate("() => window.socket.connect()")
         expect(window.locator("#popup")).to_be_hidden()

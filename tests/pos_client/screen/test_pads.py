@@ -25,6 +25,7 @@ from tests.pos_client.screen.conftest import (
     phase,
     pinned,
     pins,
+    serious,
 )
 from tests.pos_client.screen.test_readers import type_as_a_reader
 from tests.support.till import CARD_KEY, EAN_FORMAT, JORIS, SANNE, UNKNOWN_CARD, card_text, make_runtime, publish
@@ -361,6 +362,7 @@ def test_goods_of_another_till_come_back_by_the_code_on_the_receipt(counter: Cou
     counter.page.keyboard.press("F2")
     in_all(counter, ".pay .amount", "€\xa03,00", "€3.00")
     counter.picture("return-elsewhere")
+    assert serious(counter.page) == []
     counter.page.keyboard.press("F12")
     phase(counter, "idle")
     back = booked(counter, EntryKind.RETURN)[-1]

@@ -12,7 +12,7 @@ from drivers.events import Event, StatusUpdateEvent
 from drivers.printing.receipt_printer import PrinterSettings, ReceiptPrinter
 from drivers.simulators.printer import VirtualPrinter
 from drivers.supervisor import Supervisor
-from tests.pos_client.screen.conftest import Counter, in_all, phase
+from tests.pos_client.screen.conftest import Counter, in_all, phase, serious
 from tests.support.till import SANNE
 
 WAIT_S = 10.0
@@ -51,6 +51,7 @@ def test_no_paper_and_printed_after_all(counter: Counter, printer: tuple[Virtual
     in_all(counter, ".message .offer", "Ctrl PPrint de bon", "Ctrl PPrint the receipt")
     phase(counter, "booked")
     counter.picture("receipt-no-paper")
+    assert serious(counter.page) == []
     hardware.paper = "ok"
     counter.page.keyboard.press("Control+p")
     expect(counter.page.locator(".message .text")).to_contain_text("Geboekt")
