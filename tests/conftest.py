@@ -7,7 +7,9 @@ import structlog
 from hypothesis import settings
 
 # No stop-watch in a test: how long one example takes says something about the machine's other work.
-settings.register_profile("tests", deadline=None)
+# The same examples in every run: what fails, fails again. `pytest --hypothesis-profile=explore` looks for new ones.
+settings.register_profile("explore", deadline=None)
+settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")
 
 
