@@ -134,11 +134,11 @@ def test_wrong_pin_five_times(office: Office) -> None:
         for number in range(5):
             enter(page, "Guess", f"000{number}")
             expect(page.locator("input[name=pin]")).to_have_value("")  # the form anew: the answer has come
-            expect(page.locator("[role=alert]")).to_have_text(
+            expect(page.locator(".note[role=alert]")).to_have_text(
                 "Wrong PIN" if number < 4 else "Too many wrong PINs: try again in 15 minutes"
             )
         enter(page, "Guess", "1357")  # the right one, too late
-        expect(page.locator("[role=alert]")).to_contain_text("Too many wrong PINs")
+        expect(page.locator(".note[role=alert]")).to_contain_text("Too many wrong PINs")
         expect(page.locator(".rail")).to_have_count(0)
     finally:
         page.context.close()
