@@ -245,7 +245,8 @@ class Till:
         """Put the whole basket, as it is now. Rewards that no longer fit are taken off and named in the quote.
 
         Args:
-            version: of the basket that this one was made from; None to replace whatever is there.
+            version: of the basket that this one was made from; None to replace whatever is there. The same basket in
+                place of the same version again changes nothing, so that whoever did not hear the answer may ask again.
 
         Raises:
             TillError: `unknown_session`, `session_closed`; BasketStale; BasketError: another currency.
@@ -253,6 +254,8 @@ class Till:
         with self._lock:
             session = self._sessions.open(session_id)
             if version not in (None, session.basket_version):
+                if (version, basket) == (session.basket_version - 1, session.basket):
+                    return self.reckoning.quote(session)
                 raise BasketStale(session.basket_version, session.basket)
             settle(self.reckoning.programme(), basket, "", ())
             session.basket, session.priced_ms = basket, self._now_ms()

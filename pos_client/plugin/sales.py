@@ -54,7 +54,10 @@ def open_session(runtime: Running, claim: Claimed, body: OpenSession | None = No
 
 @router.put("/{session}/basket")
 def set_basket(runtime: Running, claim: Claimed, session: SessionId, body: PutBasket) -> QuoteAnswer:
-    """Put the whole basket as it is now, in place of version `version` of it; `basket_stale` brings a newer one."""
+    """Put the whole basket as it is now, in place of version `version` of it; `basket_stale` brings a newer one.
+
+    The same basket in place of the same version is the same put: it is safe to repeat, and changes nothing.
+    """
     basket = Basket(currency=body.currency, lines=body.lines)
     return quote_answer(runtime, runtime.till.set_basket(session, basket, body.version))
 
