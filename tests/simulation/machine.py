@@ -203,7 +203,7 @@ class Chain(RuleBasedStateMachine):
         try:
             match how:
                 case "void":
-                    till.bookings.void(session)
+                    till.void(session)
                 case "ask again":
                     till.print(till.till.bookings.commit(session))
                     assert till.journal.head().seq == before

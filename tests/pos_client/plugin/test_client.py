@@ -77,14 +77,14 @@ def test_a_day_of_calls(till: Any) -> None:
     assert till.redeem(session, "koffie").settlement.points_spent == 250
     assert till.unredeem(session, "koffie").settlement.points_spent == 0
     assert till.quote(session).settlement.points_earned == 34
-    booked = till.bookings.commit(session)
+    booked = till.commit(session)
     assert booked.entry.points == 34
     assert till.return_goods(f"{session}-back", session, {"1": 1000}).entry.points < 0
-    assert till.bookings.void(till.open_session().session).entry is None
+    assert till.void(till.open_session().session).entry is None
     assert till.status().queue_length > 0
     assert till.inbox().entries == ()
     with pytest.raises(PluginProblem) as caught:
-        till.bookings.commit("never-opened")
+        till.commit("never-opened")
     assert (caught.value.code, caught.value.status) == ("unknown_session", 404)
 
 
@@ -97,11 +97,11 @@ def test_killed_between_booking_and_answer_it_is_booked_once(till: Any, process:
     before = till.status().queue_length
     process.start_again_when_it_dies()
     killed = process.pid
-    booked = till.bookings.commit(session)
+    booked = till.commit(session)
     process.back()
     assert process.pid != killed
     assert (booked.entry.kind, booked.entry.points) == ("sale", 10)
-    assert till.bookings.commit(session).entry == booked.entry
+    assert till.commit(session).entry == booked.entry
     assert till.status().queue_length == before + 1
 
 
@@ -122,7 +122,7 @@ def test_what_was_open_when_the_till_was_killed_is_said(till: Any, process: Mort
     till.open_session(session)
     till.set_basket(session, basket(1000))
     till.identify(session, SANNE.card)
-    assert till.bookings.commit(session).entry is not None
+    assert till.commit(session).entry is not None
 
 
 @pytest.mark.parametrize("client", [TillClient, Blocking])

@@ -90,8 +90,8 @@ def test_a_sale_in_javascript(page: Page, process: MortalTill) -> None:
         const taken = await till.redeem(session, "koffie");
         const without = await till.unredeem(session, "koffie");
         await till.tender(session, "cash");
-        const booked = await till.bookings.commit(session);
-        const again = await till.bookings.commit(session);
+        const booked = await till.commit(session);
+        const again = await till.commit(session);
         const back = await till.returnGoods(session + "-back", session, {{ 1: 1000 }});
         const dropped = await till.voidSale((await till.openSession()).session);
         const status = await till.status();
@@ -110,9 +110,9 @@ def test_a_problem_in_javascript(page: Page, process: MortalTill) -> None:
         const {{ session }} = await till.openSession();
         await till.setBasket(session, {BASKET});
         const said = [];
-        for (const act of [() => till.bookings.commit("never"), () => till.setBasket(session, {BASKET}, 0),
+        for (const act of [() => till.commit("never"), () => till.setBasket(session, {BASKET}, 0),
             () => new Till({{ ...settings, token: "wrong" }}).status(), () => till.enterPin(session, "1"),
-            () => till.useCoupon(session, "NOPE"), () => till.bookings.exchange(session, "none", {{ 1: 1000 }}),
+            () => till.useCoupon(session, "NOPE"), () => till.exchange(session, "none", {{ 1: 1000 }}),
             () => till.printReceipt(session)])
           await act().catch((error) => said.push([error instanceof SpaarpuntProblem, error.code, error.status]));
         await till.setBasket(session, {BASKET}, 0).catch((error) => said.push(error.problem.current.version));
@@ -144,7 +144,7 @@ def test_killed_between_booking_and_answer_it_is_booked_once(page: Page, process
         await till.setBasket(session, {BASKET});
         await till.identify(session, "{JORIS.card}");
         const before = (await till.status()).queue_length;
-        const booked = await till.bookings.commit(session);
+        const booked = await till.commit(session);
         return [booked.entry.points, (await till.status()).queue_length - before];
         """,
     )

@@ -55,8 +55,8 @@ def test_a_sale_is_told_in_order(till: TillClient, following: Following, runtime
     runtime.till.present_card(SANNE.card, "EAN-13")
     till.open_session("bon-1")
     till.set_basket("bon-1", basket(1000))
-    till.bookings.commit("bon-1")
-    till.bookings.void("bon-1")
+    till.commit("bon-1")
+    till.void("bon-1")
     events = following.take(5)
     assert [event.event for event in events] == [
         "card_presented",

@@ -53,7 +53,7 @@ def test_a_coupon_is_taken_by_its_code_once(till: TillClient) -> None:
     quote = till.use_coupon("bon-1", f"{CODE[:4]}-{CODE[4:].lower()}")
     assert (quote.settlement.payable_minor, quote.settlement.redemptions[0].reward) == (800, "lente")
     assert refused(lambda: till.use_coupon("bon-1", CODE)) == ("limit_per_basket", 409)
-    till.bookings.commit("bon-1")
+    till.commit("bon-1")
     ring_up(till, "bon-2", 1000)
     assert refused(lambda: till.use_coupon("bon-2", CODE)) == ("coupon_used", 409)
     assert till.quote("bon-2").settlement.payable_minor == 1000
@@ -71,13 +71,13 @@ def test_points_pay_as_much_as_the_customer_says(till: TillClient) -> None:
 
 def test_an_exchange_is_booked_in_one_and_once(till: TillClient, runtime: Runtime) -> None:
     ring_up(till, "bon-1", 2000, 1000)
-    till.bookings.commit("bon-1")
+    till.commit("bon-1")
     ring_up(till, "ruil-1", 3000)
-    assert refused(lambda: till.bookings.exchange("ruil-1", "bon-1", {"1": 1001})) == ("too_much", 409)
-    assert refused(lambda: till.bookings.exchange("ruil-1", "bon-0", {"1": 1000})) == ("unknown_receipt", 404)
+    assert refused(lambda: till.exchange("ruil-1", "bon-1", {"1": 1001})) == ("too_much", 409)
+    assert refused(lambda: till.exchange("ruil-1", "bon-0", {"1": 1000})) == ("unknown_receipt", 404)
     assert runtime.journal.head().seq == 1
     for _ in range(2):
-        done = till.bookings.exchange("ruil-1", "bon-1", {"1": 1000})
+        done = till.exchange("ruil-1", "bon-1", {"1": 1000})
         assert done.returned.entry is not None
         assert done.sale.entry is not None
         assert (done.returned.entry.kind, done.returned.entry.points, done.returned.entry.seq) == ("return", -30, 2)

@@ -107,7 +107,7 @@ def test_a_token_revoked_in_mid_sale(runtime: Runtime) -> None:
         with TillClient(address, TOKEN) as ours:
             assert ours.revoke_token(caller.id).name == "Kassa 9"
             with pytest.raises(PluginProblem) as caught:
-                till.bookings.commit("bon-1")
+                till.commit("bon-1")
             assert (caught.value.code, caught.value.status) == ("token_revoked", 401)
             events = [following.next() for _ in range(3)]
             assert events[-1] is None, "the stream of a revoked token ends"

@@ -20,7 +20,7 @@ def test_who_serves_and_when_the_customer_pays_goes_with_the_sale(till: TillClie
     till.set_basket("bon-1", basket(1500))
     till.tender("bon-1", Tender.CASH)
     till.identify("bon-1", SANNE.card)
-    till.bookings.commit("bon-1")
+    till.commit("bon-1")
     entry = runtime.journal.find_all(session="bon-1")[EntryKind.SALE]
     assert entry.serving == Serving(cashier="7", tender=Tender.CASH, card_after_tender=True)
     with pytest.raises(PluginProblem, match="session_closed"):
@@ -55,7 +55,7 @@ def test_a_sale_from_scan_to_disk(till: TillClient, runtime: Runtime) -> None:
     }
     assert till.quote("bon-1") == redeemed
 
-    booked = till.bookings.commit("bon-1")
+    booked = till.commit("bon-1")
     assert booked.entry is not None
     assert (booked.entry.kind, booked.entry.seq, booked.entry.points) == ("sale", 1, -220)
     assert booked.member is not None
@@ -73,19 +73,19 @@ def test_a_sale_from_scan_to_disk(till: TillClient, runtime: Runtime) -> None:
     }
     assert booked.offline.confirmed_as_of is not None
     assert runtime.journal.head().seq == 1
-    assert till.bookings.commit("bon-1") == booked
+    assert till.commit("bon-1") == booked
     assert {reward.code for reward in till.quote("bon-1").rewards} == {"session_closed"}
 
-    undone = till.bookings.void("bon-1")
+    undone = till.void("bon-1")
     assert undone.entry is not None
     assert (undone.state, undone.entry.points, undone.entry.reverses) == (SessionState.VOIDED, 220, booked.entry.id)
-    assert till.bookings.void("bon-1") == undone
+    assert till.void("bon-1") == undone
 
 
 def test_an_open_sale_is_dropped_without_an_entry(till: TillClient) -> None:
     session = till.open_session().session
     till.identify(session, SANNE.card)
-    dropped = till.bookings.void(session)
+    dropped = till.void(session)
     assert (dropped.state, dropped.entry, dropped.member, dropped.settlement) == (SessionState.VOIDED, None, None, None)
 
 
@@ -95,7 +95,7 @@ def test_an_unknown_card_earns(till: TillClient) -> None:
     member = till.identify(session, UNKNOWN_CARD).member
     assert member is not None
     assert (member.known, member.first_name, member.tier.id) == (False, None, "basis")
-    booked = till.bookings.commit(session).member
+    booked = till.commit(session).member
     assert booked is not None
     assert booked.balance.total == 10
 
@@ -131,7 +131,7 @@ def test_a_card_that_is_refused_is_never_repeated(till: TillClient, card: str, s
 def test_the_till_says_no_with_a_stable_code(till: TillClient) -> None:
     session = till.open_session().session
     for code, status, call in (
-        ("no_card", 409, lambda: till.bookings.commit(session)),
+        ("no_card", 409, lambda: till.commit(session)),
         ("no_card", 409, lambda: till.redeem(session, "koffie")),
         ("unknown_session", 404, lambda: till.quote("another")),
         ("head_office_unreachable", 503, till.sync),
@@ -144,7 +144,7 @@ def test_the_till_says_no_with_a_stable_code(till: TillClient) -> None:
     with pytest.raises(PluginProblem) as caught:
         till.redeem(session, "koffie")
     assert (caught.value.code, caught.value.status) == ("points_short", 409)
-    till.bookings.void(session)
+    till.void(session)
     with pytest.raises(PluginProblem) as caught:
         till.set_basket(session, basket(100))
     assert (caught.value.code, caught.value.status) == ("session_closed", 409)
@@ -156,10 +156,10 @@ def test_a_full_disk_is_said_and_the_commit_succeeds_later(till: TillClient, run
     till.identify("bon-1", SANNE.card)
     runtime.store.db.conn.execute("PRAGMA max_page_count = 1")
     with pytest.raises(PluginProblem) as caught:
-        till.bookings.commit("bon-1")
+        till.commit("bon-1")
     assert (caught.value.code, caught.value.status) == ("disk_full", 507)
     runtime.store.db.conn.execute("PRAGMA max_page_count = 1073741823")
-    booked = till.bookings.commit("bon-1").entry
+    booked = till.commit("bon-1").entry
     assert booked is not None
     assert booked.seq == 1
 
@@ -170,7 +170,7 @@ def test_status(till: TillClient, runtime: Runtime) -> None:
     session = till.open_session().session
     till.identify(session, SANNE.card)
     till.set_basket(session, basket(1000))
-    booked = till.bookings.commit(session).entry
+    booked = till.commit(session).entry
     assert booked is not None
     ours = runtime.journal.proof(booked.business_date)
     runtime.proofs.record(booked.business_date, DayProof(proof=ours, parked=0), 0)
@@ -204,7 +204,7 @@ def test_goods_come_back_in_parts(till: TillClient) -> None:
     till.open_session("bon-9")
     till.identify("bon-9", SANNE.card)
     till.set_basket("bon-9", basket(2000))
-    till.bookings.commit("bon-9")  # 20, and 10 for silver
+    till.commit("bon-9")  # 20, and 10 for silver
     for _ in range(2):  # asked again, it is the same return
         back = till.return_goods("retour-9", "bon-9", {"1": 400})
         assert back.entry is not None
