@@ -111,7 +111,7 @@ def commit(runtime: Running, session: SessionId, claim: Claimed) -> BookedAnswer
     def answer(entries: Sequence[Entry]) -> BookedAnswer:
         return booked_answer(runtime, session, SessionState.BOOKED, entries[0])
 
-    return answer([runtime.till.commit(session, kept_with(claim, answer)).entry])
+    return answer([runtime.till.bookings.commit(session, kept_with(claim, answer)).entry])
 
 
 @router.post("/{session}/void")
@@ -121,7 +121,7 @@ def void(runtime: Running, session: SessionId, claim: Claimed) -> BookedAnswer:
     def answer(entries: Sequence[Entry]) -> BookedAnswer:
         return booked_answer(runtime, session, SessionState.VOIDED, entries[0] if entries else None)
 
-    booked = runtime.till.void(session, kept_with(claim, answer))
+    booked = runtime.till.bookings.void(session, kept_with(claim, answer))
     return answer([booked.entry] if booked else [])
 
 
@@ -159,5 +159,5 @@ def exchange(runtime: Running, body: Exchange, claim: Claimed) -> ExchangedAnswe
         returned, sale = (booked_answer(runtime, body.session, SessionState.BOOKED, entry) for entry in entries)
         return ExchangedAnswer(returned=returned, sale=sale)
 
-    done = runtime.till.exchange(body.session, body.sale, back, kept_with(claim, answer))
+    done = runtime.till.bookings.exchange(body.session, body.sale, back, kept_with(claim, answer))
     return answer([booked.entry for booked in done])

@@ -133,7 +133,7 @@ def test_head_office_changes_the_points_of_who_is_at_the_till(client: TestClient
     ]
     with client.websocket_connect(EVENTS, headers=OURS) as socket:
         publish(runtime.mirror, changes)
-        runtime.till.heard(changes)
+        runtime.till.upkeep.heard(changes)
         told = socket.receive_json()
         assert told["event"] == "balance_changed"
         assert told["data"] == {"session": "bon-1", "balance": 2000, "confirmed": 2000}
