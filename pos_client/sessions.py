@@ -135,7 +135,12 @@ class Sessions:
 
     def rests(self, session: Session) -> bool:
         """Whether nothing touched a sale for so long that its customer has walked away."""
-        return self._now_ms() - session.touched_ms > self._timeout_ms
+        return self._now_ms() - session.touched_ms >= self._timeout_ms
+
+    def rest_in_s(self) -> float:
+        """Seconds until the next sale for which points are held rests; at most what a sale may rest."""
+        touched = [session.touched_ms for session in self.open_ones() if session.holds]
+        return min([self._timeout_ms, *(at + self._timeout_ms - self._now_ms() for at in touched)]) / 1000
 
     def under_way(self) -> Session | None:
         """The open sale on the screen, unless it has rested for too long to be this customer's."""
