@@ -1,4 +1,4 @@
-"""The golden settlements: sales and returns worked out by hand, for whoever writes a second till; and docs/entries.md."""
+"""The golden settlements: sales and returns worked out by hand, for who writes a second till; and docs/entries.md."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def of(name: str) -> dict[str, Any]:
     return next(read(place) for place in PLACES if place.stem.endswith(f"-{name}"))
 
 
-@pytest.mark.parametrize("place", [place for place in PLACES if "sale" not in read(place)], ids=lambda place: place.stem)
+@pytest.mark.parametrize(
+    "place", [place for place in PLACES if "sale" not in read(place)], ids=lambda place: place.stem
+)
 def test_a_sale_comes_to_what_was_worked_out(place: Path) -> None:
     case = read(place)
     programme, basket = Programme.from_document(case["programme"]), Basket.model_validate(case["basket"])
