@@ -124,10 +124,10 @@ def build_runtime(config: Config, store: Store, *, training: bool = False) -> Ru
 
     # The till is made with the agent, and told by it.
     def heard(changes: Sequence[Change]) -> None:
-        till.heard(changes)
+        till.upkeep.heard(changes)
 
     def rest() -> None:
-        till.rest()
+        till.upkeep.rest()
 
     agent = build_agent(config, store, terminal, tell, on_changes=heard, on_round=rest)
     holds = HoldDesk(

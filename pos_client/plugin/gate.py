@@ -10,12 +10,14 @@ from typing import cast
 
 from fastapi import Request
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pos_client.plugin.problems import respond
 from pos_client.plugin.rate import Buckets
+from pos_client.plugin.standing import CONFIRMED, STANDING, Standing
 from pos_client.reckoning import TillError
 from pos_client.tokens import OURSELVES, Caller, Tokens
 from pos_client.tokens import Scope as Allowed
@@ -57,6 +59,7 @@ class Gate:
         buckets: Buckets,
         origins: Iterable[str],
         doors: Mapping[str, Iterable[str]],
+        standing: Standing,
     ) -> None:
         """Let in whoever has a token, and named pages.
 
@@ -66,6 +69,7 @@ class Gate:
                 screen in a frame.
             doors: paths outside the API that other pages call, each with the origins of those; what else has to be
                 true of them is checked there.
+            standing: what every answer of the API says about head office.
         """
         self._app = app
         self._token = token.encode("ascii")
@@ -73,6 +77,7 @@ class Gate:
         self._origins = frozenset(origins)
         self._doors = {path: frozenset(pages) for path, pages in doors.items()}
         self._buckets = buckets
+        self._standing = standing
         # In a stranger's frame a tap would be meant for another button; and browsers keep the screen's storage from it.
         self._framing = sorted(page for page in self._origins if _OUR_HOST.fullmatch(page.partition("//")[2]))
         frames = " ".join(["frame-ancestors 'self'", *self._framing])
@@ -87,6 +92,8 @@ class Gate:
         is_api = _is_api(scope["path"])
         page = self._page(scope["path"], headers.get("origin"))
         sends = _adding(send, self._safe | (_readable_by(page) if page and is_api else {}))
+        if is_api:
+            sends = _stating(sends, self._standing)
         if response := self._refuse_place(scope, headers, page):
             await _answer(response, scope, receive, sends)
         elif not is_api:
@@ -212,7 +219,7 @@ def _readable_by(page: str) -> dict[str, str]:
     """The CORS headers that let a page of this origin, and no other, read the answer (Fetch Standard, 3.2)."""
     return {
         "access-control-allow-origin": page,
-        "access-control-expose-headers": "Idempotent-Replayed, Retry-After, WWW-Authenticate",
+        "access-control-expose-headers": f"Idempotent-Replayed, Retry-After, {CONFIRMED}, {STANDING}, WWW-Authenticate",
         "vary": "Origin",
     }
 
@@ -247,6 +254,19 @@ def _adding(send: Send, extra: Mapping[str, str]) -> Send:
         await send(message)
 
     return adding
+
+
+def _stating(send: Send, standing: Standing) -> Send:
+    """`send`, with how far it is confirmed added to an answer that is no refusal."""
+
+    async def stating(message: Message) -> None:
+        if message["type"] == "websocket.accept" or (
+            message["type"] == "http.response.start" and message["status"] < 300
+        ):
+            MutableHeaders(scope=message)[STANDING] = await run_in_threadpool(standing)
+        await send(message)
+
+    return stating
 
 
 def _limited(receive: Receive) -> Receive:

@@ -189,7 +189,7 @@ class Soak:
         steps = chance.randint(1, 4) if chance.random() < 0.25 else 9
         client.open_session(session)
         if steps > 1:
-            client.set_basket(session, basket(*amounts))
+            client.set_basket(session, basket(*amounts), 0)
         if steps > 2:
             client.identify(session, card)
         taken = 0

@@ -116,7 +116,7 @@ class Tickets:
             TillError: `other_member`, `sale_returned`.
         """
         self.expect_member(sale, member)
-        undone = self._till.void(sale.session)
+        undone = self._till.bookings.void(sale.session)
         assert undone is not None  # only what was never booked has nothing to take back
         return undone
 
@@ -164,7 +164,7 @@ class Tickets:
         try:
             yield session
         finally:
-            self._till.void(session)
+            self._till.bookings.void(session)
 
     def _book(self, session: str, member: str, basket: Basket, wanted: Sequence[Choice]) -> Booked:
         self._till.open_session(session)
@@ -172,7 +172,7 @@ class Tickets:
             self._identify(session, member, basket)
             for choice in wanted:
                 self._till.redeem(session, choice.reward, choice.amount_minor)
-            return self._till.commit(session)
+            return self._till.bookings.commit(session)
         except Exception:
             # The session's name is this transaction's for ever, so it is emptied and not voided: sent again, the
             # message may be booked after all.
