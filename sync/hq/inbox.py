@@ -227,7 +227,7 @@ def _link(conn: Connection, programmes: Programmes, word: Word, parked: _Parked)
 
 
 def _again(conn: Connection, programmes: Programmes, parked: _Parked) -> str | None:
-    """Judge a parked entry anew: book it, or note the reason that it is parked for now; the account booked to."""
+    """Judge a parked entry anew: book it, or note why it stays parked; the account booked to."""
     received = parked.read()
     account, parking = judge(received, learn(conn, programmes, [received]))
     if parking is None:
