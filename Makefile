@@ -8,6 +8,7 @@ READY := $(VENV)/.ready
 TOOLS := $(VENV)/.tools
 # `make -s`, and nothing of the machine's own Python settings, inside the environment.
 export PYTHONPATH :=
+export PYTHONDONTWRITEBYTECODE :=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help demo test lint bench torture soak clean lock

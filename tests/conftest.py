@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 import structlog
 from hypothesis import settings
+
+# Machines that build images often forbid Python to keep what it compiled: each of the hundreds of processes that the
+# tests start would then compile all that it imports, which is most of what such a process does.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # No stop-watch in a test: how long one example takes says something about the machine's other work.
 # The same examples in every run: what fails, fails again. `pytest --hypothesis-profile=explore` looks for new ones.

@@ -55,7 +55,7 @@ class Parked:
 
 
 def judge_again(conn: Connection, programmes: Programmes, parked: Parked) -> str | None:
-    """Judge a parked entry anew: book it, or note the reason that it is parked for now; the account booked to."""
+    """Judge a parked entry anew: book it, or note why it stays parked; the account booked to."""
     received = parked.read()
     account, parking = judge(received, learn(conn, programmes, [received]))
     if parking is None:

@@ -110,7 +110,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     )
     sell(runtime, SANNE.card, minor=2340)
     sell(runtime, SANNE.card, minor=1000, reward="koffie")
-    runtime.till.void(sell(runtime, FATIMA.card, minor=500))
+    runtime.till.bookings.void(sell(runtime, FATIMA.card, minor=500))
     runtime.board._states["scanner"] = DeviceState("scanner", "online", "Zebra DS2208 on a serial line")
     runtime.board._states["printer"] = DeviceState("printer", "offline", "no printer answers: is it switched on?")
     assert MAX_WRONG == 5
