@@ -219,6 +219,19 @@ class Agent:
                 raise
 
     def _exchange(self, on_progress: Progress, on_snapshot: Progress) -> SyncReport:
+        done = self._send_all(on_progress)
+        changes = self._pull(on_snapshot)
+        if self._settling.due:  # its feed began anew: it was restored, and what it lost goes again
+            again = self._send_all(on_progress)
+            done = Sent(done.entries + again.entries, done.booked + again.booked, done.parked + again.parked)
+            changes += self._pull(on_snapshot)
+        tell_head_office(self._store, self._transport, self._now_ms())
+        if done.entries or changes:
+            log.info("synced", sent=done.entries, booked=done.booked, parked=done.parked, changes=changes)
+        return SyncReport(done.entries, done.booked, done.parked, changes)
+
+    def _send_all(self, on_progress: Progress) -> Sent:
+        """Agree on where the journal stands, and send what head office does not have."""
         self._settling.settle()
         sent = booked = parked = 0
         total = self._journal.head().queued
@@ -227,11 +240,7 @@ class Agent:
             booked += done.booked
             parked += done.parked
             on_progress(sent, max(total, sent))
-        changes = self._pull(on_snapshot)
-        tell_head_office(self._store, self._transport, self._now_ms())
-        if sent or changes:
-            log.info("synced", sent=sent, booked=booked, parked=parked, changes=changes)
-        return SyncReport(sent, booked, parked, changes)
+        return Sent(sent, booked, parked)
 
     def _send(self) -> Sent | None:
         """Send one batch; when head office knows this journal otherwise, settle that and go on with what is next."""
@@ -263,6 +272,8 @@ class Agent:
                 if error.code not in _SNAPSHOT_WANTED or snapshot_taken:
                     raise
                 log.warning("the feed cannot be followed any more: taking a snapshot", code=error.code)
+                if error.code == "feed_epoch":
+                    self._settling.feed_began_anew()
                 self._mirror.start_over()
                 continue
             self._mirror.apply(page, self._now_ms())

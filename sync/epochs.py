@@ -99,11 +99,7 @@ class Epochs:
         with self._store.transaction() as connection:
             begin(connection, answer.epoch)
             connection.execute("DELETE FROM next_key")
-            connection.execute(
-                "UPDATE closed_epoch SET acked_seq = COALESCE("
-                "(SELECT seq FROM pruned WHERE pruned.epoch = closed_epoch.epoch), 0)"
-            )
-            connection.execute("DELETE FROM acked_day")  # until they are acknowledged anew nothing of them is pruned
+            _send_again(connection)
             connection.execute(
                 "UPDATE terminal SET store_name = ?, private_key = ?, hq_public_key = ?",
                 (answer.store_name, key.private_bytes_raw(), key_bytes(answer.hq_public_key)),
@@ -116,6 +112,11 @@ class Epochs:
         """Head office has other entries of an epoch that was left than this journal."""
         with self._store.transaction() as connection:
             connection.execute("UPDATE closed_epoch SET diverged = 1 WHERE epoch = ?", (epoch,))
+
+    def send_closed_again(self) -> None:
+        """Head office may lack what it acknowledged of epochs that were left, as after a restore: it all goes again."""
+        with self._store.transaction() as connection:
+            _send_again(connection)
 
     def tell(self, at_ms: int, code: str, text: str) -> None:
         """Keep something for the manager; the same thing again while it is the newest is told once."""
@@ -144,6 +145,16 @@ def begin(connection: Any, epoch: int) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO next_key VALUES (1, ?)", (Ed25519PrivateKey.generate().private_bytes_raw(),)
     )
+
+
+def _send_again(connection: Any) -> None:
+    """All that is here of epochs that were left is unacknowledged; head office knows what it has of it."""
+    connection.execute(
+        "UPDATE closed_epoch SET acked_seq = COALESCE("
+        "(SELECT seq FROM pruned WHERE pruned.epoch = closed_epoch.epoch), 0)"
+    )
+    # Until it is acknowledged anew nothing of it is pruned.
+    connection.execute("DELETE FROM acked_day WHERE epoch <> (SELECT epoch FROM head)")
 
 
 def tell(connection: Any, at_ms: int, code: str, text: str) -> None:

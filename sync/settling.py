@@ -48,6 +48,16 @@ class Settling:
             self._compare()
         self._asked = True
 
+    @property
+    def due(self) -> bool:
+        """Whether head office is to be asked how far it has this journal, before anything else is sent."""
+        return not self._asked
+
+    def feed_began_anew(self) -> None:
+        """Head office's database came back from a backup: it may lack what it acknowledged, of any epoch."""
+        self._epochs.send_closed_again()
+        self._asked = False
+
     def superseded(self) -> None:
         """Head office says that this till's key is past: another copy goes on in its place."""
         if self._epochs.doubt() is Doubt.SUPERSEDED:
@@ -128,6 +138,8 @@ class Settling:
         self._certificates.keep(answer.epoch, answer.certificate)
         if last is not None and (durable_to > last or other):
             self._epochs.diverged(left)
+            # It may have lost ours to a backup since it acknowledged them, and booked another copy's in their place.
+            self._epochs.send_closed_again()
             lost = f"; {durable_to - last} sales that head office has are not in it" if durable_to > last else ""
             text = f"this till's database was restored or copied{lost}: it goes on in epoch {declared.epoch}"
             self._epochs.tell(self._now_ms(), "restored", text)

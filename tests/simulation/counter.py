@@ -13,9 +13,11 @@ import httpx
 from loyalty.cards import CardFormat, CardNumber, CheckDigit
 from loyalty.ledger import GENESIS, Entry, expect_head
 from pos_client.events import EventBus
+from pos_client.inbox import Inbox
 from pos_client.session import Booked
 from pos_client.till import Till
 from sync.agent import Agent, SyncReport
+from sync.epochs import Epochs
 from sync.errors import TransportError
 from sync.holds import HoldDesk
 from sync.journal import Journal
@@ -83,6 +85,18 @@ class Counter:
             store.close()
         self.start()
 
+    def enrol_again(self, code: str, name: str) -> None:
+        """Go on with a new key, as `spaarpunt enrol` does when head office takes this one no more."""
+        key = enrolment_key(self.store)
+        door = Transport(self._url, key, timeout_s=self._timeout_s, wire=self._wire, now_ms=self._now_ms)
+        try:
+            answer = door.enrol(code, name, key, (self.terminal.terminal, self.terminal.epoch))
+        finally:
+            door.close()
+        Epochs(self.store).enrolled_again(answer, key)
+        self.close()
+        self.start()
+
     def enrol_patiently(self, code: str, name: str, tries: int = 50) -> None:
         """Enrol over a bad line: the same code and key until there is an answer."""
         for _ in range(tries - 1):
@@ -118,6 +132,8 @@ class Counter:
             holds=self.holds,
             now_ms=self._now_ms,
         )
+
+        self.inbox = Inbox(self.store, self.journal, self.till.reckoning, language="en", now_ms=self._now_ms)
 
     def _transport(self) -> Transport:
         return Transport(
@@ -164,6 +180,16 @@ class Counter:
         self.lost += [receipt for receipt in self.printed if receipt.id not in here]
         self.printed = [receipt for receipt in self.printed if receipt.id in here]
 
+    def clone(self, folder: Path, wire: httpx.BaseTransport) -> Counter:
+        """A copy of this till's disk in another machine, which runs as well."""
+        made = Counter(
+            folder, self._url, wire=wire, timeout_s=self._timeout_s, now_ms=self._now_ms, steady_s=self._steady_s
+        )
+        made.path.write_bytes(self.copy_of_disk())
+        made.printed, made.lost = list(self.printed), list(self.lost)
+        made.start()
+        return made
+
     def _files(self) -> list[Path]:
         """The database and its log. The log's index is made anew at every start after a crash."""
         return [path for path in (self.path, self.path.with_name(f"{self.path.name}-wal")) if path.exists()]
@@ -191,6 +217,11 @@ class Counter:
     def take_back(self, name: str, session: str, lines: dict[str, int]) -> Booked:
         """Take goods back of a sale."""
         return self.print(self.till.corrections.return_goods(name, session, lines))
+
+    def adjust(self, name: str, card: str, points: int) -> Booked:
+        """Give or take points by hand."""
+        made = self.till.corrections.adjust(name, card, points, reason="nagevraagd", approver="Wil")
+        return self.print(made)
 
     def print(self, booked: Booked) -> Booked:
         """Hand over the receipt: from here on the booking is a promise."""

@@ -1,173 +1,41 @@
-"""A chain of shops as a state machine: tills, customers, a bad wire, wrong clocks, crashes; and books that hold."""
+"""A chain of shops as a state machine: customers, managers, a bad wire, wrong clocks, crashes, copies, lost disks."""
 
 from __future__ import annotations
 
-import functools
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
 from loyalty.errors import LoyaltyError
-from loyalty.programme import OfflineMode, OfflinePolicy
+from loyalty.programme import OfflineMode
+from loyalty.resolution import Action
 from pos_client.reckoning import TillError
+from sync.errors import TransportError
 from sync.hq import leases
-from sync.terminal import wall_ms
-from tests.simulation.books import expect_sound
-from tests.simulation.counter import Counter
+from sync.hq.errors import ImportRefused
 from tests.simulation.office import Office, application
-from tests.simulation.power_cuts import fast_folder
-from tests.simulation.wire import ORDERED, FaultyWire
-from tests.support.entries import programme
+from tests.simulation.shops import RULES, Carrier, Place, Shops, Tally
+from tests.simulation.steps import STEPS, TILLS
+from tests.simulation.wire import FaultyWire
 from tests.support.proxy import Fault
-
-TILLS = 3
-MEMBERS = [str(2_920_000_000_000 + number) for number in range(3)]
-STRANGERS = [str(2_930_000_000_000 + number) for number in range(2)]
-"""Cards of nobody, until head office links them."""
-OPENING_POINTS = 200
-STEP_S = 5
-"""What passes on a till's steady clock with each step: after a few it asks a silent head office again."""
-RULES = {
-    mode: programme().model_copy(
-        update={
-            "offline": OfflinePolicy(
-                redeem=mode, per_card_day_points=200, per_till_day_points=2000, lease_points=100, lease_tills=2
-            )
-        }
-    )
-    for mode in OfflineMode
-}
-LONGEST_JUMP_MS = 400 * 86_400_000
-"""A clock is off by a year and a month at the most; one before 2024 is a flat battery, which the till says."""
 
 RUNS = 7
 STEPS_A_RUN = 150
 """Long enough for a queue, a crash, a lost answer and a late card to meet in one run."""
 
-tills = st.integers(0, TILLS - 1)
-customers = st.tuples(st.sampled_from(MEMBERS + STRANGERS), st.integers(0, 6000), st.integers(1, 3), st.booleans())
-"""Card, minor units of each line, lines, and whether a reward is asked for."""
 
+class Chain(Shops):
+    """What happens, step by step."""
 
-def step(name: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
-    """A step of the chain: the method of that name, with these arguments."""
-    return st.tuples(st.just(name), st.fixed_dictionaries(arguments))
-
-
-SELL = step("sell", place=tills, customers=st.lists(customers, min_size=1, max_size=4))
-SYNC = step("sync", place=tills, ordered=st.lists(st.sampled_from(ORDERED), max_size=3), night=st.booleans())
-STEPS = st.one_of(
-    SELL,
-    SYNC,
-    SELL,  # what shops do most
-    SYNC,
-    step(
-        "come_back",
-        place=tills,
-        which=st.integers(0, 50),
-        how=st.sampled_from(["void", "return", "return a quarter", "ask again"]),
-    ),
-    step("line", place=tills, what=st.sampled_from(["up", "up", "down", "late"])),
-    step(
-        "machine",
-        place=tills,
-        what=st.sampled_from(["restart", "crash", "clock", "copy", "restore"]),
-        jump_ms=st.just(0) | st.integers(-LONGEST_JUMP_MS, LONGEST_JUMP_MS),
-    ),
-    step("link_card", card=st.sampled_from(STRANGERS)),
-    step("head_office_night", days=st.integers(0, 30)),
-)
-
-
-@dataclass
-class Tally:
-    """What was done over all runs: a run that does nothing proves nothing."""
-
-    steps: int = 0
-    entries: int = 0
-    done: dict[str, int] = field(default_factory=dict)
-
-    def note(self, what: str, times: int = 1) -> None:
-        self.done[what] = self.done.get(what, 0) + times
-
-
-Carrier = Callable[[Office], httpx.BaseTransport]
-
-
-class Chain(RuleBasedStateMachine):
-    """Three tills of one chain and its head office. Everything random comes from hypothesis."""
-
-    def __init__(self, office: Office, tally: Tally, policy: OfflineMode, carrier: Carrier = application) -> None:
-        super().__init__()
-        self.office = office
-        self.tally = tally
-        self.policy = policy
-        self.linked = list(MEMBERS)
-        self.skew_ms = [0] * TILLS
-        self.steady_s = 0.0
-        self.sales: list[list[str]] = [[] for _ in range(TILLS)]
-        self.copies: list[tuple[int, bytes] | None] = [None] * TILLS
-        self.number = 0
-        self.touched: set[int] = set()
-        self.office_moved = False
-        self.folder = fast_folder()
-        office.empty(RULES[policy])
-        for card in MEMBERS:
-            office.join(card, OPENING_POINTS)
-        self.carrier = carrier(office)
-        self.wires = [FaultyWire(self.carrier) for _ in range(TILLS)]
-        self.tills = [self._till(place) for place in range(TILLS)]
-        tally.note(f"chain, {policy}")
-
-    def _till(self, place: int) -> Counter:
-        made = Counter(
-            Path(self.folder.name) / str(place),
-            "http://head-office",
-            wire=self.wires[place],
-            now_ms=functools.partial(self._clock, place),
-            steady_s=lambda: self.steady_s,
-        )
-        made.enrol(self.office.code(), f"kassa {place}")
-        made.sync_patiently()
-        return made
-
-    def _clock(self, place: int) -> int:
-        return wall_ms() + self.skew_ms[place]
-
-    def teardown(self) -> None:
-        """The line is mended, every till syncs; if no step failed, the books must be exact."""
-        try:
-            if sys.exception() is None:
-                self._settle()
-        finally:
-            for till in self.tills:
-                till.close()
-            self.carrier.close()
-            self.folder.cleanup()
-
-    def _settle(self) -> None:
-        for wire in self.wires:
-            wire.mend()
-            wire.deliver_late()
-        for till in self.tills:
-            till.sync_patiently(tries=3)
-            till.check()
-            assert till.journal.head().queued == 0
-            self.tally.entries += len(till.printed)
-        with self.office.books() as conn:
-            expect_sound(conn, self.tills, settled=True, bounded=self.bounded)
-        for till in self.tills:
-            night = till.agent.nightly()
-            assert night.agrees, night
+    @initialize(may_restore=st.booleans())
+    def begin(self, may_restore: bool) -> None:
+        """Half of the chains keep a head office that forgets nothing: only there nobody may ever overspend."""
+        self.may_restore = may_restore
 
     @rule(what=STEPS)
     def step(self, what: tuple[str, dict[str, Any]]) -> None:
@@ -179,25 +47,26 @@ class Chain(RuleBasedStateMachine):
     # -- at the counter -------------------------------------------------------------------------------------------
 
     def sell(self, place: int, customers: list[tuple[str, int, int, bool]]) -> None:
-        till = self._at(place)
+        at = self._at(place)
         for card, amount, lines, reward in customers:
             self.number += 1
             session = f"bon-{self.number}"
             try:
-                till.sell(session, card, *[amount] * lines, reward="five-off" if reward else None)
+                at.till.sell(session, card, *[amount] * lines, reward="five-off" if reward else None)
             except (LoyaltyError, TillError):
-                till.till.bookings.void(session)  # the reward cannot be given: this customer leaves
+                at.till.till.bookings.void(session)  # the reward cannot be given: this customer leaves
                 self.tally.note("reward refused")
             else:
-                self.sales[place].append(session)
+                at.sales.append(session)
                 self.tally.note("sale with reward" if reward else "sale")
             self.office_moved |= reward  # points may be held there now
 
     def come_back(self, place: int, which: int, how: str) -> None:
         """A customer returns, or the till's software did not hear the answer to a booking."""
-        if not self.sales[place]:
+        at = self._at(place)
+        if not at.sales:
             return
-        till, session = self._at(place), self.sales[place][which % len(self.sales[place])]
+        till, session = at.till, at.sales[which % len(at.sales)]
         before = till.journal.head().seq
         self.number += 1
         try:
@@ -214,26 +83,63 @@ class Chain(RuleBasedStateMachine):
             how = f"{how} refused"
         self.tally.note(how)
 
+    def adjust(self, place: int, card: str, points: int) -> None:
+        """A manager gives or takes points."""
+        self.number += 1
+        try:
+            self._at(place).till.adjust(f"correctie-{self.number}", card, points)
+        except TillError:
+            assert points == 0
+        else:
+            self.tally.note("adjustment")
+
+    def decide(self, place: int, which: int, how: int, member: str) -> None:
+        """A manager decides about an entry in the inbox, or takes a decision back, with a line or without."""
+        till = self._at(place).till
+        items = [item for item in till.inbox.items(everything=True) if item.actions]
+        if not items:
+            return
+        item = items[which % len(items)]
+        action = item.actions[how % len(item.actions)]
+        self.number += 1
+        card = member if action is Action.LINK else None
+        try:
+            till.inbox.decide(
+                f"besluit-{self.number}",
+                item.entry.number,
+                action,
+                reason="nagevraagd",
+                approver="Wil",
+                card_text=card,
+            )
+        except TillError as refused:
+            assert refused.code in {"decided_before", "member_unknown"}, refused
+            self.tally.note(f"decision refused, {refused.code}")
+        else:
+            self.tally.note(f"decision, {action}")
+
     # -- the wire -------------------------------------------------------------------------------------------------
 
     def sync(self, place: int, ordered: list[Fault], night: bool) -> None:
-        till = self._at(place)
-        self.wires[place].order(*ordered)
-        report = till.sync()
-        self.wires[place].order()
+        at = self._at(place)
+        at.wire.order(*ordered)
+        report = at.till.sync()
+        at.wire.order()
         self.tally.note("sync that failed" if report is None else "sync")
         self.office_moved = True
         if report is not None:
-            assert till.journal.head().queued == 0
-            if night:
-                assert till.agent.nightly().agrees
+            at.behind = False
+            assert at.till.journal.head().queued == 0
+            if night and not at.twin:
+                assert at.till.agent.nightly().agrees
                 self.tally.note("night")
 
     def line(self, place: int, what: str) -> None:
         """The line goes or comes; or what seemed lost on it arrives after all."""
+        at = self._at(place)
         if what != "late":
-            self.wires[place].up = what == "up"
-        elif self.wires[place].deliver_late():
+            at.wire.up = what == "up"
+        elif at.wire.deliver_late():
             self.tally.note("late arrival")
             self.office_moved = True
 
@@ -241,8 +147,9 @@ class Chain(RuleBasedStateMachine):
 
     def machine(self, place: int, what: str, jump_ms: int) -> None:
         """The till starts anew, dies in between (what is on the disk is all there is), its clock jumps, its disk is
-        copied, or an old copy is put back."""
-        till = self._at(place)
+        copied, an old copy is put back, a copy runs beside it, or it is given a new key when its own counts no more."""
+        at = self._at(place)
+        till = at.till
         match what:
             case "restart":
                 till.close()
@@ -250,24 +157,41 @@ class Chain(RuleBasedStateMachine):
             case "crash":
                 till.crash()
             case "clock":
-                self.skew_ms[place] = jump_ms
+                at.skew_ms = jump_ms
             case "copy":
-                self.copies[place] = (till.journal.head().epoch, till.copy_of_disk())
-            case "restore" if (copy := self.copies[place]) and copy[0] == till.journal.head().epoch:
+                at.copy = (till.journal.head().epoch, till.copy_of_disk())
+            case "put back" if (copy := at.copy) and copy[0] == till.journal.head().epoch:
                 # A copy from before an epoch has a key that is past: head office wants such a till enrolled anew.
                 till.put_disk_back(copy[1])
-            case "restore":
+            case "clone" if len(self.places) == TILLS:
+                wire = FaultyWire(self.carrier)
+                twin = till.clone(Path(self.folder.name) / "twin", wire)
+                self.places.append(Place(twin, wire, list(at.sales), at.skew_ms, twin=True, behind=at.behind))
+                at.twin = True
+            case "enrol":
+                try:
+                    if not self.enrol_again(at):
+                        return
+                except TransportError:
+                    return
+            case _:
                 return
         self.tally.note(what)
 
     # -- head office ----------------------------------------------------------------------------------------------
 
     def link_card(self, card: str) -> None:
-        if card not in self.linked:
+        """Head office imports a card that tills may have sold to; a manager may have linked it before."""
+        if card in self.linked:
+            return
+        try:
             self.office.join(card, 0)
-            self.linked.append(card)
-            self.office_moved = True
+        except ImportRefused:
+            self.tally.note("card linked by a manager")
+        else:
             self.tally.note("card linked late")
+        self.linked.append(card)
+        self.office_moved = True
 
     def head_office_night(self, days: int) -> None:
         """Head office grants leases and takes back what is due, so many days from now by its clock.
@@ -275,7 +199,8 @@ class Chain(RuleBasedStateMachine):
         Only tonight while a hold is live: to the calls of the tills, which know no other day, it would not be over.
         """
         with self.office.books() as conn:
-            if conn.execute("SELECT 1 FROM hold WHERE state IN ('active', 'captured') LIMIT 1").fetchone():
+            live_hold = "SELECT 1 FROM hold WHERE state IN ('active', 'captured') AND expires_at > now() LIMIT 1"
+            if conn.execute(live_hold).fetchone():
                 days = 0
             at = datetime.now(UTC) + timedelta(days=days)
             leases.reclaim_due(conn, at)
@@ -284,31 +209,32 @@ class Chain(RuleBasedStateMachine):
         self.tally.note("leases live", live)
         self.office_moved = True
 
-    # -- what must hold -------------------------------------------------------------------------------------------
+    def rest(self, minutes: int) -> None:
+        """Nobody buys for a while: holds run out, also those of sales that head office has not heard of yet."""
+        self.steady_s += 60 * minutes
+        with self.office.books() as conn:
+            conn.execute(
+                "UPDATE hold SET expires_at = expires_at - make_interval(mins => %s) "
+                "WHERE state IN ('active', 'captured')",
+                (minutes,),
+            )
+        self.office_moved = True
 
-    @invariant()
-    def every_till_is_sound(self) -> None:
-        self.tally.steps += 1
-        self.steady_s += STEP_S
-        for place in self.touched:
-            self.tills[place].check()
-        self.touched.clear()
-
-    @invariant()
-    def the_books_are_sound(self) -> None:
-        if self.office_moved:
-            with self.office.books() as conn:
-                expect_sound(conn, self.tills, bounded=self.bounded)
-            self.office_moved = False
-
-    @property
-    def bounded(self) -> bool:
-        """Whether tills may spend only what head office set aside for them."""
-        return self.policy is not OfflineMode.CAPPED
-
-    def _at(self, place: int) -> Counter:
-        self.touched.add(place)
-        return self.tills[place]
+    def head_office_disk(self, what: str) -> None:
+        """Head office makes a backup, or loses its disk and goes on with the last one."""
+        if not self.may_restore:
+            return
+        if what == "back up":
+            self.kept = (self.office.backup(), list(self.linked))
+        elif self.kept is not None:
+            tables, linked = self.kept
+            self.office.restore(tables)
+            self.linked = list(linked)
+            self.restored = True
+            for place in self.places:
+                place.behind = True
+            self.office_moved = True
+            self.tally.note("head office restored")
 
 
 def play_once(office: Office, seed: int, tally: Tally, carrier: Carrier = application, *, shrink: bool = True) -> None:

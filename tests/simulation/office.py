@@ -19,6 +19,7 @@ from sync.hq.database import Connection, Database
 from sync.hq.enrolment import new_code
 from sync.hq.members import import_members
 from sync.hq.programmes import Programmes, publish
+from sync.hq.restored import begin_anew
 from sync.hq.serve import listen, make_server
 from tests.simulation.counter import FORMATS
 from tests.support.entries import DAY, programme
@@ -35,17 +36,42 @@ class Office:
         with database.connection() as conn:
             publish(conn, programme())
 
+        self._tables = [
+            name
+            for (name,) in conn.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' "
+                "AND tablename NOT IN ('migration', 'head_office') ORDER BY tablename"
+            )
+        ]
+
     def empty(self, rules: Programme | None = None) -> None:
         """Forget every till, member and booking: a new chain, on the same server, with these rules."""
         with self.database.connection() as conn:
-            row = conn.execute(
-                "SELECT string_agg(format('DELETE FROM %I', tablename), '; ') FROM pg_tables "
-                "WHERE schemaname = 'public' AND tablename NOT IN ('migration', 'head_office')"
-            ).fetchone()
-            assert row is not None
-            conn.execute(row[0].encode())
-            self.database.programmes = Programmes()
+            self._forget(conn)
             publish(conn, rules or programme())
+
+    def _forget(self, conn: Connection) -> None:
+        conn.execute("; ".join(f"DELETE FROM {table}" for table in self._tables).encode())
+        self.database.programmes = Programmes()
+
+    def backup(self) -> dict[str, bytes]:
+        """All that head office knows, by table."""
+        kept = {}
+        with self.database.connection() as conn, conn.transaction():
+            for table in self._tables:
+                with conn.cursor().copy(f"COPY {table} TO STDOUT (FORMAT binary)") as rows:
+                    kept[table] = b"".join(bytes(row) for row in rows)
+        return kept
+
+    def restore(self, kept: dict[str, bytes]) -> None:
+        """Put a backup back, and begin the feed anew, as at the start after a restore."""
+        with self.database.connection() as conn:
+            with conn.transaction():
+                self._forget(conn)
+                for table, rows in kept.items():
+                    with conn.cursor().copy(f"COPY {table} FROM STDIN (FORMAT binary)") as into:
+                        into.write(rows)
+            begin_anew(conn)
 
     def code(self) -> str:
         """A one-time code for a till."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.books import BooksWrong
-from tests.simulation.machine import Carrier, Tally, play_once
+from tests.simulation.machine import play_once
 from tests.simulation.office import Office, application
+from tests.simulation.shops import Carrier, Tally
 from tests.simulation.wrong_offices import Forgetful, Generous, Hasty
 
 STEPS = 5000

@@ -25,9 +25,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from sync.hq.embedded import EmbeddedPostgres
 from tests.simulation.books import expect_sound
 from tests.simulation.kills import Victim
-from tests.simulation.machine import Tally, play_once
+from tests.simulation.machine import play_once
 from tests.simulation.office import Office, office
 from tests.simulation.power_cuts import cut_the_power, fast_folder, log_of_a_day
+from tests.simulation.shops import Tally
 from tests.support.disk import NoFuse, expect_fuse
 from tests.support.proxy import Fault, proxy
 

@@ -16,6 +16,7 @@ from sync.epochs import Doubt, Epochs
 from sync.errors import Rejected, Unreachable
 from sync.hq.database import Connection, Database
 from sync.hq.enrolment import new_code
+from sync.hq.restored import begin_anew
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.store import Store
@@ -220,6 +221,58 @@ def test_a_head_office_restored_from_a_backup_gets_what_it_lost(
             f"head office was restored from a backup: entries from number {kept + 1} on are sent again"
         )
         assert till.agent.nightly().agrees
+
+
+def test_a_till_with_nothing_to_send_hears_that_head_office_was_restored(shop: Shop, conn: Connection) -> None:
+    """It has no later entry that would meet a gap: the feed that began anew tells."""
+    for _ in range(3):
+        shop.sell(1000)
+    shop.agent.run_once()
+    restore_head_office(conn, 1)
+    begin_anew(conn)
+    assert shop.agent.run_once().sent == 2
+    assert (hq_points(conn, shop.account), entries_at_hq(conn), parked(conn)) == (130, 3, [])
+    assert "head_office_restored" in [notice.code for notice in Epochs(shop.store).notices()]
+    assert shop.agent.run_once().sent == 0
+
+
+def test_what_head_office_lost_of_an_epoch_that_was_left_is_sent_again(shop: Shop, conn: Connection) -> None:
+    shop.sell(1000)
+    shop.sell(2000)
+    shop.agent.run_once()
+    Epochs(shop.store).doubted(Doubt.COPIED)
+    Epochs(shop.store).begin(2)
+    shop.agent.run_once()
+    shop.sell(3000)
+    shop.agent.run_once()
+    assert entries_at_hq(conn) == 3
+    conn.execute("DELETE FROM ledger WHERE epoch = 1 AND seq = 2")
+    conn.execute("DELETE FROM received WHERE epoch = 1 AND seq = 2")
+    conn.execute("UPDATE stream_closed SET durable_to = 1, head_digest = (SELECT digest FROM received WHERE epoch = 1)")
+    conn.execute("UPDATE balance SET points = (SELECT sum(points) FROM ledger)")
+    begin_anew(conn)
+    shop.agent.run_once()
+    assert (hq_points(conn, shop.account), entries_at_hq(conn), parked(conn)) == (100 + 10 + 20 + 30, 3, [])
+    assert shop.journal.head().queued == 0
+
+
+def test_a_copys_entries_that_a_restored_head_office_lost_and_booked_another_for_are_parked(
+    shop: Shop, conn: Connection, tmp_path: Path
+) -> None:
+    """Acknowledged, lost with head office's disk, and their numbers taken by the other copy: still not gone."""
+    shop.sell(1000)
+    shop.agent.run_once()
+    with copied(shop, tmp_path / "copy.db") as copy:
+        copy.sell(3000)
+        copy.agent.run_once()
+        restore_head_office(conn, 1)
+        shop.sell(2000)
+        shop.agent.run_once()
+        copy.sell(4000)
+        copy.agent.run_once()
+        assert (copy.journal.head().epoch, copy.journal.head().queued) == (2, 0)
+    assert hq_points(conn, shop.account) == 100 + 10 + 20
+    assert parked(conn) == [(0, "stream_conflict")] * 2
 
 
 def test_what_head_office_lost_and_the_till_has_no_more_starts_a_new_epoch(shop: Shop, conn: Connection) -> None:
