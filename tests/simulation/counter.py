@@ -87,10 +87,10 @@ class Counter:
 
     def enrol_again(self, code: str, name: str) -> None:
         """Go on with a new key, as `spaarpunt enrol` does when head office takes this one no more."""
-        key = enrolment_key(self.store)
+        key, terminal = enrolment_key(self.store), load_terminal(self.store)
         door = Transport(self._url, key, timeout_s=self._timeout_s, wire=self._wire, now_ms=self._now_ms)
         try:
-            answer = door.enrol(code, name, key, (self.terminal.terminal, self.terminal.epoch))
+            answer = door.enrol(code, name, key, (terminal.terminal, terminal.epoch))
         finally:
             door.close()
         Epochs(self.store).enrolled_again(answer, key)
