@@ -84,9 +84,10 @@ def overspent(conn: Connection) -> list[str]:
         "WHERE l.account_id = b.account_id AND state = 'active') leased "
         "CROSS JOIN LATERAL (SELECT coalesce(sum(debt), 0) AS debt, coalesce(-sum(least(points, 0)) "
         "FILTER (WHERE kind IN ('void', 'return', 'adjustment')), 0) + coalesce(sum(points_spent) FILTER (WHERE "
-        "EXISTS (SELECT FROM parked p WHERE p.digest = l.digest) OR EXISTS (SELECT FROM hold h WHERE "
-        "h.account_id = l.account_id AND h.entry_id = l.entry_id AND h.expires_at <= l.booked_at)), 0) AS taken "
-        "FROM ledger l WHERE l.account_id = b.account_id) l "
+        "EXISTS (SELECT FROM parked p WHERE p.digest = l.digest) "
+        """OR (convert_from(l.raw, 'UTF8')::jsonb->'authority' @> '[{"kind": "hold"}]' AND NOT EXISTS (SELECT FROM """
+        "hold h WHERE h.account_id = l.account_id AND h.entry_id = l.entry_id AND h.expires_at > l.booked_at))), 0) "
+        "AS taken FROM ledger l WHERE l.account_id = b.account_id) l "
         "WHERE b.points - held.points - leased.points < -l.taken OR l.debt > l.taken"
     )
     return [

@@ -34,7 +34,7 @@ class Chain(Shops):
 
     @initialize(may_restore=st.booleans())
     def begin(self, may_restore: bool) -> None:
-        """Half of the chains keep a head office that forgets nothing: only there nobody may ever overspend."""
+        """In half of the chains head office forgets nothing and no till is copied: only there nobody may overspend."""
         self.may_restore = may_restore
 
     @rule(what=STEPS)
@@ -163,11 +163,12 @@ class Chain(Shops):
             case "put back" if (copy := at.copy) and copy[0] == till.journal.head().epoch:
                 # A copy from before an epoch has a key that is past: head office wants such a till enrolled anew.
                 till.put_disk_back(copy[1])
-            case "clone" if len(self.places) == TILLS:
+            case "clone" if self.may_restore and len(self.places) == TILLS:
                 wire = FaultyWire(self.carrier)
                 twin = till.clone(Path(self.folder.name) / "twin", wire)
                 self.places.append(Place(twin, wire, list(at.sales), at.skew_ms, twin=True, behind=at.behind))
                 at.twin = True
+                self.forgot = True  # both have the leases: each spends them
             case "enrol":
                 try:
                     if not self.enrol_again(at):
@@ -230,7 +231,7 @@ class Chain(Shops):
             tables, linked = self.kept
             self.office.restore(tables)
             self.linked = list(linked)
-            self.restored = True
+            self.forgot = True
             for place in self.places:
                 place.behind = True
             self.office_moved = True

@@ -85,7 +85,8 @@ class Shops(RuleBasedStateMachine):
         self.may_restore = False
         self.kept: tuple[dict[str, bytes], list[str]] | None = None
         """A backup of head office, and which cards were known then."""
-        self.restored = False
+        self.forgot = False
+        """Head office came back from a backup, or a till was copied with its leases: points may be spent twice."""
         self.folder = fast_folder()
         office.empty(RULES[policy])
         for card in MEMBERS:
@@ -113,8 +114,8 @@ class Shops(RuleBasedStateMachine):
 
     @property
     def bounded(self) -> bool:
-        """Whether tills may spend only what head office set aside for them, and it has not forgotten what that was."""
-        return self.policy is not OfflineMode.CAPPED and not self.restored
+        """Whether tills may spend only what head office set aside for them, and that but once."""
+        return self.policy is not OfflineMode.CAPPED and not self.forgot
 
     def _clock(self, number: int) -> int:
         return wall_ms() + (self.places[number].skew_ms if number < len(self.places) else 0)

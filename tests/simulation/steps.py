@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.simulation.wire import ORDERED
+from tests.support.proxy import Fault
 
 TILLS = 3
 MEMBERS = [str(2_920_000_000_000 + number) for number in range(3)]
@@ -27,8 +28,10 @@ def step(name: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[tu
     return st.tuples(st.just(name), st.fixed_dictionaries(arguments))
 
 
+ORDERS: st.SearchStrategy[list[Fault]] = st.just([]) | st.lists(st.sampled_from(ORDERED), max_size=3)
+"""What goes wrong on the line, for each of the next requests."""
 SELL = step("sell", place=tills, customers=st.lists(customers, min_size=1, max_size=4))
-SYNC = step("sync", place=tills, ordered=st.lists(st.sampled_from(ORDERED), max_size=3), night=st.booleans())
+SYNC = step("sync", place=tills, ordered=ORDERS, night=st.booleans())
 STEPS = st.one_of(
     SELL,
     SYNC,
@@ -44,13 +47,14 @@ STEPS = st.one_of(
     ),
     step("adjust", place=tills, card=st.sampled_from(MEMBERS + STRANGERS), points=st.integers(-80, 80)),
     step("decide", place=tills, which=st.integers(0, 20), how=st.integers(0, 3), member=st.sampled_from(MEMBERS)),
-    step("line", place=tills, what=st.sampled_from(["up", "up", "down", "late"])),
+    step("line", place=tills, what=st.sampled_from(["up", "up", "up", "down", "late"])),
     step(
         "machine",
         place=tills,
         what=st.sampled_from(["restart", "crash", "clock", "copy", "put back", "clone", "enrol"]),
         jump_ms=st.just(0) | st.integers(-LONGEST_JUMP_MS, LONGEST_JUMP_MS),
     ),
+    step("decide", place=tills, which=st.integers(0, 20), how=st.integers(0, 3), member=st.sampled_from(MEMBERS)),
     step("link_card", card=st.sampled_from(STRANGERS)),
     step("head_office_night", days=st.integers(0, 30)),
     step("rest", minutes=st.sampled_from([1, 20])),
