@@ -34,5 +34,5 @@ def test_a_model_that_is_too_narrow(profile: str, columns: int, fit: int) -> Non
 def test_a_model_that_is_not_there_and_the_one_that_is_nearest() -> None:
     with pytest.raises(BadDeviceSettings, match=r"got 'TM-T88VI'.*nearest known is 'TM-T88V'"):
         check_profile("TM-T88VI", 42)
-    with pytest.raises(BadDeviceSettings, match="got 'Gutenberg 1450'.*leave it out"):
+    with pytest.raises(BadDeviceSettings, match=r"got 'Gutenberg 1450'.*leave it out"):
         check_profile("Gutenberg 1450", 42)
