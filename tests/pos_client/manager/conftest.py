@@ -15,7 +15,8 @@ from pos_client.approvals import MAX_WRONG
 from pos_client.devices import DeviceState
 from pos_client.runtime import Runtime
 from pos_client.serve import create_app
-from sync.wire_mirror import AccountChange
+from sync.terminal import wall_ms
+from sync.wire_mirror import AccountChange, ParkedState
 from tests.pos_client.commands.test_inbox import parked
 from tests.pos_client.office.conftest import EMAIL, PHONE, sell
 from tests.support.browser import chromium, serving
@@ -115,6 +116,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             AccountChange(account=JORIS.account, first_name="Joris", tier="basis", points=180, phone=phone),
             parked(1),
             parked(2, "unknown_card"),
+            parked(3, state=ParkedState.REVERSED, approver="Bo", reason="dubbel ingevoerd", decided_ms=wall_ms()),
         ],
     )
     sell(runtime, SANNE.card, minor=2340)
