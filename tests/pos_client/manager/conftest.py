@@ -34,7 +34,8 @@ LOOKS = {
 }
 """Both sizes, both schemes, both languages."""
 
-CUT_CHOICES = """() => [...document.querySelectorAll("select")].filter((made) => made.checkVisibility()).filter((made) => {
+CUT_CHOICES = """() => [...document.querySelectorAll("select")].filter((made) => {
+  if (!made.checkVisibility()) return false;
   const room = made.offsetWidth;
   made.style.width = "max-content";
   made.style.minWidth = "0";
