@@ -55,7 +55,7 @@ def measure() -> list[Result]:
         def sell(number: int) -> float:
             session, card = f"bon-{number}", cards[number % len(cards)]
             ours.post("/v1/sessions", json={"id": session})
-            ours.put(f"/v1/sessions/{session}/basket", json={"lines": LINES})
+            ours.put(f"/v1/sessions/{session}/basket", json={"lines": LINES, "version": 0})
             start = time.perf_counter()
             identified = ours.post(f"/v1/sessions/{session}/identify", json={"card": card})
             quoted = ours.post(f"/v1/sessions/{session}/quote")
@@ -106,7 +106,7 @@ def _till(folder: Path) -> list[str]:
 
 def _sale(client: httpx.Client, session: str, card: str) -> httpx.Response:
     client.post("/v1/sessions", json={"id": session}).raise_for_status()
-    client.put(f"/v1/sessions/{session}/basket", json={"lines": LINES}).raise_for_status()
+    client.put(f"/v1/sessions/{session}/basket", json={"lines": LINES, "version": 0}).raise_for_status()
     return client.post(f"/v1/sessions/{session}/identify", json={"card": card})
 
 

@@ -115,7 +115,7 @@ def _till_round(runtime: Runtime) -> float:
     sessions = _prepare(runtime, CHECKOUTS)
     start = time.perf_counter()
     for session in sessions:
-        runtime.till.commit(session)
+        runtime.till.bookings.commit(session)
     return time.perf_counter() - start
 
 
@@ -133,7 +133,7 @@ def _prepare(runtime: Runtime, count: int) -> list[str]:
 def _sample_row(runtime: Runtime) -> tuple[Any, ...]:
     """The journal's row for one such checkout."""
     (session,) = _prepare(runtime, 1)
-    runtime.till.commit(session)
+    runtime.till.bookings.commit(session)
     row = runtime.store.row("SELECT * FROM journal WHERE session = ?", (session,))
     assert row is not None
     return row

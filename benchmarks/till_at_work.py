@@ -119,7 +119,7 @@ def _one(page: Page, client: TillClient, number: int) -> None:
     member = MEMBERS[number % 3]
     session = client.open_session().session
     client.identify(session, member.card)
-    client.set_basket(session, _BREAD)
+    client.set_basket(session, _BREAD, 0)
     client.commit(session)
     expect(page.locator(".till")).to_have_attribute("data-phase", "booked")
     expect(page.locator(".first-name")).to_have_text(member.first_name)

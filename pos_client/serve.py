@@ -80,7 +80,7 @@ def _at_work(config: Config, store: Store, *, training: bool = False) -> Iterato
         runtime = build_runtime(config, store, training=training)
         devices = build_devices(config)
         supervisor = Supervisor(devices, runtime.board.on_event)
-        runtime.till.resume()
+        runtime.till.upkeep.resume()
     except (SyncError, DriverError, LoyaltyError) as error:
         raise StartError(str(error)) from error
     if problem := clock_problem(wall_ms()):
@@ -91,6 +91,7 @@ def _at_work(config: Config, store: Store, *, training: bool = False) -> Iterato
     supervisor.start()
     if not training:
         runtime.agent.start()
+    runtime.till.upkeep.start()
     told = StatusFile(config.till.data_dir, lambda: status_answer(runtime).model_dump(mode="json"))
     told.start()
     try:
@@ -99,8 +100,9 @@ def _at_work(config: Config, store: Store, *, training: bool = False) -> Iterato
         told.stop()
         runtime.printing.stop()
         supervisor.stop()
+        runtime.till.upkeep.stop()
         try:
-            runtime.till.suspend()
+            runtime.till.upkeep.suspend()
         except StoreError as error:
             log.error("open sales are not kept: they start again", problem=str(error))  # noqa: TRY400 - it says it all
         runtime.agent.stop()

@@ -1,9 +1,9 @@
-"""The till's use cases: present a card, quote a basket, redeem, commit, void. Everything a screen or the API does."""
+"""The till's use cases while a sale is open: present a card, quote, redeem; and the way to all else it does."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import time
 
 import uuid6
@@ -12,10 +12,10 @@ from loyalty.basket import Basket
 from loyalty.cards import CardFormat
 from loyalty.credentials import CredentialRefused
 from loyalty.errors import CardFormatError, RewardRefused
-from loyalty.ledger import Entry, EntryKind
 from loyalty.redemption import Choice, coupon_of
 from loyalty.serving import Tender
 from loyalty.settlement import settle
+from pos_client.bookings import Bookings
 from pos_client.choices import Choices, expect_allowed, expect_offered
 from pos_client.corrections import Corrections
 from pos_client.credential_uses import CredentialUses
@@ -25,17 +25,16 @@ from pos_client.events import EventBus, EventKind
 from pos_client.pins import Pins
 from pos_client.receipts.code import ReceiptCodes
 from pos_client.reckoning import BasketStale, Reckoning, TillError
-from pos_client.session import Booked, Presented, Quote, Session, SessionState
+from pos_client.session import Presented, Quote, Session, SessionState
 from pos_client.sessions import Sessions
 from pos_client.spending import Spending
-from pos_client.suspended import keep, take
+from pos_client.upkeep import Upkeep
 from sync.holds import HoldDesk
-from sync.journal import Also, Journal
+from sync.journal import Journal
 from sync.leases import Leases
 from sync.mirror import Holder, Mirror
 from sync.store import Store
 from sync.terminal import Terminal, wall_ms
-from sync.wire_mirror import AccountChange, Change
 
 
 class Till:
@@ -56,10 +55,7 @@ class Till:
         on_booked: Callable[[], None] = lambda: None,
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
-        self._store = store
-        self._terminal = terminal
         self._bus = bus
-        self._on_booked = on_booked
         self._now_ms = now_ms
         self._journal = Journal(store, terminal)
         self._mirror = Mirror(store)
@@ -94,26 +90,20 @@ class Till:
             on_booked=on_booked,
             now_ms=now_ms,
         )
-
-    # -- over a restart -------------------------------------------------------------------------------------------
-
-    def suspend(self) -> None:
-        """The till stops: keep what is open for its next start.
-
-        Raises:
-            StoreError: it could not be written.
-        """
-        with self._lock:
-            keep(self._store, self._sessions.suspend())
-
-    def resume(self) -> None:
-        """The till starts: go on with what was open when it was told to stop.
-
-        Raises:
-            StoreError: the database could not be read or written.
-        """
-        with self._lock:
-            self._sessions.resume(take(self._store))
+        self.bookings = Bookings(
+            self._journal,
+            self.drafts,
+            self.reckoning,
+            self._sessions,
+            mirror=self._mirror,
+            choices=self._choices,
+            spending=self._spending,
+            corrections=self.corrections,
+            bus=bus,
+            lock=self._lock,
+            on_booked=on_booked,
+        )
+        self.upkeep = Upkeep(store, self._mirror, self._sessions, self._spending, bus=bus, lock=self._lock)
 
     # -- what is known --------------------------------------------------------------------------------------------
 
@@ -180,27 +170,6 @@ class Till:
         )
         return holder
 
-    def heard(self, changes: Sequence[Change]) -> None:
-        """Head office told of members: those who are at this till may have other points now."""
-        accounts = {change.account for change in changes if isinstance(change, AccountChange)}
-        with self._lock:
-            here = [(session.id, session.card) for session in self._sessions.open_ones()]
-            for session, card in [*here, (None, self._sessions.waiting()[0])]:
-                holder = self._mirror.find(card) if card else None
-                if holder is not None and holder.account in accounts:
-                    told = {"session": session, "balance": holder.balance, "confirmed": holder.confirmed}
-                    self._bus.publish(EventKind.BALANCE_CHANGED, told)
-
-    def rest(self) -> None:
-        """Give back what is held for sales that rest too long: their till software may have died.
-
-        The sale itself stays: whoever goes on with it has its rewards held again when it is booked.
-        """
-        with self._lock:
-            for session in self._sessions.open_ones():
-                if session.holds and self._sessions.rests(session):
-                    self._spending.give_back(session, list(session.holds))
-
     def forget_card(self) -> None:
         """The card that was presented before a sale is not wanted after all."""
         with self._lock:
@@ -213,20 +182,21 @@ class Till:
 
     # -- the sale -------------------------------------------------------------------------------------------------
 
-    def open_session(self, session_id: str | None = None, cashier: str | None = None) -> Quote:
+    def open_session(self, session_id: str | None = None, cashier: str | None = None, *, aside: bool = False) -> Quote:
         """Start a sale; a card that is waiting goes with it. The same id again is the same session.
 
         Args:
             session_id: chosen by the till's software, so that it can ask again after any fault; made here when None.
             cashier: who serves, by the till software's own number.
+            aside: for a message that brings its card: the one that waits, and the screen, are another customer's.
         """
         with self._lock:
             key = session_id or str(uuid6.uuid7())
             if (session := self._sessions.recall(key)) is None:
-                session = self._sessions.start(key, self.reckoning.programme().currency)
+                session = self._sessions.start(key, self.reckoning.programme().currency, aside=aside)
             if cashier is not None and session.state is SessionState.OPEN:
                 session.serving = session.serving.model_copy(update={"cashier": cashier})
-            self._sessions.current = key
+            self._sessions.show(session)
             return self._changed(session)
 
     def tender(self, session_id: str, tender: Tender) -> Quote:
@@ -245,7 +215,8 @@ class Till:
         """Put the whole basket, as it is now. Rewards that no longer fit are taken off and named in the quote.
 
         Args:
-            version: of the basket that this one was made from; None to replace whatever is there.
+            version: of the basket that this one was made from; None to replace whatever is there. The same basket in
+                place of the same version again changes nothing, so that whoever did not hear the answer may ask again.
 
         Raises:
             TillError: `unknown_session`, `session_closed`; BasketStale; BasketError: another currency.
@@ -253,6 +224,8 @@ class Till:
         with self._lock:
             session = self._sessions.open(session_id)
             if version not in (None, session.basket_version):
+                if (version, basket) == (session.basket_version - 1, session.basket):
+                    return self.reckoning.quote(session)
                 raise BasketStale(session.basket_version, session.basket)
             settle(self.reckoning.programme(), basket, "", ())
             session.basket, session.priced_ms = basket, self._now_ms()
@@ -365,93 +338,6 @@ class Till:
                 session.rewards.remove(chosen[-1])
             return self._changed(session)
 
-    def commit(self, session_id: str, also: Also | None = None) -> Booked:
-        """Book the sale. When this returns it is on the disk.
-
-        Committing again returns the same entry, also after a restart.
-
-        Args:
-            also: written in the same transaction, when this call is the one that books.
-
-        Raises:
-            TillError: `unknown_session`, `session_closed` (voided), `no_card`.
-            RewardRefused: the points or the till's limits no longer allow a chosen reward.
-            StoreFull, StoreError: nothing was booked.
-        """
-        self._choices.hold(session_id)
-        with self._lock:
-            if done := self._booked_before(session_id):
-                return done
-            session = self._sessions.open(session_id)
-            quote = self.reckoning.quote(session, offer=False)
-            entry = self._journal.append(self.drafts.sale(quote), also)
-            assert quote.holder is not None
-            booked = self._sale_booked(session, entry, quote.holder.balance + entry.points)
-        self._on_booked()
-        return booked
-
-    def exchange(
-        self, session_id: str, receipt: str, lines: Mapping[str, int], also: Also | None = None
-    ) -> tuple[Booked, Booked]:
-        """Take goods back and book the open sale `session_id` in one transaction: both are on the disk, or neither.
-
-        Args:
-            also: as for `commit`; gets the return and the sale.
-
-        Returns:
-            The return and the sale.
-
-        Raises:
-            As `Corrections.return_goods` and `commit`.
-        """
-        self._choices.hold(session_id)
-        with self._lock:
-            returned = self._journal.find_all(session=session_id).get(EntryKind.RETURN)
-            if returned and (done := self._booked_before(session_id)):
-                return Booked(returned, done.balance), done
-            session = self._sessions.open(session_id)
-            bought = self.corrections.sale_of(receipt)
-            back = self.drafts.returned(session_id, bought, lines)
-            taken_back = self.drafts.takes(back, bought)
-            sale = self.drafts.sale(self.reckoning.quote(session, offer=False), taken_back=taken_back)
-            returned, entry = self._journal.append_all([back, sale], also)
-            back_booked = Booked(returned, self._mirror.find(returned.card).balance)
-            self._bus.publish(EventKind.RETURN_BOOKED, back_booked.told)
-            sold = self._sale_booked(session, entry, self._mirror.find(entry.card).balance)
-        self._on_booked()
-        return back_booked, sold
-
-    def void(self, session_id: str, also: Also | None = None) -> Booked | None:
-        """Drop an open sale (None), or reverse a booked one with an entry of its own. Voiding again changes nothing.
-
-        Args:
-            also: as for `commit`, for a reversal.
-
-        Raises:
-            TillError: `unknown_session`, `sale_returned`; StoreFull, StoreError: nothing was booked.
-        """
-        with self._lock:
-            entries = self._journal.find_all(session=session_id)
-            if done := entries.get(EntryKind.VOID):
-                return Booked(done, self._mirror.find(done.card).balance)
-            session = self._sessions.find(session_id)
-            if (sale := entries.get(EntryKind.SALE)) is None:
-                if session is None:
-                    raise TillError("unknown_session", "no such session to void")
-                session.state = SessionState.VOIDED
-                self._spending.give_back(session, list(session.holds))
-                self._sessions.leave(session)
-                self._bus.publish(EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": 0})
-                return None
-            entry = self._journal.append(self.drafts.void(sale), also)
-            if session is not None:
-                session.state = SessionState.VOIDED
-                self._sessions.leave(session)
-            booked = Booked(entry, self._mirror.find(entry.card).balance)
-            self._bus.publish(EventKind.SALE_VOIDED, booked.told)
-        self._on_booked()
-        return booked
-
     # -- within ---------------------------------------------------------------------------------------------------
 
     def _take(self, session_id: str, choice: Choice) -> Quote:
@@ -469,25 +355,11 @@ class Till:
                 changed = self._changed(session)
             return changed
 
-    def _booked_before(self, session_id: str) -> Booked | None:
-        """The sale of a session when it is booked; a sale that was voided since cannot be booked again."""
-        entries = self._journal.find_all(session=session_id)
-        if EntryKind.VOID in entries:
-            raise TillError("session_closed", "this sale was booked and then voided: open a new session")
-        done = entries.get(EntryKind.SALE)
-        return Booked(done, self._mirror.find(done.card).balance) if done else None
-
-    def _sale_booked(self, session: Session, entry: Entry, balance: int) -> Booked:
-        session.state, session.entry = SessionState.BOOKED, entry
-        # Those that the entry names are spent with it, and are not given back by this.
-        self._spending.give_back(session, list(session.holds))
-        booked = Booked(entry, balance)
-        self._bus.publish(EventKind.SALE_BOOKED, booked.told)
-        return booked
-
     def _given(self, session: Session, presented: Presented) -> Quote:
         if presented.holder.blocked:
             raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
+        if session.aside and self._sessions.waiting() == (presented.holder.card, True):
+            presented = Presented(presented.holder, rotating=True)  # this very member showed their phone here
         self._attach(session, presented)
         return self._changed(session)
 
@@ -506,7 +378,7 @@ class Till:
         quote = self.reckoning.quote(session)
         account = quote.holder.account if quote.holder else None
         self._spending.trim(session, account, quote.settlement.points_spent)
-        self._bus.publish(
-            EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": quote.settlement.payable_minor}
-        )
+        if not session.aside:
+            told = {"session": session.id, "payable_minor": quote.settlement.payable_minor}
+            self._bus.publish(EventKind.SESSION_CHANGED, told)
         return quote

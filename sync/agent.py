@@ -118,7 +118,6 @@ class Agent:
         poll_s: int,
         on_state: Callable[[SyncState], None] = lambda _: None,
         on_changes: Callable[[Sequence[Change]], None] = lambda _: None,
-        on_round: Callable[[], None] = lambda: None,
         now_ms: Callable[[], int] = wall_ms,
         night: Window | None = None,
         on_night: Callable[[NightReport], None] = lambda _: None,
@@ -129,7 +128,6 @@ class Agent:
 
         Args:
             on_changes: told of each page of changes, when they are in the mirror.
-            on_round: called before each round of the thread, at least every `poll_s` seconds while there is a line.
             now_ms: this till's clock, Unix ms UTC.
             steady_s: seconds that only go forward, from anywhere: what answers are timed by.
             resumed: an agent on this journal asked head office where it stands, and nobody else wrote since.
@@ -144,7 +142,6 @@ class Agent:
         self._poll_s = poll_s
         self._on_state = on_state
         self._on_changes = on_changes
-        self._on_round = on_round
         self._now_ms = now_ms
         self._round = threading.Lock()
         self._wake = threading.Event()
@@ -338,7 +335,6 @@ class Agent:
         )
         while not self._stop.is_set():
             self._wake.clear()
-            self._on_round()
             try:
                 retry(lambda: self.run_once(_Told()))
                 if self._nights is not None and self._nights.due(self._now_ms()):

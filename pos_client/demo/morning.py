@@ -188,7 +188,7 @@ class Morning:
         self._ears.expect("card_presented")
         session = self._client.open_session().session
         lines = [{"line_id": str(number), **good} for number, good in enumerate(goods, 1)]
-        self._client.set_basket(session, Basket.model_validate({"currency": "EUR", "lines": lines}))
+        self._client.set_basket(session, Basket.model_validate({"currency": "EUR", "lines": lines}), 0)
         if reward:
             self._client.redeem(session, reward)
         booked = self._client.commit(session)

@@ -149,9 +149,11 @@ class Panel:
     def _add(self, good: dict[str, Any]) -> None:
         client = self._client()
         if not self._basket:
-            self._open = client.open_session().session
+            opened = client.open_session()
+            self._open, self._version = opened.session, opened.basket_version
         self._basket.append({"line_id": str(len(self._basket) + 1), **good})
-        client.set_basket(self._open, Basket.model_validate({"currency": "EUR", "lines": self._basket}))
+        basket = Basket.model_validate({"currency": "EUR", "lines": self._basket})
+        self._version = client.set_basket(self._open, basket, self._version).basket_version
 
     def _book(self) -> None:
         if not self._basket:

@@ -11,7 +11,19 @@ from fastapi.security import HTTPBearer
 from starlette.routing import Match
 
 from pos_client import __version__
-from pos_client.plugin import adapters, looking, manager, office, pair, problems, receipts, sales, stream, web_socket
+from pos_client.plugin import (
+    adapters,
+    looking,
+    manager,
+    office,
+    pair,
+    problems,
+    receipts,
+    sales,
+    standing,
+    stream,
+    web_socket,
+)
 from pos_client.plugin.answered import Answered
 from pos_client.plugin.gate import OPENAPI_PATH, Gate, needs
 from pos_client.plugin.messages import Problem
@@ -30,14 +42,20 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 class _Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        """OpenAPI 3.1, with problems under the media type they are sent as: FastAPI knows one type for each call."""
+        """OpenAPI 3.1, with what FastAPI does not say: problems under their own media type, and what the gate adds."""
         schema = super().openapi()
+        told = {"description": standing.DESCRIPTION, "required": True, "schema": standing.SCHEMA}
+        schema["components"]["headers"] = {standing.STANDING: told}
         for path in schema["paths"].values():
             for call in path.values():
                 if problem := call["responses"].get("default"):
                     problem["content"] = {
                         "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
                     }
+                for status, answer in call["responses"].items():
+                    if status.startswith("2"):
+                        promised = answer.setdefault("headers", {})
+                        promised[standing.STANDING] = {"$ref": f"#/components/headers/{standing.STANDING}"}
         return schema
 
 
@@ -85,6 +103,8 @@ def create_api(runtime: Runtime, token: str, programs: Rate = PROGRAMS, stranger
         buckets=Buckets(programs, strangers),
         origins=runtime.config.plugin.origins,
         doors={adapters.odoo.PATH: runtime.config.adapters.odoo_origins},
+        standing=standing.Standing(runtime),
+        tongues=adapters.tongues(runtime),
     )
     problems.install(app)
     app.add_exception_handler(stream.TooManyListeners, stream.on_too_many)

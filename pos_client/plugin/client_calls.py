@@ -1,4 +1,4 @@
-"""The calls of the API as values: what is sent where, and what it answers. Shared by both clients; no I/O."""
+"""The calls of the API as values: what is sent where, and what it answers. Both clients' methods are these; no I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from urllib.parse import quote as in_path
 
 from loyalty.basket import Basket
 from loyalty.serving import Tender
-from pos_client.plugin.messages import Answer, BookedAnswer, ExchangedAnswer, PrintedAnswer, QuoteAnswer
+from pos_client.plugin.messages import (
+    Answer,
+    BalanceAnswer,
+    BookedAnswer,
+    ExchangedAnswer,
+    PrintedAnswer,
+    QuoteAnswer,
+    ReceiptAnswer,
+)
 from pos_client.plugin.messages_manager import (
     Adjust,
     AdjustedAnswer,
@@ -19,7 +27,7 @@ from pos_client.plugin.messages_manager import (
     InboxAnswer,
     OrderCard,
 )
-from pos_client.plugin.messages_pair import HelloAnswer, Pair, PairAnswer, TokenAnswer
+from pos_client.plugin.messages_pair import HelloAnswer, Pair, PairAnswer, TokenAnswer, TokensAnswer
 from pos_client.plugin.messages_till import StatusAnswer, SyncAnswer
 
 A = TypeVar("A", bound=Answer)
@@ -46,35 +54,48 @@ class Call(Generic[A]):
 
 
 def hello() -> Call[HelloAnswer]:
-    """Who is there."""
+    """Who is there. Needs no token."""
     return Call(HelloAnswer, "GET", "/v1/hello")
 
 
 def ask_to_pair(request: Pair) -> Call[PairAnswer]:
-    """Ask for a code on the cashier's screen."""
+    """Ask for a token: the cashier's screen shows a code, which `pair` takes. Needs no token."""
     return Call(PairAnswer, "POST", "/v1/pair", request.model_dump(mode="json", exclude_none=True))
 
 
-def pair(code: str) -> Call[PairAnswer]:
-    """Take the token with that code."""
+def take_token(code: str) -> Call[PairAnswer]:
+    """Take the token with the code on the screen."""
     return Call(PairAnswer, "POST", "/v1/pair", {"code": code})
 
 
-def open_session(session: str | None, cashier: str | None) -> Call[QuoteAnswer]:
-    """Start a sale."""
+def tokens() -> Call[TokensAnswer]:
+    """The programs that were paired."""
+    return Call(TokensAnswer, "GET", "/v1/tokens")
+
+
+def revoke_token(token_id: str) -> Call[TokenAnswer]:
+    """Refuse a paired program's token from now on."""
+    return Call(TokenAnswer, "DELETE", f"/v1/tokens/{in_path(token_id, safe='')}", once=True)
+
+
+def open_session(session: str | None = None, cashier: str | None = None) -> Call[QuoteAnswer]:
+    """Start a sale; with an id of one's own, the same id again is the same session. `cashier`: who serves."""
     asked = {"id": session, "cashier": cashier}
-    given = {name: value for name, value in asked.items() if value is not None}
-    return Call(QuoteAnswer, "POST", "/v1/sessions", given, once=session is None)
+    return Call(QuoteAnswer, "POST", "/v1/sessions", _given(asked), once=session is None)
 
 
-def set_basket(session: str, basket: Basket, version: int | None) -> Call[QuoteAnswer]:
-    """Put the whole basket."""
-    body = basket.model_dump(mode="json") | ({} if version is None else {"version": version})
-    return Call(QuoteAnswer, "PUT", _path(session, "basket"), body, once=version is not None)
+def set_basket(session: str, basket: Basket, version: int) -> Call[QuoteAnswer]:
+    """Put the whole basket as it is now.
+
+    Args:
+        version: the `basket_version` of the quote that this basket was made from, 0 for the first.
+    """
+    body = basket.model_dump(mode="json") | {"version": version}
+    return Call(QuoteAnswer, "PUT", _path(session, "basket"), body)
 
 
 def identify(session: str, card: str) -> Call[QuoteAnswer]:
-    """Give the sale a card."""
+    """Give the sale a card by its number."""
     return Call(QuoteAnswer, "POST", _path(session, "identify"), {"card": card})
 
 
@@ -84,28 +105,32 @@ def enter_pin(session: str, pin: str) -> Call[QuoteAnswer]:
 
 
 def quote(session: str) -> Call[QuoteAnswer]:
-    """What the sale comes to."""
+    """What the sale comes to now."""
     return Call(QuoteAnswer, "POST", _path(session, "quote"))
 
 
-def redeem(session: str, reward: str, amount_minor: int | None) -> Call[QuoteAnswer]:
-    """Take a reward."""
-    body = {"reward": reward} | ({} if amount_minor is None else {"amount_minor": amount_minor})
-    return Call(QuoteAnswer, "POST", _path(session, "redeem"), body, once=True)
+def redeem(session: str, reward: str, amount_minor: int | None = None) -> Call[QuoteAnswer]:
+    """Take a reward.
+
+    Args:
+        amount_minor: for points as part payment, what is paid with them; one step when None.
+    """
+    asked = {"reward": reward, "amount_minor": amount_minor}
+    return Call(QuoteAnswer, "POST", _path(session, "redeem"), _given(asked), once=True)
 
 
 def unredeem(session: str, reward: str) -> Call[QuoteAnswer]:
-    """Take a chosen reward off again."""
+    """Take a chosen reward off the sale again."""
     return Call(QuoteAnswer, "DELETE", _path(session, "redeem") + f"/{in_path(reward, safe='')}", once=True)
 
 
 def use_coupon(session: str, code: str) -> Call[QuoteAnswer]:
-    """Take a coupon."""
+    """Take the coupon with this single-use code."""
     return Call(QuoteAnswer, "POST", _path(session, "coupons"), {"code": code}, once=True)
 
 
 def tender(session: str, kind: Tender) -> Call[QuoteAnswer]:
-    """The customer begins to pay."""
+    """Say that the customer begins to pay."""
     return Call(QuoteAnswer, "POST", _path(session, "tender"), {"kind": kind.value})
 
 
@@ -115,22 +140,58 @@ def commit(session: str) -> Call[BookedAnswer]:
 
 
 def void(session: str) -> Call[BookedAnswer]:
-    """Drop or reverse it."""
+    """Drop an open sale, or reverse a booked one."""
     return Call(BookedAnswer, "POST", _path(session, "void"), once=True)
 
 
+def return_goods(return_id: str, sale: str, lines: Mapping[str, int]) -> Call[BookedAnswer]:
+    """Take goods back from a sale: thousandths by line id."""
+    body = {"id": return_id, "sale": sale, "lines": _lines(lines)}
+    return Call(BookedAnswer, "POST", "/v1/returns", body, once=True)
+
+
+def exchange(session: str, sale: str, lines: Mapping[str, int]) -> Call[ExchangedAnswer]:
+    """Take goods back from `sale`, thousandths by line id, and book the open `session` in one."""
+    body = {"session": session, "sale": sale, "lines": _lines(lines)}
+    return Call(ExchangedAnswer, "POST", "/v1/exchanges", body, once=True)
+
+
+def attach_late(
+    receipt: str, card: str, basket: Basket, cashier: str | None = None, kind: Tender | None = None
+) -> Call[BookedAnswer]:
+    """Book a sale that was paid while the till did not answer, by your receipt's number."""
+    asked = {"receipt": receipt, "card": card, "cashier": cashier, "tender": kind.value if kind else None}
+    return Call(BookedAnswer, "POST", "/v1/late", basket.model_dump(mode="json") | _given(asked), once=True)
+
+
+def balance(card: str) -> Call[BalanceAnswer]:
+    """What the holder of a card has, by its number."""
+    return Call(BalanceAnswer, "GET", f"/v1/members/{in_path(card, safe='')}/balance")
+
+
+def receipt(number: str) -> Call[ReceiptAnswer]:
+    """A receipt of this till as text, by the number on it or its entry's id."""
+    return Call(ReceiptAnswer, "GET", f"/v1/receipts/{in_path(number, safe='')}?form=json")
+
+
+def print_receipt(number: str) -> Call[PrintedAnswer]:
+    """Print a receipt of this till, by the number on it or its entry's id; waits until it is on paper."""
+    path = f"/v1/receipts/{in_path(number, safe='')}/print"
+    return Call(PrintedAnswer, "POST", path, timeout_s=PRINT_TIMEOUT_S, once=True)
+
+
 def adjust(request: Adjust) -> Call[AdjustedAnswer]:
-    """Give or take points."""
+    """Give or take points on a manager's word."""
     return Call(AdjustedAnswer, "POST", "/v1/adjustments", _body(request), once=True)
 
 
 def order_card(request: OrderCard) -> Call[AdjustedAnswer]:
-    """Block a card, let it in again, or replace it."""
+    """Block a card, let it in again, or replace it, on a manager's word."""
     return Call(AdjustedAnswer, "POST", "/v1/cards", _body(request), once=True)
 
 
-def inbox(everything: bool) -> Call[InboxAnswer]:
-    """What head office did not book."""
+def inbox(*, everything: bool = False) -> Call[InboxAnswer]:
+    """What head office did not book in this store."""
     return Call(InboxAnswer, "GET", f"/v1/inbox?everything={str(everything).lower()}")
 
 
@@ -139,37 +200,18 @@ def decide(number: int, request: Decide) -> Call[DecidedAnswer]:
     return Call(DecidedAnswer, "POST", f"/v1/inbox/{number}", _body(request), once=True)
 
 
-def return_goods(return_id: str, sale: str, lines: Mapping[str, int]) -> Call[BookedAnswer]:
-    """Take goods back."""
-    body = {"id": return_id, "sale": sale, "lines": _lines(lines)}
-    return Call(BookedAnswer, "POST", "/v1/returns", body, once=True)
-
-
-def exchange(session: str, sale: str, lines: Mapping[str, int]) -> Call[ExchangedAnswer]:
-    """Take goods back and book the open session."""
-    body = {"session": session, "sale": sale, "lines": _lines(lines)}
-    return Call(ExchangedAnswer, "POST", "/v1/exchanges", body, once=True)
-
-
-def print_receipt(receipt: str) -> Call[PrintedAnswer]:
-    """Print a receipt."""
-    path = f"/v1/receipts/{in_path(receipt, safe='')}/print"
-    return Call(PrintedAnswer, "POST", path, timeout_s=PRINT_TIMEOUT_S, once=True)
-
-
-def revoke_token(token_id: str) -> Call[TokenAnswer]:
-    """Refuse a program's token."""
-    return Call(TokenAnswer, "DELETE", f"/v1/tokens/{in_path(token_id, safe='')}", once=True)
-
-
 def status() -> Call[StatusAnswer]:
     """How the till is doing."""
     return Call(StatusAnswer, "GET", "/v1/status")
 
 
-def sync(nightly: bool) -> Call[SyncAnswer]:
-    """Exchange with head office."""
+def sync(*, nightly: bool = False) -> Call[SyncAnswer]:
+    """Exchange with head office now; `nightly` compares each open day as well."""
     return Call(SyncAnswer, "POST", "/v1/sync", {"nightly": nightly}, SYNC_TIMEOUT_S)
+
+
+def _given(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in asked.items() if value is not None}
 
 
 def _body(request: Approved) -> dict[str, Any]:

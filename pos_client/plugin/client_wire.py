@@ -52,9 +52,16 @@ def again(patience_s: float) -> dict[str, Any]:
     }
 
 
-def headers_of(call: Call[Any]) -> dict[str, str]:
-    """The headers of a call: one that is carried out once has a key of its own, the same each time it is made."""
-    return {"Idempotency-Key": str(uuid.uuid4())} if call.once else {}
+def request_of(call: Call[Any]) -> dict[str, Any]:
+    """What httpx is asked: a call that is carried out once has a key of its own, the same each time it is made."""
+    headers = {"Idempotency-Key": str(uuid.uuid4())} if call.once else {}
+    return {
+        "method": call.method,
+        "url": call.path,
+        "json": call.body,
+        "headers": headers,
+        "timeout": call.timeout_s,
+    }
 
 
 def settings(base_url: str, token: str) -> dict[str, Any]:

@@ -6,16 +6,19 @@ import math
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from fastapi import Request
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pos_client.plugin.problems import respond
 from pos_client.plugin.rate import Buckets
+from pos_client.plugin.standing import CONFIRMED, STANDING, Standing
 from pos_client.reckoning import TillError
 from pos_client.tokens import OURSELVES, Caller, Tokens
 from pos_client.tokens import Scope as Allowed
@@ -40,6 +43,19 @@ _SAFE = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a call goes no further than the gate."""
+
+    code: str
+    detail: str
+    headers: Mapping[str, str] | None = None
+
+    def response(self) -> Response:
+        """In the API's own words."""
+        return respond(self.code, self.detail, headers=self.headers)
+
+
 class Gate:
     """ASGI middleware around the whole application, screens and WebSockets included.
 
@@ -57,6 +73,8 @@ class Gate:
         buckets: Buckets,
         origins: Iterable[str],
         doors: Mapping[str, Iterable[str]],
+        standing: Standing,
+        tongues: Mapping[str, Callable[[str, str], Response]],
     ) -> None:
         """Let in whoever has a token, and named pages.
 
@@ -66,6 +84,8 @@ class Gate:
                 screen in a frame.
             doors: paths outside the API that other pages call, each with the origins of those; what else has to be
                 true of them is checked there.
+            standing: what every answer of the API says about head office.
+            tongues: paths of the API that have words of their own for a refusal: from code and detail to a response.
         """
         self._app = app
         self._token = token.encode("ascii")
@@ -73,6 +93,8 @@ class Gate:
         self._origins = frozenset(origins)
         self._doors = {path: frozenset(pages) for path, pages in doors.items()}
         self._buckets = buckets
+        self._standing = standing
+        self._tongues = tongues
         # In a stranger's frame a tap would be meant for another button; and browsers keep the screen's storage from it.
         self._framing = sorted(page for page in self._origins if _OUR_HOST.fullmatch(page.partition("//")[2]))
         frames = " ".join(["frame-ancestors 'self'", *self._framing])
@@ -87,6 +109,8 @@ class Gate:
         is_api = _is_api(scope["path"])
         page = self._page(scope["path"], headers.get("origin"))
         sends = _adding(send, self._safe | (_readable_by(page) if page and is_api else {}))
+        if is_api:
+            sends = _stating(sends, self._standing)
         if response := self._refuse_place(scope, headers, page):
             await _answer(response, scope, receive, sends)
         elif not is_api:
@@ -95,7 +119,9 @@ class Gate:
             await _preflight(headers)(scope, receive, sends)
         else:
             caller, refusal = self._caller(scope, headers, page)
-            if response := refusal or _refuse_body(headers):
+            if refused := refusal or _refuse_body(headers):
+                say = self._tongues.get(scope["path"])
+                response = say(refused.code, refused.detail) if say else refused.response()
                 await _answer(response, scope, receive, sends)
                 return
             scope.setdefault("state", {})["caller"] = caller
@@ -129,26 +155,26 @@ class Gate:
                 return respond("bad_origin", "expected no request that another site's page makes")
         return None
 
-    def _caller(self, scope: Scope, headers: Headers, page: str | None) -> tuple[Caller | None, Response | None]:
+    def _caller(self, scope: Scope, headers: Headers, page: str | None) -> tuple[Caller | None, _Refusal | None]:
         """Who calls, or why not."""
         text = _token_of(scope, headers)
         caller = OURSELVES if secrets.compare_digest(text, self._token) else self._tokens.find(text.decode("latin-1"))
         known = caller is not None and caller.revoked_ms is None
         if wait := self._buckets.wait_s(caller.id if caller is not None and known else None):
-            return None, respond(
+            return None, _Refusal(
                 "rate_limited",
                 "expected fewer calls: wait as long as Retry-After says",
-                headers={"Retry-After": str(math.ceil(wait))},
+                {"Retry-After": str(math.ceil(wait))},
             )
         if (scope.get("method"), scope["path"]) in _OPEN:
             return caller if known else None, None
         asks = {"WWW-Authenticate": "Bearer"}
         if caller is None:
-            return None, respond("unauthorized", "expected 'Authorization: Bearer TOKEN': pair first", headers=asks)
+            return None, _Refusal("unauthorized", "expected 'Authorization: Bearer TOKEN': pair first", asks)
         if not known:
-            return None, respond("token_revoked", "this token was revoked at the till: pair again", headers=asks)
+            return None, _Refusal("token_revoked", "this token was revoked at the till: pair again", asks)
         if caller.origin != page and (caller.origin is not None or page not in self._origins):
-            return None, respond("bad_origin", "this token is of another page, or of none: pair this one")
+            return None, _Refusal("bad_origin", "this token is of another page, or of none: pair this one")
         return caller, None
 
 
@@ -191,13 +217,13 @@ def _token_of(scope: Scope, headers: Headers) -> bytes:
     return b""
 
 
-def _refuse_body(headers: Headers) -> Response | None:
+def _refuse_body(headers: Headers) -> _Refusal | None:
     length = headers.get("content-length", "0")
     has_body = length != "0" or "transfer-encoding" in headers
     if has_body and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return respond("wrong_content_type", "expected a body with Content-Type: application/json")
+        return _Refusal("wrong_content_type", "expected a body with Content-Type: application/json")
     if not (length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES):
-        return respond("too_large", _TOO_LARGE)
+        return _Refusal("too_large", _TOO_LARGE)
     return None
 
 
@@ -212,7 +238,7 @@ def _readable_by(page: str) -> dict[str, str]:
     """The CORS headers that let a page of this origin, and no other, read the answer (Fetch Standard, 3.2)."""
     return {
         "access-control-allow-origin": page,
-        "access-control-expose-headers": "Idempotent-Replayed, Retry-After, WWW-Authenticate",
+        "access-control-expose-headers": f"Idempotent-Replayed, Retry-After, {CONFIRMED}, {STANDING}, WWW-Authenticate",
         "vary": "Origin",
     }
 
@@ -247,6 +273,19 @@ def _adding(send: Send, extra: Mapping[str, str]) -> Send:
         await send(message)
 
     return adding
+
+
+def _stating(send: Send, standing: Standing) -> Send:
+    """`send`, with how far it is confirmed added to an answer that is no refusal."""
+
+    async def stating(message: Message) -> None:
+        if message["type"] == "websocket.accept" or (
+            message["type"] == "http.response.start" and message["status"] < 300
+        ):
+            MutableHeaders(scope=message)[STANDING] = await run_in_threadpool(standing)
+        await send(message)
+
+    return stating
 
 
 def _limited(receive: Receive) -> Receive:

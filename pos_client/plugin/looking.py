@@ -16,6 +16,7 @@ from pos_client.office.story import is_confirmed
 from pos_client.plugin.answers import balance_answer, offline_answer
 from pos_client.plugin.messages import BalanceAnswer, ReceiptAnswer, SessionId
 from pos_client.plugin.sales import Running
+from pos_client.plugin.standing import CONFIRMED
 from pos_client.receipts.desk import ReceiptDesk
 from pos_client.receipts.forms import as_png, as_text
 from pos_client.receipts.layout import Columns, lay_out
@@ -31,8 +32,6 @@ _TYPES: dict[Form, str] = {
     "escpos": "application/vnd.escpos",
     "png": "image/png",
 }
-CONFIRMED = "Spaarpunt-Confirmed"
-"""On a receipt that is no JSON: `true` when head office has the entry, else `false`."""
 
 
 @router.get("/members/{card}/balance")
@@ -48,10 +47,25 @@ def balance(
 @router.get(
     "/receipts/{receipt}",
     response_model=ReceiptAnswer,
-    responses={200: {"content": {kind: {} for form, kind in _TYPES.items() if form != "json"}}},
+    responses={
+        200: {
+            "content": {kind: {} for form, kind in _TYPES.items() if form != "json"},
+            "headers": {
+                CONFIRMED: {
+                    "description": "Whether head office has the entry of this receipt.",
+                    "required": True,
+                    "schema": {"type": "string", "enum": ["true", "false"]},
+                }
+            },
+        }
+    },
 )
 def receipt(
-    runtime: Running, request: Request, receipt: SessionId, form: Annotated[Form | None, Query()] = None
+    runtime: Running,
+    request: Request,
+    response: Response,
+    receipt: SessionId,
+    form: Annotated[Form | None, Query()] = None,
 ) -> ReceiptAnswer | Response:
     """Give a receipt of this till again, by the number on it or its entry's id, marked as a copy.
 
@@ -73,6 +87,7 @@ def receipt(
         return Response(compose(parts, profile), headers=headers, media_type=_TYPES[wanted])
     if wanted == "png":
         return Response(as_png(parts, columns), headers=headers, media_type=_TYPES[wanted])
+    response.headers.update(headers)
     return ReceiptAnswer(
         receipt=entry.session,
         entry=entry.id,

@@ -53,8 +53,8 @@ class PutBasket(Asked):
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
     lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)] = ()
-    version: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)] | None = None
-    """The `basket_version` this basket is made from; when left out, whatever is there is replaced."""
+    version: Annotated[StrictInt, Field(ge=0, le=2**31 - 1)]
+    """The `basket_version` this basket is made from: 0 for the first."""
 
     _distinct_ids = field_validator("lines")(distinct_ids)
 

@@ -54,7 +54,10 @@ def open_session(runtime: Running, claim: Claimed, body: OpenSession | None = No
 
 @router.put("/{session}/basket")
 def set_basket(runtime: Running, claim: Claimed, session: SessionId, body: PutBasket) -> QuoteAnswer:
-    """Put the whole basket as it is now, in place of version `version` of it; `basket_stale` brings a newer one."""
+    """Put the whole basket as it is now, in place of version `version` of it; `basket_stale` brings a newer one.
+
+    The same basket in place of the same version is the same put: it is safe to repeat, and changes nothing.
+    """
     basket = Basket(currency=body.currency, lines=body.lines)
     return quote_answer(runtime, runtime.till.set_basket(session, basket, body.version))
 
@@ -108,7 +111,7 @@ def commit(runtime: Running, session: SessionId, claim: Claimed) -> BookedAnswer
     def answer(entries: Sequence[Entry]) -> BookedAnswer:
         return booked_answer(runtime, session, SessionState.BOOKED, entries[0])
 
-    return answer([runtime.till.commit(session, kept_with(claim, answer)).entry])
+    return answer([runtime.till.bookings.commit(session, kept_with(claim, answer)).entry])
 
 
 @router.post("/{session}/void")
@@ -118,7 +121,7 @@ def void(runtime: Running, session: SessionId, claim: Claimed) -> BookedAnswer:
     def answer(entries: Sequence[Entry]) -> BookedAnswer:
         return booked_answer(runtime, session, SessionState.VOIDED, entries[0] if entries else None)
 
-    booked = runtime.till.void(session, kept_with(claim, answer))
+    booked = runtime.till.bookings.void(session, kept_with(claim, answer))
     return answer([booked.entry] if booked else [])
 
 
@@ -156,5 +159,5 @@ def exchange(runtime: Running, body: Exchange, claim: Claimed) -> ExchangedAnswe
         returned, sale = (booked_answer(runtime, body.session, SessionState.BOOKED, entry) for entry in entries)
         return ExchangedAnswer(returned=returned, sale=sale)
 
-    done = runtime.till.exchange(body.session, body.sale, back, kept_with(claim, answer))
+    done = runtime.till.bookings.exchange(body.session, body.sale, back, kept_with(claim, answer))
     return answer([booked.entry for booked in done])

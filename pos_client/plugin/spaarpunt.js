@@ -69,9 +69,9 @@ export class Till {
     return this.#call("POST", "/v1/sessions", { body: { id, cashier }, once: id === undefined });
   }
 
-  /** Put the whole basket, `{currency, lines}`, in place of `version` of it; without one, of whatever is there. */
+  /** Put the whole basket, `{currency, lines}`, made from the one that `version` is the `basket_version` of; 0 at first. */
   setBasket(session, basket, version) {
-    return this.#call("PUT", path(session, "basket"), { body: { ...basket, version }, once: version !== undefined });
+    return this.#call("PUT", path(session, "basket"), { body: { ...basket, version } });
   }
 
   /** Give the sale a card by its number. */
@@ -127,6 +127,21 @@ export class Till {
   /** Take goods back from `sale` and book the open `session` in one. */
   exchange(session, sale, lines) {
     return this.#call("POST", "/v1/exchanges", { body: { session, sale, lines: listed(lines) }, once: true });
+  }
+
+  /** Book a sale that was paid while the till did not answer: `{receipt, card, currency, lines, cashier, tender}`. */
+  attachLate(sale) {
+    return this.#call("POST", "/v1/late", { body: sale, once: true });
+  }
+
+  /** What the holder of a card has, by its number. */
+  balance(card) {
+    return this.#call("GET", `/v1/members/${encodeURIComponent(card)}/balance`);
+  }
+
+  /** A receipt of this till as text, by the number on it or its entry's id. */
+  receipt(number) {
+    return this.#call("GET", `/v1/receipts/${encodeURIComponent(number)}?form=json`);
   }
 
   /** Print a receipt of this till; resolves when it is on paper. */

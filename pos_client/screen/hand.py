@@ -170,7 +170,7 @@ class Hand:
         if quote.holder is None:
             self._refuse("no_card")
             return
-        await self._do(lambda: self._till.commit(quote.session))
+        await self._do(lambda: self._till.bookings.commit(quote.session))
 
     async def _undo(self) -> None:
         """Take the last booking back while that is still offered."""
@@ -178,7 +178,7 @@ class Hand:
         if last is None or self.memory.undo_left_ms(wall_ms()) == 0:
             self._refuse("too_late")
             return
-        await self._do(lambda: self._till.void(last.session))
+        await self._do(lambda: self._till.bookings.void(last.session))
 
     async def _cancel(self, facts: Facts) -> None:
         """Wave the message and the last result away, drop the receipt, or drop the card that waits."""
@@ -191,7 +191,7 @@ class Hand:
             self._runtime.printing.dismiss()
         self._remember(self.memory.dismiss(None))
         if quote is not None:
-            await self._do(lambda: self._till.void(quote.session))
+            await self._do(lambda: self._till.bookings.void(quote.session))
         elif facts.holder is not None:
             await self._do(self._till.forget_card)
 

@@ -108,7 +108,7 @@ class OpenTill:
                 self.till.redeem(session, "five-off")
             except (RewardRefused, TillError):
                 refused = True
-        booked = self.till.commit(session)
+        booked = self.till.bookings.commit(session)
         return booked.entry, refused
 
     def learn(self) -> None:

@@ -46,8 +46,18 @@ def default_workers() -> int:
     return max(1, min(MAX_WORKERS, len(os.sched_getaffinity(0)) // 2))
 
 
+def _as_it_is() -> None:
+    """A worker's process is left as it starts."""
+
+
 def serve(
-    host: str, port: int, database: Database, workers: int = 1, on_ready: Callable[[str], None] = lambda _: None
+    host: str,
+    port: int,
+    database: Database,
+    workers: int = 1,
+    *,
+    on_ready: Callable[[str], None] = lambda _: None,
+    set_up: Callable[[], object] = _as_it_is,
 ) -> None:
     """Serve `database` on `host`:`port` until SIGINT or SIGTERM; the caller closes the database.
 
@@ -55,6 +65,8 @@ def serve(
         port: 0 takes a free one.
         workers: processes that share the port, 1 to `MAX_WORKERS`; one that dies is replaced. 1 serves in this process.
         on_ready: called with the address once requests are taken.
+        set_up: called first in each worker process of several, which shares nothing with this one: its logs, say. It is
+            pickled on the way there.
 
     Raises:
         HqError: the address cannot be listened on.
@@ -64,12 +76,18 @@ def serve(
             _leave_what_stays()
             make_server(database, listener, on_ready).run(sockets=[listener])
         else:
-            _serve_by_many(database, listener, workers, on_ready)
+            _serve_by_many(database, listener, workers, on_ready, set_up)
 
 
-def _serve_by_many(database: Database, listener: socket.socket, workers: int, on_ready: Callable[[str], None]) -> None:
+def _serve_by_many(
+    database: Database,
+    listener: socket.socket,
+    workers: int,
+    on_ready: Callable[[str], None],
+    set_up: Callable[[], object],
+) -> None:
     ready = multiprocessing.get_context("spawn").Semaphore(0)
-    config = _config(partial(_worker_app, database.url, ready), factory=True, workers=workers)
+    config = _config(partial(_worker_app, database.url, ready, set_up), factory=True, workers=workers)
     supervisor = Multiprocess(config, [listener])
 
     def tell() -> None:
@@ -82,8 +100,9 @@ def _serve_by_many(database: Database, listener: socket.socket, workers: int, on
     supervisor.run()
 
 
-def _worker_app(database_url: str, ready: Semaphore) -> FastAPI:
+def _worker_app(database_url: str, ready: Semaphore, set_up: Callable[[], object]) -> FastAPI:
     """The application of one worker, in its own process with its own connections."""
+    set_up()
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
 
     # Closed by the end of the process, which is all that a worker has to look after.

@@ -43,7 +43,7 @@ def apply(db: Database) -> None:
             ("other", f"UPDATE OF {key}", f"new.{key} IS NOT old.{key}", True, True),
         ):
             forgets = f"DELETE FROM register WHERE (kind, key, value) = ('{kind}', old.{key}, old.{value});"  # noqa: S608
-            puts = f"INSERT OR IGNORE INTO register SELECT '{kind}', new.{key}, new.{value} "  # noqa: S608
+            puts = f"INSERT OR IGNORE INTO register SELECT '{kind}', new.{key}, new.{value} "
             puts += f"WHERE new.{key} IS NOT NULL;"
             # Not within a snapshot: the whole register is gone through after it.
             db.execute(

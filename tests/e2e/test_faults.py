@@ -25,7 +25,7 @@ BREAD = Basket.model_validate({"lines": [{"line_id": "1", "sku": "BREAD", "gross
 def sell(client: TillClient, card: str = PERSON.card) -> int:
     """Sell ten euros of bread; returns the entry's sequence."""
     session = client.open_session().session
-    client.set_basket(session, BREAD)
+    client.set_basket(session, BREAD, 0)
     client.identify(session, card)
     booked = client.commit(session)
     assert booked.entry is not None
@@ -208,7 +208,7 @@ def test_an_unknown_card_earns_and_an_unknown_text_is_an_article(world: World) -
     stranger = card_number(FORMATS[0], 99_999_999)
     assert command(world, "balance", stranger).returncode == 1
     session = client.open_session().session
-    client.set_basket(session, BREAD)
+    client.set_basket(session, BREAD, 0)
     answer = client.identify(session, stranger)
     assert answer.member is not None
     assert not answer.member.known

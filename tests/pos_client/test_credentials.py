@@ -155,7 +155,7 @@ def test_a_credential_is_the_members_card(runtime: Runtime, till: Till, clock: C
     assert holder is not None
     assert holder.account == SANNE.account
     assert till.quote("bon-1").rotating
-    booked = till.commit("bon-1")
+    booked = till.bookings.commit("bon-1")
     assert (booked.entry.account, booked.entry.points) == (SANNE.account, 34)
     assert events[-1].kind is EventKind.SALE_BOOKED
     assert SANNE.card not in booked.entry.encode().decode()
@@ -204,7 +204,7 @@ def test_a_code_read_twice_for_the_same_sale_is_one_use(runtime: Runtime, till: 
     till.present_card(text, "QR")
     assert till.identify("bon-1", text).rotating
     assert refused(events) == []
-    till.void("bon-1")
+    till.bookings.void("bon-1")
     assert till.present_card(text, "QR") is None
     assert till.waiting is None
     # Sanne's used code does nothing for a sale that Joris proved.
@@ -241,7 +241,7 @@ def test_a_proof_that_waits_goes_with_the_next_sale_only(till: Till, clock: Cloc
     till.present_card(SANNE.card, "EAN-13")
     assert till.open_session("bon-1").rotating
     assert not till.open_session("bon-2").rotating
-    till.void("bon-2")
+    till.bookings.void("bon-2")
     till.present_card(ISSUE[Form.TOTP](JORIS.card, clock.step), "QR")
     till.present_card(SANNE.card, "EAN-13")
     quote = till.open_session("bon-3")

@@ -33,7 +33,7 @@ def sale(runtime: Runtime, card: str = SANNE.card) -> str:
     present(runtime, card)
     session = runtime.till.open_session().session
     runtime.till.set_basket(session, basket(1000))
-    runtime.till.commit(session)
+    runtime.till.bookings.commit(session)
     return session
 
 
@@ -101,7 +101,7 @@ def test_a_sale_is_found_by_its_receipt(runtime: Runtime) -> None:
     with pytest.raises(TillError) as caught:
         runtime.till.corrections.sale_of("another shop's")
     assert caught.value.code == "unknown_receipt"
-    runtime.till.void(session)
+    runtime.till.bookings.void(session)
     with pytest.raises(TillError) as caught:
         runtime.till.corrections.sale_of(entry.id)
     assert caught.value.code == "sale_voided"

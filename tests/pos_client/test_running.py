@@ -59,7 +59,7 @@ def test_a_till_stopped_and_killed_in_the_middle_of_a_sale(place: tuple[TillProc
         expect(page.locator(".first-name")).to_have_text("Sanne")
         expect(other.locator(".first-name")).to_have_text("Sanne")
         client.open_session("bon-1", cashier="7")
-        client.set_basket("bon-1", BREAD)
+        client.set_basket("bon-1", BREAD, 0)
         client.redeem("bon-1", "koffie")
         sale_is_there(page)
         other.close()
@@ -86,7 +86,7 @@ def test_a_till_stopped_and_killed_in_the_middle_of_a_sale(place: tuple[TillProc
         page.keyboard.press("F12")
         expect(page.locator(".till")).to_have_attribute("data-phase", "booked")
         client.open_session("bon-2")
-        client.set_basket("bon-2", BREAD)
+        client.set_basket("bon-2", BREAD, 0)
     client.close()
     till.end(signal.SIGKILL)
     status, code = till.json("status")
@@ -136,13 +136,13 @@ def test_open_sales_outlive_a_stop_once_and_booked_ones_are_left_out(tmp_path: P
         till.set_basket(session, BREAD)
         till.identify(session, card)
     before = till.redeem("bon-1", "koffie")
-    till.suspend()
-    till.commit("bon-2")  # as if the stop had come a moment earlier
+    till.upkeep.suspend()
+    till.bookings.commit("bon-2")  # as if the stop had come a moment earlier
     runtime.store.close()
 
     runtime = build_runtime(config, open_store(config))
     assert runtime.till.current is None
-    runtime.till.resume()
+    runtime.till.upkeep.resume()
     quote = runtime.till.quote("bon-1")
     assert (quote.settlement, quote.serving, quote.basket) == (before.settlement, before.serving, before.basket)
     assert runtime.till.quote("bon-2").state is SessionState.BOOKED
@@ -150,7 +150,7 @@ def test_open_sales_outlive_a_stop_once_and_booked_ones_are_left_out(tmp_path: P
     runtime.store.close()  # killed: nothing is kept
 
     runtime = build_runtime(config, open_store(config))
-    runtime.till.resume()
+    runtime.till.upkeep.resume()
     with pytest.raises(TillError, match="no such session"):
         runtime.till.quote("bon-1")
     runtime.store.close()
@@ -159,10 +159,10 @@ def test_open_sales_outlive_a_stop_once_and_booked_ones_are_left_out(tmp_path: P
 def test_a_card_that_waits_outlives_a_stop(tmp_path: Path) -> None:
     runtime = make_runtime(tmp_path)
     runtime.till.present_card(SANNE.card, "EAN-13")
-    runtime.till.suspend()
+    runtime.till.upkeep.suspend()
     runtime.store.close()
     again = build_runtime(runtime.config, open_store(runtime.config))
-    again.till.resume()
+    again.till.upkeep.resume()
     assert again.till.waiting is not None
     assert again.till.waiting.first_name == "Sanne"
     again.store.close()
@@ -172,6 +172,6 @@ def test_open_sales_of_another_version_start_again(tmp_path: Path) -> None:
     runtime = make_runtime(tmp_path)
     with runtime.store.transaction() as connection:
         connection.execute("INSERT INTO open_sales VALUES (1, ?)", ('{"sales": [{"id": "bon-1"}]}',))
-    runtime.till.resume()
+    runtime.till.upkeep.resume()
     assert runtime.store.row("SELECT * FROM open_sales") is None
     runtime.store.close()

@@ -148,7 +148,7 @@ def balance(conn: Connection, account: str) -> int:
 
 
 def authority(shop: Shop, session: str) -> list[tuple[AuthorityKind, int]]:
-    entry = shop.till.commit(session).entry
+    entry = shop.till.bookings.commit(session).entry
     return [(part.kind, part.points) for part in entry.authority]
 
 
@@ -196,7 +196,7 @@ def test_a_reward_taken_off_frees_its_points(
     shop.sync()
     assert free(conn, account) == 60
     shop.till.redeem("bon", REWARD)
-    shop.till.void("bon")
+    shop.till.bookings.void("bon")
     shop.sync()
     assert free(conn, account) == 60
 
@@ -247,15 +247,15 @@ def test_a_sale_whose_software_died_holds_nothing_after_its_time(
     till.set_basket("bon", basket(1000))
     till.identify("bon", NUMBER)
     till.redeem("bon", REWARD)
-    till.rest()
+    till.upkeep.rest()
     runtime.agent.run_once()
     assert free(conn, account) == 10, "a customer who looks for a purse keeps the reward"
     passed_ms = 1_801_000
-    till.rest()
+    till.upkeep.rest()
     runtime.agent.run_once()
     assert free(conn, account) == 60
     # Whoever goes on with it, a restarted program or the cashier, has the reward held again when it is booked.
-    entry = till.commit("bon").entry
+    entry = till.bookings.commit("bon").entry
     assert [(part.kind, part.points) for part in entry.authority] == [(AuthorityKind.HOLD, 50)]
 
 
@@ -275,7 +275,7 @@ def test_what_is_booked_keeps_its_points_whatever_is_given_back_later(
     account = give(60)
     shop = new_shop()
     shop.redeem("bon", 500)
-    shop.till.commit("bon")
+    shop.till.bookings.commit("bon")
     assert shop.runtime.store.rows("SELECT * FROM hold") == []
     assert free(conn, account) == 10
     shop.sync()
@@ -372,7 +372,7 @@ def test_leases_are_spent_first_and_nothing_beyond_them(
     policy(conn, LEASE)
     shop = new_shop()
     shop.open("bon-0", 100)
-    shop.till.commit("bon-0")
+    shop.till.bookings.commit("bon-0")
     shop.sync()
     shop.off()
     for number in (1, 2):
@@ -400,7 +400,7 @@ def test_no_set_of_disconnected_tills_overspends(
     shops = [new_shop() for _ in range(3)]
     for shop in shops:
         shop.open("bon", 100)
-        shop.till.commit("bon")
+        shop.till.bookings.commit("bon")
         shop.sync()
     for shop in shops:
         shop.off()
@@ -413,7 +413,7 @@ def test_no_set_of_disconnected_tills_overspends(
             except RewardRefused as error:
                 assert error.code in {"no_lease", "lease_short", "points_short"}
                 break
-            shop.till.commit(f"alone-{number}")
+            shop.till.bookings.commit(f"alone-{number}")
             given += 1
     assert given == 3  # 100 and 80 points are set aside: two rewards at one till, one at another
     for shop in shops:
@@ -429,7 +429,7 @@ def test_connected_a_till_uses_its_own_lease_and_has_the_rest_held(
     policy(conn, OfflinePolicy(redeem=OfflineMode.LEASE, lease_points=30))
     shop = new_shop()
     shop.open("bon-0", 100)
-    shop.till.commit("bon-0")
+    shop.till.bookings.commit("bon-0")
     shop.sync()
     shop.redeem("bon", 500)
     assert free(conn, account) == 91 - 30 - 20
@@ -445,7 +445,7 @@ def test_a_lease_ends_by_the_later_clock_and_is_closed_then(
     policy(conn, LEASE)
     shop = new_shop()
     shop.open("bon", 100)
-    shop.till.commit("bon")
+    shop.till.bookings.commit("bon")
     shop.sync()
     leases = shop.till._spending._leases
     now = wall_ms()
@@ -470,7 +470,7 @@ def test_a_revoked_lease_is_gone_at_the_till(
     policy(conn, LEASE)
     shop = new_shop()
     shop.open("bon", 100)
-    shop.till.commit("bon")
+    shop.till.bookings.commit("bon")
     shop.sync()
     (lease,) = live(conn)
     revoke(conn, lease.lease, "wil", datetime.now(UTC))
@@ -485,7 +485,7 @@ def test_a_till_in_its_next_epoch_drops_its_leases(
     policy(conn, LEASE)
     shop = new_shop()
     shop.open("bon", 100)
-    shop.till.commit("bon")
+    shop.till.bookings.commit("bon")
     shop.sync()
     leases = shop.till._spending._leases
     assert leases.of(account, wall_ms())
@@ -503,11 +503,11 @@ def test_a_snapshot_brings_leases_without_forgetting_what_was_spent(
     policy(conn, LEASE)
     shop = new_shop()
     shop.open("bon-0", 100)
-    shop.till.commit("bon-0")
+    shop.till.bookings.commit("bon-0")
     shop.sync()
     shop.off()
     shop.redeem("bon", 500)
-    shop.till.commit("bon")
+    shop.till.bookings.commit("bon")
     leases = shop.till._spending._leases
     shop.runtime.mirror.start_over()
     assert leases.of(account, wall_ms()) == []  # not before head office has confirmed it
@@ -531,7 +531,7 @@ def test_a_lease_that_head_office_did_not_sign_is_not_used(
         stranger = Ed25519PrivateKey.generate().public_key().public_bytes_raw()
         connection.execute("UPDATE terminal SET hq_public_key = ?", (stranger,))
     shop.open("bon", 100)
-    shop.till.commit("bon")
+    shop.till.bookings.commit("bon")
     shop.sync()
     assert len(live(conn)) == 1
     assert shop.till._spending._leases.of(account, wall_ms()) == []

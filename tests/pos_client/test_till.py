@@ -68,7 +68,7 @@ def prepare(runtime: Runtime, session: str, card: str, *amounts: int, rewards: t
 
 def sell(runtime: Runtime, session: str, card: str, *amounts: int, rewards: tuple[str, ...] = ()) -> Booked:
     prepare(runtime, session, card, *amounts, rewards=rewards)
-    return runtime.till.commit(session)
+    return runtime.till.bookings.commit(session)
 
 
 def refusal(runtime: Runtime, session: str, reward: str) -> str:
@@ -107,14 +107,14 @@ def test_a_sale_earns_and_is_queued(runtime: Runtime) -> None:
 
 def test_commit_twice_books_once(runtime: Runtime) -> None:
     first = sell(runtime, "bon-1", SANNE.card, 1000)
-    assert runtime.till.commit("bon-1") == first
+    assert runtime.till.bookings.commit("bon-1") == first
     assert runtime.journal.head().seq == 1
 
 
 def test_commits_at_the_same_time_book_once(runtime: Runtime) -> None:
     prepare(runtime, "bon-1", SANNE.card, 1000)
     with ThreadPoolExecutor(8) as pool:
-        booked = list(pool.map(lambda _: runtime.till.commit("bon-1"), range(24)))
+        booked = list(pool.map(lambda _: runtime.till.bookings.commit("bon-1"), range(24)))
     assert all(one == booked[0] for one in booked)
     assert runtime.journal.head().seq == 1
 
@@ -129,11 +129,11 @@ def test_a_booked_sale_is_found_again_after_a_restart(tmp_path: Path) -> None:
         reopened = after.till.open_session("bon-1")
         assert reopened.state is SessionState.BOOKED
         assert reopened.settlement == first.entry.settlement
-        assert after.till.commit("bon-1") == first
+        assert after.till.bookings.commit("bon-1") == first
         with pytest.raises(TillError, match="booked") as caught:
             after.till.set_basket("bon-1", basket(5))
         assert caught.value.code == "session_closed"
-        assert after.till.void("bon-1") is not None
+        assert after.till.bookings.void("bon-1") is not None
         assert after.till.quote("bon-1").state is SessionState.VOIDED
     finally:
         after.store.close()
@@ -141,13 +141,13 @@ def test_a_booked_sale_is_found_again_after_a_restart(tmp_path: Path) -> None:
 
 def test_void_of_a_booked_sale_reverses_it_once(runtime: Runtime) -> None:
     sale = sell(runtime, "bon-1", SANNE.card, 1000, rewards=("vijf-euro",))
-    void = runtime.till.void("bon-1")
+    void = runtime.till.bookings.void("bon-1")
     assert void is not None
     assert (void.entry.kind, void.entry.reverses) == (EntryKind.VOID, sale.entry.id)
     assert void.entry.points == -sale.entry.points
     assert void.balance == 1284
     events = heard(runtime)
-    assert runtime.till.void("bon-1") == void
+    assert runtime.till.bookings.void("bon-1") == void
     assert events == []
     assert runtime.journal.head().seq == 2
     after = runtime.till.quote("bon-1")
@@ -156,18 +156,18 @@ def test_void_of_a_booked_sale_reverses_it_once(runtime: Runtime) -> None:
 
 def test_void_of_an_open_sale_books_nothing(runtime: Runtime) -> None:
     prepare(runtime, "bon-1", SANNE.card, 1000)
-    assert runtime.till.void("bon-1") is None
+    assert runtime.till.bookings.void("bon-1") is None
     assert runtime.journal.head().seq == 0
     with pytest.raises(TillError) as caught:
-        runtime.till.commit("bon-1")
+        runtime.till.bookings.commit("bon-1")
     assert caught.value.code == "session_closed"
 
 
 def test_commit_after_void_is_refused(runtime: Runtime) -> None:
     sell(runtime, "bon-1", SANNE.card, 1000)
-    runtime.till.void("bon-1")
+    runtime.till.bookings.void("bon-1")
     with pytest.raises(TillError) as caught:
-        runtime.till.commit("bon-1")
+        runtime.till.bookings.commit("bon-1")
     assert caught.value.code == "session_closed"
     assert runtime.journal.head().seq == 2
 
@@ -176,7 +176,7 @@ def test_commit_needs_a_card_and_a_session(runtime: Runtime) -> None:
     runtime.till.open_session("bon-1")
     for session, code in (("bon-1", "no_card"), ("bon-2", "unknown_session")):
         with pytest.raises(TillError) as caught:
-            runtime.till.commit(session)
+            runtime.till.bookings.commit(session)
         assert caught.value.code == code
 
 
@@ -284,7 +284,7 @@ def test_a_card_scanned_long_after_the_last_touch_waits_for_the_next_sale(runtim
 def test_the_oldest_closed_session_is_forgotten_first(runtime: Runtime) -> None:
     for number in range(MAX_SESSIONS):
         runtime.till.open_session(f"bon-{number}")
-    runtime.till.void("bon-7")
+    runtime.till.bookings.void("bon-7")
     runtime.till.open_session("one-more")
     assert runtime.till.quote("bon-0").state is SessionState.OPEN
     with pytest.raises(TillError) as caught:
@@ -299,7 +299,7 @@ def test_another_card_clears_the_rewards(runtime: Runtime) -> None:
     prepare(runtime, "bon-1", SANNE.card, 1000, rewards=("koffie",))
     quote = runtime.till.identify("bon-1", FATIMA.card)
     assert quote.settlement.redemptions == ()
-    assert runtime.till.commit("bon-1").entry.account == FATIMA.account
+    assert runtime.till.bookings.commit("bon-1").entry.account == FATIMA.account
 
 
 # -- rewards --------------------------------------------------------------------------------------------------------
@@ -334,7 +334,7 @@ def test_limit_of_the_card_per_day_and_a_void_gives_room_again(runtime: Runtime)
     sell(runtime, "bon-1", SANNE.card, 2000, rewards=("vijf-euro",))
     prepare(runtime, "bon-2", SANNE.card, 2000)
     assert refusal(runtime, "bon-2", "koffie") == "card_cap"
-    runtime.till.void("bon-1")
+    runtime.till.bookings.void("bon-1")
     assert runtime.till.redeem("bon-2", "koffie").settlement.points_spent == 250
 
 
@@ -349,9 +349,9 @@ def test_limit_of_the_till_per_day(tmp_path: Path) -> None:
 def test_limit_is_judged_again_at_commit(runtime: Runtime) -> None:
     prepare(runtime, "bon-1", SANNE.card, 2000, rewards=("vijf-euro",))
     prepare(runtime, "bon-2", SANNE.card, 2000, rewards=("koffie",))
-    runtime.till.commit("bon-1")
+    runtime.till.bookings.commit("bon-1")
     with pytest.raises(RewardRefused) as caught:
-        runtime.till.commit("bon-2")
+        runtime.till.bookings.commit("bon-2")
     assert caught.value.code == "card_cap"
     assert runtime.journal.head().seq == 1
 
@@ -360,7 +360,7 @@ def test_an_old_mirror_and_a_strict_head_office_give_no_rewards(runtime: Runtime
     publish(runtime.mirror, [], now_ms=wall_ms() - 86_401_000)
     prepare(runtime, "bon-1", SANNE.card, 2000)
     assert refusal(runtime, "bon-1", "koffie") == "mirror_old"
-    assert runtime.till.commit("bon-1").entry.points == 30
+    assert runtime.till.bookings.commit("bon-1").entry.points == 30
     strict = make_runtime(tmp_path / "strict", programme=with_offline(redeem="never"))
     prepare(strict, "bon-1", SANNE.card, 2000)
     assert refusal(strict, "bon-1", "koffie") == "policy_never"
@@ -396,14 +396,14 @@ def test_disk_full_books_nothing_and_the_same_commit_succeeds_once_there_is_room
     prepare(runtime, "bon-1", SANNE.card, *[100] * 400)
     runtime.store.db.conn.execute("PRAGMA max_page_count = 1")  # SQLite takes this as: no page more than there are
     with pytest.raises(StoreFull, match="nothing was booked"):
-        runtime.till.commit("bon-1")
+        runtime.till.bookings.commit("bon-1")
     assert runtime.journal.head().seq == 0
     assert runtime.mirror.find(token(SANNE.card)).balance == 1284
     assert runtime.till.quote("bon-1").state is SessionState.OPEN
     runtime.store.db.conn.execute(f"PRAGMA max_page_count = {NO_PAGE_LIMIT}")
-    booked = runtime.till.commit("bon-1")
+    booked = runtime.till.bookings.commit("bon-1")
     assert (booked.entry.seq, booked.balance) == (1, 1284 + 600)
-    assert runtime.till.commit("bon-1") == booked
+    assert runtime.till.bookings.commit("bon-1") == booked
     assert runtime.journal.head().seq == 1
 
 
@@ -421,7 +421,7 @@ def test_a_till_whose_clock_stands_in_2017_sells_on(runtime: Runtime) -> None:
     till.open_session("bon-1")
     till.set_basket("bon-1", basket(1000))
     till.identify("bon-1", SANNE.card)
-    entry = till.commit("bon-1").entry
+    entry = till.bookings.commit("bon-1").entry
     assert (entry.points, entry.clock.wall_ms, entry.business_date) == (15, 1_500_000_000_000, date(2017, 7, 14))
 
 

@@ -128,7 +128,7 @@ class TillMachine(RuleBasedStateMachine):
     def commit(self, session: str) -> None:
         sale = self.sales[session]
         try:
-            entry = self.till.commit(session).entry
+            entry = self.till.bookings.commit(session).entry
         except TillError as error:
             assert error.code == ("session_closed" if sale.state == "voided" else "no_card")
             return
@@ -151,7 +151,7 @@ class TillMachine(RuleBasedStateMachine):
     @rule(session=sessions)
     def void(self, session: str) -> None:
         sale = self.sales[session]
-        undone = self.till.void(session)
+        undone = self.till.bookings.void(session)
         assert (undone is None) == (sale.points == 0 and not self.was_booked(session))
         if sale.state == "booked":
             assert undone is not None

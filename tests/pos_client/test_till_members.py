@@ -72,7 +72,7 @@ def test_a_birthday_and_a_segment_count_with_no_line(make: Make) -> None:
     tell(runtime, birthday=this_month, segments=("gezinnen", "elders"))
     begin(runtime)
     assert {"jarig", "gezin"} <= rules(runtime)
-    entry = runtime.till.commit("bon-1").entry
+    entry = runtime.till.bookings.commit("bon-1").entry
     assert entry.facts is not None
     assert entry.facts.segments == ("gezinnen",)  # only what the programme asks for is written down
     assert this_month not in entry.model_dump_json()
@@ -99,14 +99,14 @@ def test_a_reward_is_offered_while_there_are_some(make: Make) -> None:
     begin(runtime)
     assert offer("bon-1") is None
     runtime.till.redeem("bon-1", "koffie")
-    runtime.till.commit("bon-1")
+    runtime.till.bookings.commit("bon-1")
     begin(runtime, "bon-2", JORIS.card)
     publish(runtime.mirror, [StockChange(reward="koffie", given=2)])  # before it had our sale: another till gave one
     assert offer("bon-2") == "out_of_stock"
     with pytest.raises(RewardRefused) as caught:
         runtime.till.redeem("bon-2", "koffie")
     assert caught.value.code == "out_of_stock"
-    runtime.till.void("bon-1")  # brings ours back
+    runtime.till.bookings.void("bon-1")  # brings ours back
     assert offer("bon-2") is None
     publish(runtime.mirror, [StockChange(reward="koffie", given=3)], includes_seq=2)  # ours and its void included
     assert offer("bon-2") == "out_of_stock"
@@ -132,12 +132,12 @@ def test_what_is_earned_here_waits_too_until_head_office_says_otherwise(make: Ma
     runtime = make(expiry={"vesting_days": 14})
     tell(runtime, points=200)
     begin(runtime, "bon-1", SANNE.card, 10_000)
-    runtime.till.commit("bon-1")  # 100, and 50 for silver
+    runtime.till.bookings.commit("bon-1")  # 100, and 50 for silver
     begin(runtime, "bon-2", SANNE.card, 1000)
-    runtime.till.commit("bon-2")  # 15
+    runtime.till.bookings.commit("bon-2")  # 15
     holder = runtime.mirror.find(runtime.till.quote("bon-1").holder.card)  # type: ignore[union-attr]
     assert (holder.balance, holder.spendable) == (365, 200)
-    runtime.till.void("bon-2")
+    runtime.till.bookings.void("bon-2")
     runtime.till.corrections.return_goods("retour", "bon-1", {"1": 1000})
     holder = runtime.mirror.find(holder.card)
     assert (holder.balance, holder.spendable) == (200, 200)  # what waited went first
@@ -149,7 +149,7 @@ def test_without_vesting_all_can_be_spent_at_once(make: Make) -> None:
     runtime = make()
     tell(runtime, points=200)
     begin(runtime, "bon-1", SANNE.card, 10_000)
-    runtime.till.commit("bon-1")
+    runtime.till.bookings.commit("bon-1")
     holder = runtime.till.quote("bon-1").holder
     assert holder is not None
     assert (holder.balance, holder.spendable) == (350, 350)
@@ -159,10 +159,10 @@ def test_an_exchange_costs_pending_points_nothing_that_could_be_spent(make: Make
     runtime = make(expiry={"vesting_days": 14})
     tell(runtime, points=250)
     begin(runtime, "bon-1", SANNE.card, 10_000)
-    runtime.till.commit("bon-1")  # 150 that wait
+    runtime.till.bookings.commit("bon-1")  # 150 that wait
     begin(runtime, "bon-2", SANNE.card, 2000)
     runtime.till.redeem("bon-2", "koffie")
-    returned, sale = runtime.till.exchange("bon-2", "bon-1", {"1": 1000})
+    returned, sale = runtime.till.bookings.exchange("bon-2", "bon-1", {"1": 1000})
     assert (returned.entry.points, sale.entry.settlement.points_spent) == (-150, 250)
 
 
@@ -184,7 +184,7 @@ def test_the_pin_lets_a_member_spend(make: Make) -> None:
     assert (wrong.value.code, str(wrong.value)) == ("pin_wrong", "wrong PIN: 4 tries left")
     runtime.till.enter_pin("bon-1", "4711")
     runtime.till.redeem("bon-1", "koffie")
-    facts = runtime.till.commit("bon-1").entry.facts
+    facts = runtime.till.bookings.commit("bon-1").entry.facts
     assert facts is not None
     assert facts.credential is Credential.PIN
 

@@ -57,7 +57,7 @@ def sell(runtime: Runtime, session: str, goods: Basket, card: str = SANNE.card, 
     till.set_basket(session, goods)
     for reward in rewards:
         till.redeem(session, reward)
-    return till.commit(session).entry.points
+    return till.bookings.commit(session).entry.points
 
 
 def test_goods_come_back_with_the_points_they_earned(runtime: Runtime) -> None:
@@ -78,7 +78,7 @@ def test_a_receipt_of_elsewhere_and_a_void_one(runtime: Runtime) -> None:
     with pytest.raises(TillError, match=r"of another till, or older .*return the goods where they were bought"):
         runtime.till.corrections.return_goods("retour-1", "bon-1", {"kop": 1000})
     sell(runtime, "bon-1", cups(1))
-    runtime.till.void("bon-1")
+    runtime.till.bookings.void("bon-1")
     with pytest.raises(TillError, match="its points are back already"):
         runtime.till.corrections.return_goods("retour-1", "bon-1", {"kop": 1000})
 
@@ -87,7 +87,7 @@ def test_a_sale_of_which_goods_came_back_cannot_be_voided(runtime: Runtime) -> N
     sell(runtime, "bon-1", cups(2))
     runtime.till.corrections.return_goods("retour-1", "bon-1", {"kop": 1000})
     with pytest.raises(TillError) as caught:
-        runtime.till.void("bon-1")
+        runtime.till.bookings.void("bon-1")
     assert caught.value.code == "sale_returned"
 
 
@@ -97,16 +97,16 @@ def test_an_exchange_is_both_or_neither(runtime: Runtime) -> None:
     till.open_session("ruil-1")
     till.set_basket("ruil-1", basket(600))
     with pytest.raises(TillError, match="nothing to book without a card"):
-        till.exchange("ruil-1", "bon-1", {"kop": 4000})
+        till.bookings.exchange("ruil-1", "bon-1", {"kop": 4000})
     assert runtime.journal.head().seq == 1
     till.identify("ruil-1", SANNE.card)
     with pytest.raises(ReturnRefused):
-        till.exchange("ruil-1", "bon-1", {"kop": 5000})
+        till.bookings.exchange("ruil-1", "bon-1", {"kop": 5000})
     assert runtime.journal.head().seq == 1
-    returned, sold = till.exchange("ruil-1", "bon-1", {"kop": 4000})
+    returned, sold = till.bookings.exchange("ruil-1", "bon-1", {"kop": 4000})
     assert (returned.entry.points, sold.entry.points) == (-15, 9)
     assert returned.balance == sold.balance == SANNE.points + 9
-    assert till.exchange("ruil-1", "bon-1", {"kop": 4000})[1].entry == sold.entry
+    assert till.bookings.exchange("ruil-1", "bon-1", {"kop": 4000})[1].entry == sold.entry
     assert runtime.journal.head().seq == 3
 
 
@@ -134,9 +134,9 @@ def test_a_coupon_is_used_once_at_this_till(runtime: Runtime) -> None:
     till.identify("bon-2", SANNE.card)
     till.set_basket("bon-2", cups(4))
     till.use_coupon("bon-2", CODE)  # open in both; the first that is booked has it
-    till.commit("bon-1")
+    till.bookings.commit("bon-1")
     with pytest.raises(RewardRefused, match="used at this till before"):
-        till.commit("bon-2")
+        till.bookings.commit("bon-2")
     assert runtime.journal.head().seq == 1
     for code, why in (
         (CODE, "coupon_used"),
@@ -146,8 +146,8 @@ def test_a_coupon_is_used_once_at_this_till(runtime: Runtime) -> None:
         with pytest.raises(RewardRefused) as caught:
             till.use_coupon("bon-2", code)
         assert caught.value.code == why
-    till.void("bon-1")
-    assert till.commit("bon-2").entry.settlement.redemptions[0].coupon == CODE
+    till.bookings.void("bon-1")
+    assert till.bookings.commit("bon-2").entry.settlement.redemptions[0].coupon == CODE
 
 
 def test_stamps_add_up_here_before_head_office_knows(runtime: Runtime) -> None:
@@ -157,15 +157,15 @@ def test_stamps_add_up_here_before_head_office_knows(runtime: Runtime) -> None:
     till.identify("bon-2", SANNE.card)
     (card,) = [option for option in till.set_basket("bon-2", cups(2)).rewards if option.reward.id == "kaart"]
     assert (card.available, card.code, card.short, card.cost_stamps) == (False, "stamps_short", 1, 3)
-    till.commit("bon-2")
+    till.bookings.commit("bon-2")
     assert sell(runtime, "bon-3", cups(2), SANNE.card, "kaart") == 3  # one cup paid: € 2.50 → 2 + 1
-    holder = runtime.mirror.find(till.commit("bon-3").entry.card)
+    holder = runtime.mirror.find(till.bookings.commit("bon-3").entry.card)
     assert runtime.mirror.standing(holder).counters == {"kaart": 2}
     # Head office counted what it has, up to the second sale, and more from elsewhere.
     change = AccountChange(account=SANNE.account, first_name="Sanne", tier="zilver", points=1, counters={"kaart": 9})
     publish(runtime.mirror, [change], includes_seq=2)
     assert runtime.mirror.standing(holder).counters == {"kaart": 7}
-    till.void("bon-3")
+    till.bookings.void("bon-3")
     assert runtime.mirror.standing(holder).counters == {"kaart": 9}
 
 
@@ -174,7 +174,7 @@ def test_the_cap_of_a_card_and_day_counts_sales_and_voids(runtime: Runtime) -> N
     assert sell(runtime, "bon-2", basket(2000)) == 10
     assert sell(runtime, "bon-3", basket(2000)) == 0
     assert sell(runtime, "bon-4", basket(2000), UNKNOWN_CARD) == 20
-    runtime.till.void("bon-1")
+    runtime.till.bookings.void("bon-1")
     assert sell(runtime, "bon-5", basket(2000)) == 30
 
 
@@ -203,5 +203,5 @@ def test_spending_can_ask_for_more_than_the_printed_number(tmp_path: Path) -> No
         with pytest.raises(RewardRefused) as caught:
             till.redeem("bon-1", reward, amount)
         assert caught.value.code == "credential_needed"
-    assert till.commit("bon-1").entry.kind is EntryKind.SALE
+    assert till.bookings.commit("bon-1").entry.kind is EntryKind.SALE
     made.store.close()

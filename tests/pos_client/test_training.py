@@ -141,7 +141,7 @@ def test_each_start_is_a_fresh_one_and_a_running_till_is_left_alone(tmp_path: Pa
             assert practice.journal.head().seq == 0
             practice.till.open_session("bon-1")
             practice.till.identify("bon-1", practice_cards(config.card_formats).member)
-            practice.till.commit("bon-1")
+            practice.till.bookings.commit("bon-1")
 
 
 def test_a_till_that_cannot_be_read_practises_with_a_sample(tmp_path: Path) -> None:

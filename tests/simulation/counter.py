@@ -181,11 +181,11 @@ class Counter:
         self.till.identify(session, card)
         if reward is not None:
             self.till.redeem(session, reward)
-        return self.print(self.till.commit(session))
+        return self.print(self.till.bookings.commit(session))
 
     def void(self, session: str) -> Booked | None:
         """Take a sale back."""
-        undone = self.till.void(session)
+        undone = self.till.bookings.void(session)
         return None if undone is None else self.print(undone)
 
     def take_back(self, name: str, session: str, lines: dict[str, int]) -> Booked:

@@ -148,7 +148,7 @@ class Victim:
         while True:
             try:
                 session = client.open_session().session
-                client.set_basket(session, goods(chance))
+                client.set_basket(session, goods(chance), 0)
                 client.identify(session, chance.choice(self._cards))
                 self._book(session, client.commit)
                 if chance.random() < 0.2:

@@ -186,7 +186,7 @@ class Chain(RuleBasedStateMachine):
             try:
                 till.sell(session, card, *[amount] * lines, reward="five-off" if reward else None)
             except (LoyaltyError, TillError):
-                till.till.void(session)  # the reward cannot be given: this customer leaves
+                till.till.bookings.void(session)  # the reward cannot be given: this customer leaves
                 self.tally.note("reward refused")
             else:
                 self.sales[place].append(session)
@@ -205,7 +205,7 @@ class Chain(RuleBasedStateMachine):
                 case "void":
                     till.void(session)
                 case "ask again":
-                    till.print(till.till.commit(session))
+                    till.print(till.till.bookings.commit(session))
                     assert till.journal.head().seq == before
                 case _:
                     till.take_back(f"retour-{self.number}", session, {"1": 1000 if how == "return" else 250})

@@ -32,7 +32,7 @@ def sell(runtime: Runtime, card: str, *, minor: int = 2340, reward: str | None =
     runtime.till.identify(session, card)
     if reward:
         runtime.till.redeem(session, reward)
-    runtime.till.commit(session)
+    runtime.till.bookings.commit(session)
     return session
 
 

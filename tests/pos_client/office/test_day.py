@@ -26,7 +26,7 @@ def test_what_a_day_came_to(runtime: Runtime) -> None:
     sell(runtime, SANNE.card, minor=1000, reward="koffie")
     sell(runtime, JORIS.card, minor=500)
     undone = sell(runtime, JORIS.card, minor=9000)
-    runtime.till.void(undone)
+    runtime.till.bookings.void(undone)
     back = sell(runtime, JORIS.card, minor=300)
     runtime.till.corrections.return_goods("r-1", back, {"1": 1000})
     runtime.till.corrections.adjust("a-1", SANNE.card, -20, reason="mistake", approver="Wil")
@@ -44,7 +44,7 @@ def test_what_a_day_came_to(runtime: Runtime) -> None:
 
 
 def test_a_reward_that_was_taken_back_was_not_given(runtime: Runtime) -> None:
-    runtime.till.void(sell(runtime, SANNE.card, minor=1000, reward="koffie"))
+    runtime.till.bookings.void(sell(runtime, SANNE.card, minor=1000, reward="koffie"))
     assert report(runtime).given == ()
 
 

@@ -28,14 +28,14 @@ def ids(runtime: Runtime) -> list[str]:
 def test_an_ordinary_day_has_none(runtime: Runtime) -> None:
     sell(runtime, FATIMA.card, minor=1000, reward="koffie")  # points of long ago
     sell(runtime, SANNE.card)
-    runtime.till.void(sell(runtime, SANNE.card))
+    runtime.till.bookings.void(sell(runtime, SANNE.card))
     assert hints(runtime.store, today(runtime)) == []
 
 
 def test_many_sales_on_one_card(runtime: Runtime) -> None:
     for _ in range(MANY_SALES - 1):
         sell(runtime, JORIS.card, minor=500)
-    runtime.till.void(sell(runtime, JORIS.card))
+    runtime.till.bookings.void(sell(runtime, JORIS.card))
     assert hints(runtime.store, today(runtime)) == []
     sell(runtime, JORIS.card, minor=500)
     (hint,) = hints(runtime.store, today(runtime))
@@ -60,7 +60,7 @@ def test_goods_taken_back_within_a_sale(runtime: Runtime) -> None:
     runtime.till.open_session("s-1")
     runtime.till.set_basket("s-1", Basket(lines=lines))
     runtime.till.identify("s-1", SANNE.card)
-    runtime.till.commit("s-1")
+    runtime.till.bookings.commit("s-1")
     (hint,) = hints(runtime.store, today(runtime))
     assert (hint.kind, list(hint.entries)) == (HintKind.REFUND_KEEPS_POINTS, ids(runtime))
 
@@ -74,7 +74,7 @@ def serve(runtime: Runtime, card: str, cashier: str, tender: Tender | None = Non
     runtime.till.identify(session, card)
     if tender is None:
         runtime.till.tender(session, Tender.CARD)
-    runtime.till.commit(session)
+    runtime.till.bookings.commit(session)
     return session
 
 

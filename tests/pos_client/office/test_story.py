@@ -21,7 +21,7 @@ def test_newest_first_with_explanations(runtime: Runtime) -> None:
     sold = sell(runtime, SANNE.card)
     sell(runtime, JORIS.card)
     runtime.till.corrections.adjust("a-1", SANNE.card, 50, reason="broken cup", approver="Wil")
-    runtime.till.void(sold)
+    runtime.till.bookings.void(sold)
     lines = story(runtime, SANNE.card)
     assert [line.entry.kind for line in lines] == [EntryKind.VOID, EntryKind.ADJUSTMENT, EntryKind.SALE]
     assert lines[2].said == "€ 23.40 × 1 point per euro = 23; silver + 50 % = 11"

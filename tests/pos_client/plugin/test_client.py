@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from pos_client.plugin.client import PluginProblem, TillClient
-from pos_client.plugin.client_async import AsyncTillClient
+from pos_client.plugin.client import AsyncTillClient, PluginProblem, TillClient
 from tests.support.entries import basket
 from tests.support.mortal import MortalTill
 from tests.support.till import JORIS, SANNE, closed_port
@@ -72,7 +71,7 @@ def test_both_clients_have_the_same_calls() -> None:
 
 def test_a_day_of_calls(till: Any) -> None:
     session = till.open_session().session
-    till.set_basket(session, basket(1500, 840), version=0)
+    till.set_basket(session, basket(1500, 840), 0)
     assert till.identify(session, SANNE.card).member.first_name == "Sanne"
     assert till.redeem(session, "koffie").settlement.points_spent == 250
     assert till.unredeem(session, "koffie").settlement.points_spent == 0
@@ -81,6 +80,11 @@ def test_a_day_of_calls(till: Any) -> None:
     assert booked.entry.points == 34
     assert till.return_goods(f"{session}-back", session, {"1": 1000}).entry.points < 0
     assert till.void(till.open_session().session).entry is None
+    late = till.attach_late(f"{session}-late", SANNE.card, basket(1000))
+    assert late.entry.points == 15
+    assert till.receipt(late.session).entry == late.entry.id
+    assert till.balance(SANNE.card).member.balance.total == late.member.balance.total
+    assert till.tokens().tokens == ()
     assert till.status().queue_length > 0
     assert till.inbox().entries == ()
     with pytest.raises(PluginProblem) as caught:
@@ -92,7 +96,7 @@ def test_killed_between_booking_and_answer_it_is_booked_once(till: Any, process:
     process.stop()
     process.start(dies=True)
     session = till.open_session().session
-    till.set_basket(session, basket(1000))
+    till.set_basket(session, basket(1000), 0)
     till.identify(session, JORIS.card)
     before = till.status().queue_length
     process.start_again_when_it_dies()
@@ -120,7 +124,7 @@ def test_what_was_open_when_the_till_was_killed_is_said(till: Any, process: Mort
         till.redeem(session, "koffie")
     process.back()
     till.open_session(session)
-    till.set_basket(session, basket(1000))
+    till.set_basket(session, basket(1000), 0)
     till.identify(session, SANNE.card)
     assert till.commit(session).entry is not None
 

@@ -94,12 +94,16 @@ def test_a_sale_in_javascript(page: Page, process: MortalTill) -> None:
         const again = await till.commit(session);
         const back = await till.returnGoods(session + "-back", session, {{ 1: 1000 }});
         const dropped = await till.voidSale((await till.openSession()).session);
+        const late = await till.attachLate({{ receipt: session + "-late", card: "{SANNE.card}", ...{BASKET} }});
+        const receipt = await till.receipt(late.session);
+        const {{ member }} = await till.balance("{SANNE.card}");
         const status = await till.status();
         return [hello.till, quote.member.first_name, taken.settlement.points_spent, without.settlement.points_spent,
-            booked.entry.points, again.entry.id === booked.entry.id, back.entry.points, dropped.entry, status.till];
+            booked.entry.points, again.entry.id === booked.entry.id, back.entry.points, dropped.entry, status.till,
+            late.entry.points, receipt.entry === late.entry.id, member.balance.queued];
         """,
     )
-    assert told == ["kassa 2", "Sanne", 250, 0, 15, True, -15, None, "kassa 2"]
+    assert told == ["kassa 2", "Sanne", 250, 0, 15, True, -15, None, "kassa 2", 15, True, 15]
 
 
 def test_a_problem_in_javascript(page: Page, process: MortalTill) -> None:
@@ -108,14 +112,14 @@ def test_a_problem_in_javascript(page: Page, process: MortalTill) -> None:
         process,
         f"""
         const {{ session }} = await till.openSession();
-        await till.setBasket(session, {BASKET});
+        await till.setBasket(session, {BASKET}, 0);
         const said = [];
-        for (const act of [() => till.commit("never"), () => till.setBasket(session, {BASKET}, 0),
+        for (const act of [() => till.commit("never"), () => till.setBasket(session, {{ lines: [] }}, 0),
             () => new Till({{ ...settings, token: "wrong" }}).status(), () => till.enterPin(session, "1"),
             () => till.useCoupon(session, "NOPE"), () => till.exchange(session, "none", {{ 1: 1000 }}),
             () => till.printReceipt(session)])
           await act().catch((error) => said.push([error instanceof SpaarpuntProblem, error.code, error.status]));
-        await till.setBasket(session, {BASKET}, 0).catch((error) => said.push(error.problem.current.version));
+        await till.setBasket(session, {{ lines: [] }}, 0).catch((error) => said.push(error.problem.current.version));
         return said;
         """,
     )
@@ -141,7 +145,7 @@ def test_killed_between_booking_and_answer_it_is_booked_once(page: Page, process
         process,
         f"""
         const {{ session }} = await till.openSession();
-        await till.setBasket(session, {BASKET});
+        await till.setBasket(session, {BASKET}, 0);
         await till.identify(session, "{JORIS.card}");
         const before = (await till.status()).queue_length;
         const booked = await till.commit(session);

@@ -28,6 +28,11 @@ def line(number: int = 1, **more: Any) -> dict[str, Any]:
     return {"line_id": str(number), "sku": "bread", "gross_minor": 1000, **more}
 
 
+def put(client: TestClient, **basket: Any) -> Response:
+    """Another basket in place of the one that the sale begins with."""
+    return client.put(f"{SALE}/basket", json={"version": 1, **basket})
+
+
 @dataclasses.dataclass
 class Clock:
     """The till's own clock, with somebody's hand on it. Milliseconds."""
@@ -59,7 +64,7 @@ def client(runtime: Runtime, clock: Clock) -> Iterator[TestClient]:
     app = create_api(dataclasses.replace(runtime, till=till), TOKEN)
     with TestClient(app, "http://127.0.0.1:8321", headers={"Authorization": f"Bearer {TOKEN}"}) as made:
         made.post("/v1/sessions", json={"id": "bon-1"})
-        made.put(f"{SALE}/basket", json={"lines": [line()]})
+        put(made, lines=[line()], version=0)
         made.post(f"{SALE}/identify", json={"card": SANNE.card})
         yield made
 
@@ -83,13 +88,13 @@ def nothing_changed(client: TestClient, runtime: Runtime) -> None:
 def test_a_basket_of_too_many_lines_says_how_many_there_may_be(
     client: TestClient, runtime: Runtime, count: int
 ) -> None:
-    answer = client.put(f"{SALE}/basket", json={"lines": [line(n) for n in range(count)]})
+    answer = put(client, lines=[line(n) for n in range(count)])
     assert refused(answer) == "basket_invalid"
     assert str(MAX_LINES) in answer.json()["detail"]
     nothing_changed(client, runtime)
     late = {"receipt": "paid", "card": SANNE.card, "lines": [line(n) for n in range(count)]}
     assert refused(client.post("/v1/late", json=late)) == "invalid_request"
-    assert client.put(f"{SALE}/basket", json={"lines": [line(n) for n in range(MAX_LINES)]}).is_success
+    assert put(client, lines=[line(n) for n in range(MAX_LINES)]).is_success
 
 
 @pytest.mark.parametrize(
@@ -104,7 +109,7 @@ def test_a_basket_of_too_many_lines_says_how_many_there_may_be(
     ],
 )
 def test_lines_that_cannot_be(client: TestClient, runtime: Runtime, lines: list[Any]) -> None:
-    assert refused(client.put(f"{SALE}/basket", json={"lines": lines})) == "basket_invalid"
+    assert refused(put(client, lines=lines)) == "basket_invalid"
     nothing_changed(client, runtime)
 
 
@@ -123,7 +128,7 @@ def test_lines_that_cannot_be(client: TestClient, runtime: Runtime, lines: list[
 def test_negative_and_zero_lines_never_earn_or_cost_points(
     client: TestClient, runtime: Runtime, lines: list[Any], points: int
 ) -> None:
-    quote = client.put(f"{SALE}/basket", json={"lines": lines}).json()
+    quote = put(client, lines=lines).json()
     settlement = quote["settlement"]
     assert settlement["points_earned"] == points
     assert settlement["gross_minor"] == sum(each["gross_minor"] for each in lines)
@@ -132,14 +137,14 @@ def test_negative_and_zero_lines_never_earn_or_cost_points(
 
 
 def test_goods_taken_back_within_the_sale_pay_for_no_reward(client: TestClient, runtime: Runtime) -> None:
-    client.put(f"{SALE}/basket", json={"lines": [line(gross_minor=-1000)]})
+    put(client, lines=[line(gross_minor=-1000)])
     assert refused(client.post(f"{SALE}/redeem", json={"reward": "koffie"})) == "basket_too_small"
     assert runtime.journal.head().seq == 0
 
 
 @pytest.mark.parametrize("currency", ["USD", "eur", "EURO", ""])
 def test_another_currency(client: TestClient, runtime: Runtime, currency: str) -> None:
-    answer = client.put(f"{SALE}/basket", json={"currency": currency, "lines": [line(2)]})
+    answer = put(client, currency=currency, lines=[line(2)])
     assert refused(answer) == "basket_invalid"
     nothing_changed(client, runtime)
 
@@ -162,7 +167,11 @@ def test_committing_twice_books_once(client: TestClient, runtime: Runtime) -> No
     first, again = client.post(f"{SALE}/commit"), client.post(f"{SALE}/commit")
     assert first.json()["entry"] == again.json()["entry"]
     assert runtime.journal.head().seq == 1
-    for call, body in (("basket", {"lines": []}), ("identify", {"card": SANNE.card}), ("redeem", {"reward": "koffie"})):
+    for call, body in (
+        ("basket", {"lines": [], "version": 1}),
+        ("identify", {"card": SANNE.card}),
+        ("redeem", {"reward": "koffie"}),
+    ):
         answer = client.request("PUT" if call == "basket" else "POST", f"{SALE}/{call}", json=body)
         assert refused(answer) == "session_closed"
     assert runtime.journal.head().seq == 1
@@ -186,7 +195,7 @@ def test_a_clock_that_is_moved_in_mid_sale(client: TestClient, runtime: Runtime,
     clock.moved_ms = moved_ms
     quote = client.post(f"{SALE}/quote").json()
     assert (quote["state"], quote["settlement"]["points_earned"]) == ("open", 15)
-    client.put(f"{SALE}/basket", json={"lines": [line(), line(2)]})
+    put(client, lines=[line(), line(2)])
     booked = client.post(f"{SALE}/commit", headers=key)
     assert booked.json()["entry"]["points"] == 30, "an accrual is never refused for a wrong clock"
     clock.moved_ms = 0

@@ -54,7 +54,7 @@ def following(till: TillClient) -> Iterator[Following]:
 def test_a_sale_is_told_in_order(till: TillClient, following: Following, runtime: Runtime) -> None:
     runtime.till.present_card(SANNE.card, "EAN-13")
     till.open_session("bon-1")
-    till.set_basket("bon-1", basket(1000))
+    till.set_basket("bon-1", basket(1000), 0)
     till.commit("bon-1")
     till.void("bon-1")
     events = following.take(5)

@@ -35,7 +35,7 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
 def ring_up(till: TillClient, session: str, *amounts: int) -> None:
     till.open_session(session)
     till.identify(session, SANNE.card)
-    till.set_basket(session, basket(*amounts))
+    till.set_basket(session, basket(*amounts), 0)
 
 
 def refused(call: Any) -> tuple[str, int]:
@@ -83,4 +83,4 @@ def test_an_exchange_is_booked_in_one_and_once(till: TillClient, runtime: Runtim
         assert (done.returned.entry.kind, done.returned.entry.points, done.returned.entry.seq) == ("return", -30, 2)
         assert (done.sale.entry.kind, done.sale.entry.points, done.sale.entry.seq) == ("sale", 45, 3)
     assert runtime.journal.head().seq == 3
-    assert refused(lambda: till.set_basket("ruil-1", basket(100))) == ("session_closed", 409)
+    assert refused(lambda: till.set_basket("ruil-1", basket(100), 0)) == ("session_closed", 409)

@@ -39,7 +39,7 @@ def client(runtime: Runtime) -> Iterator[TestClient]:
 
 def sell(client: TestClient, session: str = "bon-1") -> None:
     client.post("/v1/sessions", json={"id": session})
-    client.put(f"/v1/sessions/{session}/basket", json={"lines": LINES})
+    client.put(f"/v1/sessions/{session}/basket", json={"lines": LINES, "version": 0})
     client.post(f"/v1/sessions/{session}/identify", json={"card": SANNE.card})
     assert client.post(f"/v1/sessions/{session}/commit").is_success
 
@@ -133,7 +133,7 @@ def test_head_office_changes_the_points_of_who_is_at_the_till(client: TestClient
     ]
     with client.websocket_connect(EVENTS, headers=OURS) as socket:
         publish(runtime.mirror, changes)
-        runtime.till.heard(changes)
+        runtime.till.upkeep.heard(changes)
         told = socket.receive_json()
         assert told["event"] == "balance_changed"
         assert told["data"] == {"session": "bon-1", "balance": 2000, "confirmed": 2000}
@@ -192,7 +192,7 @@ def test_the_till_dies_in_mid_sale_and_the_sale_is_told_afterwards(tmp_path: Pat
         address = process.stdout.readline().strip()
         with httpx.Client(base_url=address, headers=OURS, trust_env=False) as till:
             till.post("/v1/sessions", json={"id": "paid-1"})
-            till.put("/v1/sessions/paid-1/basket", json={"lines": LINES})
+            till.put("/v1/sessions/paid-1/basket", json={"lines": LINES, "version": 0})
             till.post("/v1/sessions/paid-1/identify", json={"card": SANNE.card}).raise_for_status()
             process.kill()
             process.wait(10)

@@ -40,7 +40,7 @@ def keyed(key: str) -> dict[str, str]:
 
 def sell(client: httpx.Client, session: str, *, points: bool = False) -> httpx.Response:
     client.post("/v1/sessions", json={"id": session})
-    client.put(f"/v1/sessions/{session}/basket", json=LINES)
+    client.put(f"/v1/sessions/{session}/basket", json={**LINES, "version": 0})
     client.post(f"/v1/sessions/{session}/identify", json={"card": SANNE.card})
     if points:
         client.post(f"/v1/sessions/{session}/redeem", json={"reward": "koffie"})
@@ -49,7 +49,7 @@ def sell(client: httpx.Client, session: str, *, points: bool = False) -> httpx.R
 
 def test_a_reward_asked_for_twice_with_one_key_is_taken_once(client: TestClient) -> None:
     client.post("/v1/sessions", json={"id": "bon-1"})
-    client.put("/v1/sessions/bon-1/basket", json=LINES)
+    client.put("/v1/sessions/bon-1/basket", json={**LINES, "version": 0})
     client.post("/v1/sessions/bon-1/identify", json={"card": SANNE.card})
     asked = {"url": "/v1/sessions/bon-1/redeem", "json": {"reward": "koffie"}, "headers": keyed('"one"')}
     first = client.post(**asked)
@@ -109,7 +109,7 @@ def test_every_booking_is_answered_the_same_after_a_restart(tmp_path: Path) -> N
     with calling(runtime) as client:
         answers = [sell(client, "bon-1"), sell(client, "bon-2")]
         client.post("/v1/sessions", json={"id": "bon-3"})
-        client.put("/v1/sessions/bon-3/basket", json=LINES)
+        client.put("/v1/sessions/bon-3/basket", json={**LINES, "version": 0})
         client.post("/v1/sessions/bon-3/identify", json={"card": SANNE.card})
         answers += [client.post(path, json=body, headers=keyed(path)) for path, body in asked]
         head = runtime.journal.head()
@@ -171,7 +171,7 @@ def test_two_at_once_with_one_key(runtime: Runtime) -> None:
 def test_many_at_once_take_one_reward(address: str) -> None:
     client = httpx.Client(base_url=address, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False)
     client.post("/v1/sessions", json={"id": "bon-1"})
-    client.put("/v1/sessions/bon-1/basket", json=LINES)
+    client.put("/v1/sessions/bon-1/basket", json={**LINES, "version": 0})
     client.post("/v1/sessions/bon-1/identify", json={"card": SANNE.card})
     answers: list[httpx.Response] = []
 
@@ -219,11 +219,11 @@ def test_a_key_is_free_again_when_the_booking_fails(client: TestClient, runtime:
     """A full disk: nothing is booked and nothing is kept; with space again the same key books."""
     pages = runtime.store.rows("PRAGMA page_count")[0][0]
     client.post("/v1/sessions", json={"id": "bon-1"})
-    client.put("/v1/sessions/bon-1/basket", json=LINES)
+    client.put("/v1/sessions/bon-1/basket", json={**LINES, "version": 0})
     client.post("/v1/sessions/bon-1/identify", json={"card": SANNE.card})
     runtime.store.rows(f"PRAGMA max_page_count = {pages}")
     many = [{"line_id": str(n), "sku": f"sku-{n}", "gross_minor": n} for n in range(500)]
-    assert client.put("/v1/sessions/bon-1/basket", json={"lines": many}).is_success
+    assert client.put("/v1/sessions/bon-1/basket", json={"lines": many, "version": 1}).is_success
     refused = client.post("/v1/sessions/bon-1/commit", headers=keyed("k"))
     assert refused.json()["code"] == "disk_full"
     assert runtime.journal.head().seq == 0
@@ -247,12 +247,33 @@ def test_baskets_are_versioned(client: TestClient) -> None:
     assert [line["sku"] for line in problem["current"]["lines"]] == ["bread"]
     assert client.post("/v1/sessions/bon-1/quote").json()["settlement"]["gross_minor"] == 2340
     assert client.put(basket, json={"lines": [], "version": 1}).json()["basket_version"] == 2
-    assert client.put(basket, json=LINES).json()["basket_version"] == 3  # whatever was there
+
+
+def test_a_basket_without_a_version_replaces_nothing(client: TestClient) -> None:
+    client.post("/v1/sessions", json={"id": "bon-1"})
+    client.put("/v1/sessions/bon-1/basket", json={**LINES, "version": 0})
+    for version in ({}, {"version": None}, {"version": "1"}, {"version": -1}, {"version": 1.5}):
+        refused = client.put("/v1/sessions/bon-1/basket", json={"lines": [], **version})
+        assert (refused.status_code, refused.json()["code"]) == (422, "basket_invalid")
+        assert refused.json()["errors"][0]["path"] == "body.version"
+    quote = client.post("/v1/sessions/bon-1/quote").json()
+    assert (quote["basket_version"], quote["settlement"]["gross_minor"]) == (1, 2340)
+
+
+def test_the_same_basket_again_is_the_same_put(client: TestClient) -> None:
+    """Its answer was lost, say: no key is needed to ask again, and no other basket is lost."""
+    client.post("/v1/sessions", json={"id": "bon-1"})
+    basket = "/v1/sessions/bon-1/basket"
+    first = client.put(basket, json={**LINES, "version": 0})
+    assert client.put(basket, json={**LINES, "version": 0}).json() == first.json()
+    client.put(basket, json={"lines": [], "version": 1})
+    assert client.put(basket, json={**LINES, "version": 0}).json()["code"] == "basket_stale"
+    assert client.put(basket, json={**LINES, "version": 7}).json()["code"] == "basket_stale"
 
 
 def test_a_reward_is_taken_off_again(client: TestClient) -> None:
     client.post("/v1/sessions", json={"id": "bon-1"})
-    client.put("/v1/sessions/bon-1/basket", json=LINES)
+    client.put("/v1/sessions/bon-1/basket", json={**LINES, "version": 0})
     client.post("/v1/sessions/bon-1/identify", json={"card": SANNE.card})
     client.post("/v1/sessions/bon-1/redeem", json={"reward": "koffie"})
     off = client.delete("/v1/sessions/bon-1/redeem/koffie", headers=keyed("off"))

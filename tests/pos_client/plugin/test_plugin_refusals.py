@@ -176,7 +176,7 @@ def test_a_wrong_basket_names_the_path_and_what_was_expected(client: TestClient,
 
 def test_a_basket_in_another_currency(client: TestClient) -> None:
     client.post("/v1/sessions", json={"id": "bon-1"})
-    problem = expect(client.put("/v1/sessions/bon-1/basket", json={"currency": "USD"}), "basket_invalid")
+    problem = expect(client.put("/v1/sessions/bon-1/basket", json={"currency": "USD", "version": 0}), "basket_invalid")
     assert problem["detail"] == "expected a basket in EUR, got USD"
 
 

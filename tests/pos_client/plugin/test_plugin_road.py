@@ -17,7 +17,7 @@ from tests.support.till import JORIS, SANNE, UNKNOWN_CARD, closed_port, make_run
 
 def test_who_serves_and_when_the_customer_pays_goes_with_the_sale(till: TillClient, runtime: Runtime) -> None:
     till.open_session("bon-1", cashier="7")
-    till.set_basket("bon-1", basket(1500))
+    till.set_basket("bon-1", basket(1500), 0)
     till.tender("bon-1", Tender.CASH)
     till.identify("bon-1", SANNE.card)
     till.commit("bon-1")
@@ -29,7 +29,7 @@ def test_who_serves_and_when_the_customer_pays_goes_with_the_sale(till: TillClie
 
 def test_a_sale_from_scan_to_disk(till: TillClient, runtime: Runtime) -> None:
     assert till.open_session("bon-1").member is None
-    assert till.set_basket("bon-1", basket(1500, 840)).settlement.payable_minor == 2340
+    assert till.set_basket("bon-1", basket(1500, 840), 0).settlement.payable_minor == 2340
     quote = till.identify("bon-1", SANNE.card)
     assert quote.member is not None
     assert (quote.member.first_name, quote.member.tier.id, quote.member.tier.name) == ("Sanne", "zilver", "Zilver")
@@ -91,7 +91,7 @@ def test_an_open_sale_is_dropped_without_an_entry(till: TillClient) -> None:
 
 def test_an_unknown_card_earns(till: TillClient) -> None:
     session = till.open_session().session
-    till.set_basket(session, basket(1000))
+    till.set_basket(session, basket(1000), 0)
     member = till.identify(session, UNKNOWN_CARD).member
     assert member is not None
     assert (member.known, member.first_name, member.tier.id) == (False, None, "basis")
@@ -139,20 +139,20 @@ def test_the_till_says_no_with_a_stable_code(till: TillClient) -> None:
         with pytest.raises(PluginProblem) as caught:
             call()
         assert (caught.value.code, caught.value.status) == (code, status)
-    till.set_basket(session, basket(2000))
+    till.set_basket(session, basket(2000), 0)
     till.identify(session, JORIS.card)
     with pytest.raises(PluginProblem) as caught:
         till.redeem(session, "koffie")
     assert (caught.value.code, caught.value.status) == ("points_short", 409)
     till.void(session)
     with pytest.raises(PluginProblem) as caught:
-        till.set_basket(session, basket(100))
+        till.set_basket(session, basket(100), 0)
     assert (caught.value.code, caught.value.status) == ("session_closed", 409)
 
 
 def test_a_full_disk_is_said_and_the_commit_succeeds_later(till: TillClient, runtime: Runtime) -> None:
     till.open_session("bon-1")
-    till.set_basket("bon-1", basket(*[100] * 400))
+    till.set_basket("bon-1", basket(*[100] * 400), 0)
     till.identify("bon-1", SANNE.card)
     runtime.store.db.conn.execute("PRAGMA max_page_count = 1")
     with pytest.raises(PluginProblem) as caught:
@@ -169,7 +169,7 @@ def test_status(till: TillClient, runtime: Runtime) -> None:
     runtime.board.on_event(PaymentCardRefused(device="scanner", text="bank card"))
     session = till.open_session().session
     till.identify(session, SANNE.card)
-    till.set_basket(session, basket(1000))
+    till.set_basket(session, basket(1000), 0)
     booked = till.commit(session).entry
     assert booked is not None
     ours = runtime.journal.proof(booked.business_date)
@@ -203,7 +203,7 @@ def test_no_till_there_is_said_plainly() -> None:
 def test_goods_come_back_in_parts(till: TillClient) -> None:
     till.open_session("bon-9")
     till.identify("bon-9", SANNE.card)
-    till.set_basket("bon-9", basket(2000))
+    till.set_basket("bon-9", basket(2000), 0)
     till.commit("bon-9")  # 20, and 10 for silver
     for _ in range(2):  # asked again, it is the same return
         back = till.return_goods("retour-9", "bon-9", {"1": 400})

@@ -55,4 +55,4 @@ def sell(runtime: Runtime, session: str = "bon-1", card: str = SANNE.card, rewar
     runtime.till.identify(session, card)
     for reward in rewards:
         runtime.till.redeem(session, reward)
-    return runtime.till.commit(session)
+    return runtime.till.bookings.commit(session)

@@ -92,7 +92,7 @@ def test_goods_come_back_to_another_till(shops: tuple[Runtime, Runtime, Runtime]
     there.till.identify("ruil", SANNE.card)
     there.till.set_basket("ruil", BASKET)
     with pytest.raises(ReturnRefused):
-        there.till.exchange("ruil", text, {"2": 1000})
+        there.till.bookings.exchange("ruil", text, {"2": 1000})
 
 
 def test_an_exchange_by_the_code(shops: tuple[Runtime, Runtime, Runtime], bought: tuple[str, Sold]) -> None:
@@ -101,7 +101,7 @@ def test_an_exchange_by_the_code(shops: tuple[Runtime, Runtime, Runtime], bought
     there.till.open_session(session)
     there.till.identify(session, SANNE.card)
     there.till.set_basket(session, BASKET)
-    back, sale = there.till.exchange(session, bought[0], {"2": 1000})
+    back, sale = there.till.bookings.exchange(session, bought[0], {"2": 1000})
     assert (back.entry.original, sale.entry.kind) == (bought[1].id, EntryKind.SALE)
 
 
@@ -114,7 +114,7 @@ def test_where_it_was_bought_the_code_is_the_receipt_itself(
     session = str(uuid6.uuid7())
     entry = sell(here, session).entry
     voided = ReceiptCodes(here.store).write(entry)
-    here.till.void(session)
+    here.till.bookings.void(session)
     with pytest.raises(TillError, match="points are back already"):
         here.till.corrections.sale_of(str(voided))
 
@@ -275,7 +275,7 @@ def test_long_sales(shops: tuple[Runtime, Runtime, Runtime], lines: int, texts: 
     here.till.open_session(session)
     here.till.identify(session, SANNE.card)
     here.till.set_basket(session, basket(lines))
-    text = ReceiptCodes(here.store).write(here.till.commit(session).entry)
+    text = ReceiptCodes(here.store).write(here.till.bookings.commit(session).entry)
     assert (text is not None) == (texts is not None)
     if text is not None:
         assert len(text) <= MAX_CODE

@@ -127,7 +127,7 @@ def test_a_receipt_for_every_booking(paper: Paper) -> None:
     sell(paper.runtime, "bon-2")
     paper.wait(EventKind.RECEIPT_PRINTED)
     paper.hardware.tear_off()
-    till.void("bon-2")
+    till.bookings.void("bon-2")
     paper.wait(EventKind.RECEIPT_PRINTED)
     assert paper.hardware.tear_off() == expected(paper.runtime, "bon-2", EntryKind.VOID)
     assert paper.runtime.printing.unprinted is None

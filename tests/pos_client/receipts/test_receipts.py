@@ -100,7 +100,7 @@ def test_a_void_a_return_and_a_correction(runtime: Runtime) -> None:
     assert ends(shown, "Punten teruggenomen") == str(back.entry.settlement.points_earned)
     assert ends(shown, "Ingewisselde punten terug") == f"+{-back.entry.settlement.points_spent}"
     sell(runtime, "bon-2")
-    undone = runtime.till.void("bon-2")
+    undone = runtime.till.bookings.void("bon-2")
     assert undone is not None
     shown = text(desk(runtime).receipt(undone.entry))
     assert "Verkoop teruggedraaid" in shown
@@ -139,7 +139,7 @@ def test_a_voucher_is_read_back_from_the_picture_of_the_bytes(runtime: Runtime, 
     png = as_png(lay_out(made, "nl", columns), columns)
     assert read(png, ScanDataType.CODE_128) == [voucher.code]
     assert read_code(voucher.code) == voucher.code
-    again = desk(runtime).receipt(runtime.till.commit("bon-1").entry)
+    again = desk(runtime).receipt(runtime.till.bookings.commit("bon-1").entry)
     assert again.vouchers[0].code == voucher.code
 
 

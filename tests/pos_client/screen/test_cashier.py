@@ -47,7 +47,7 @@ def test_a_card_before_any_sale(counter: Counter) -> None:
 
 def test_a_member_with_a_basket(counter: Counter, readme_picture: Path | None) -> None:
     counter.scan(SANNE.card)
-    counter.runtime.till.commit(counter.sell())
+    counter.runtime.till.bookings.commit(counter.sell())
     counter.scan(SANNE.card)
     counter.sell()
     in_all(counter, ".balance", "1.318", "1,318")
@@ -170,7 +170,7 @@ def test_the_last_result_stays_in_sight(counter: Counter) -> None:
 
 def test_offline_with_a_queue(counter: Counter) -> None:
     counter.scan(FATIMA.card)
-    counter.runtime.till.commit(counter.sell())
+    counter.runtime.till.bookings.commit(counter.sell())
     with pytest.raises(TransportError):
         counter.runtime.agent.run_once()
     expect(counter.page.locator(".badge")).to_have_text(re.compile(r"^Offline sinds \d\d:\d\d · 1 in wachtrij$"))
@@ -193,7 +193,7 @@ def test_a_scanner_that_was_unplugged(counter: Counter) -> None:
     board = counter.runtime.board
     counter.go_online(online=False, since_ms=wall_ms() - 86_400_000)
     counter.scan(FATIMA.card)
-    counter.runtime.till.commit(counter.sell())
+    counter.runtime.till.bookings.commit(counter.sell())
     board.on_event(StatusUpdateEvent("handscanner", "offline", "unplugged"))
     try:
         in_all(counter, ".devices", "Niet gereed: handscanner", "Not ready: handscanner")

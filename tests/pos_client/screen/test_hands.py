@@ -220,7 +220,7 @@ def test_a_scan_during_a_commit_costs_nobody_a_point(counter: Counter) -> None:
         late.start()
         if number % 2:
             counter.page.wait_for_timeout(1)
-        till.commit(session)
+        till.bookings.commit(session)
         late.join()
         assert counter.runtime.journal.head().seq == before + 1
         entry = counter.runtime.journal.find_all(session=session)[EntryKind.SALE]

@@ -166,7 +166,7 @@ def test_a_reopened_window_shows_the_open_pad(counter: Counter) -> None:
 
 def test_stamps_offers_and_the_programmes_colour(shop: Counter) -> None:
     shop.scan(SANNE.card)
-    shop.runtime.till.commit(shop.sell())
+    shop.runtime.till.bookings.commit(shop.sell())
     shop.scan(SANNE.card)
     shop.sell()
     in_all(shop, ".tag", "Voor jou", "For you")
@@ -273,7 +273,7 @@ def test_who_does_not_agree_is_nobodys_member(shop: Counter) -> None:
 def test_a_receipt_is_scanned_and_part_comes_back(counter: Counter) -> None:
     counter.scan(SANNE.card)
     sale = counter.sell()
-    counter.runtime.till.commit(sale)
+    counter.runtime.till.bookings.commit(sale)
     counter.page.keyboard.press("Escape")
     phase(counter, "idle")
     counter.page.keyboard.press("F11")
@@ -342,7 +342,7 @@ def test_goods_of_another_till_come_back_by_the_code_on_the_receipt(counter: Cou
     other.till.open_session("bon-elders")
     other.till.identify("bon-elders", SANNE.card)
     other.till.set_basket("bon-elders", BREAD)
-    entry = other.till.commit("bon-elders").entry
+    entry = other.till.bookings.commit("bon-elders").entry
     code = ReceiptCodes(other.store).write(entry)
     other.store.close()
     assert code is not None

@@ -68,7 +68,7 @@ def test_a_member_and_a_basket(runtime: Runtime) -> None:
 
 
 def test_what_was_saved_here_is_told_apart(runtime: Runtime) -> None:
-    runtime.till.commit(sale(runtime))
+    runtime.till.bookings.commit(sale(runtime))
     seen = view(runtime)
     assert seen.balance == "1.318"
     assert seen.as_of.startswith("bevestigd ")
@@ -141,7 +141,7 @@ def test_a_basket_without_a_card(runtime: Runtime) -> None:
 
 def test_booked(runtime: Runtime) -> None:
     session = sale(runtime)
-    runtime.till.commit(session)
+    runtime.till.bookings.commit(session)
     now = read_facts(runtime).now_ms
     seen = view(runtime, Memory(last=Result(session, 34, now)))
     assert (seen.phase, seen.action.state, seen.action.text) == ("booked", "done", f"Geboekt +{N}34")

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
 
 import httpx
 import psutil
@@ -26,10 +28,11 @@ DEADLINE_S = 60
 
 
 @contextmanager
-def workers(database_url: str, number: int) -> Iterator[tuple[str, psutil.Process]]:
-    """The real command; yields its address and process."""
+def workers(database_url: str, number: int, errors: IO[str] | None = None) -> Iterator[tuple[str, psutil.Process]]:
+    """The real command, its standard error into `errors`; yields its address and process."""
     command = [sys.executable, "-m", "pos_client", "hq", "serve", "--port", "0", "--workers", str(number)]
-    child = subprocess.Popen([*command, "--database-url", database_url], stdout=subprocess.PIPE, text=True)
+    command += ["--database-url", database_url]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
     try:
         assert child.stdout is not None
         line = child.stdout.readline()
@@ -135,3 +138,25 @@ def test_no_worker_outlives_a_killed_head_office(database_url: str) -> None:
         assert psutil.wait_procs(below, DEADLINE_S)[1] == []
         with pytest.raises(httpx.TransportError):
             httpx.get(f"{address}/healthz")
+
+
+def test_the_log_of_a_worker_holds_no_card(
+    database_url: str, database: Database, member: Member, conn: Connection, tmp_path: Path
+) -> None:
+    card, account = member()
+    conn.execute(
+        "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'no room for 4111 1111 1111 1111'; END $$"
+    )
+    conn.execute("CREATE TRIGGER broken BEFORE INSERT ON received EXECUTE FUNCTION broken()")
+    log = tmp_path / "log"
+    with log.open("w") as errors, workers(database_url, 2, errors) as (address, _):
+        till = enrolled(address, database)
+        till.chain.sale(card, (100,), account=account)
+        assert till.send(till.chain.batch(1, 1)).status_code == 500
+        till.client.close()
+    said = log.read_text(encoding="utf-8")
+    assert "head office failed on POST /v1/entries" in said
+    assert "[error    ]" in said  # a line of ours, not one that Python prints for want of a set-up
+    assert "no room for" in said
+    assert "1111 1111" not in said
