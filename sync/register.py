@@ -67,7 +67,8 @@ class Register:
 
     def _forget(self, kind: str, after: Place, upto: Place | None, wanted: list[Place]) -> None:
         """Take out what is in the register and is so no more."""
-        within, values = "kind = ? AND (key, value) > (?, ?)", (kind, *after)
+        within = "kind = ? AND (key, value) > (?, ?)"
+        values: tuple[str, ...] = (kind, *after)
         if upto is not None:
             within, values = f"{within} AND (key, value) <= (?, ?)", (*values, *upto)
         if self._store.rows_beside(f"SELECT count(*) FROM register WHERE {within}", values) == [(len(wanted),)]:  # noqa: S608
