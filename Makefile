@@ -20,7 +20,7 @@ demo: $(READY) ## Play one shop morning; ARGS=--headless to end after the table,
 	@$(BIN)/spaarpunt demo $(ARGS)
 
 test: $(TOOLS) lint ## Run every check and test
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/pos_client/manager $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --ignore=tests/pos_client/manager $(ARGS)
 # By themselves: NiceGUI serves one application in a process, and the cashier screen's tests have theirs.
 	@$(BIN)/python -m pytest tests/pos_client/manager
 

@@ -22,6 +22,7 @@ class Action(StrEnum):
     APPROVE = "approve"  # book it as the till stated it
     REVERSE = "reverse"  # book nothing: the entry is done with
     REFER = "refer"  # head office decides
+    UNDO = "undo"  # the last of these was wrong: as if it had not been decided
 
 
 class Resolution(BaseModel):
@@ -38,11 +39,15 @@ class Resolution(BaseModel):
     action: Action
     account: Annotated[str, Field(pattern=r"^[!-~]{1,64}$")] | None = None
     """For a link: the account that the entry's card belongs to."""
+    undoes: Action | None = Field(default=None, exclude_if=lambda value: value is None)
+    """For an undo: the decision that is taken back, so that another which came between stands."""
 
     @model_validator(mode="after")
     def _account_of_a_link(self) -> Resolution:
         if (self.account is not None) != (self.action is Action.LINK):
             raise ValueError(f"expected 'account' on every link and only there, got a {self.action.value}")
+        if (self.undoes is not None) != (self.action is Action.UNDO) or self.undoes is Action.UNDO:
+            raise ValueError(f"expected the decision that is taken back on every undo, got a {self.action.value}")
         return self
 
 

@@ -82,7 +82,6 @@ def build_agent(
     on_state: Callable[[SyncState], None],
     *,
     on_changes: Callable[[Sequence[Change]], None] = lambda _: None,
-    on_round: Callable[[], None] = lambda: None,
 ) -> Agent:
     """The sync agent of an enrolled till; what it tells of as `Agent` says."""
     transport = build_transport(config, terminal, Mirror(store))
@@ -94,7 +93,6 @@ def build_agent(
         poll_s=config.sync.poll_s,
         on_state=on_state,
         on_changes=on_changes,
-        on_round=on_round,
         night=Window(config.sync.night_from, config.sync.night_to, zone),
         on_night=lambda night: write_report(config, terminal, night),
     )
@@ -126,10 +124,7 @@ def build_runtime(config: Config, store: Store, *, training: bool = False) -> Ru
     def heard(changes: Sequence[Change]) -> None:
         till.upkeep.heard(changes)
 
-    def rest() -> None:
-        till.upkeep.rest()
-
-    agent = build_agent(config, store, terminal, tell, on_changes=heard, on_round=rest)
+    agent = build_agent(config, store, terminal, tell, on_changes=heard)
     holds = HoldDesk(
         store,
         build_transport(config, terminal, Mirror(store), timeout_s=config.sync.hold_ms / 1000),

@@ -124,7 +124,8 @@ class Bookings:
                 session.state = SessionState.VOIDED
                 self._spending.give_back(session, list(session.holds))
                 self._sessions.leave(session)
-                self._bus.publish(EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": 0})
+                if not session.aside:
+                    self._bus.publish(EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": 0})
                 return None
             entry = self._journal.append(self._drafts.void(sale), also)
             if session is not None:

@@ -85,7 +85,7 @@ class PluginConfig(_Section):
 
     token_file: Path | None = None
     origins: Annotated[tuple[Origin, ...], Field(max_length=8)] = ()
-    session_timeout_s: Annotated[int, Field(ge=30, le=86_400)] = 1800
+    session_timeout_s: Annotated[int, Field(ge=5, le=86_400)] = 1800
 
 
 class AdaptersConfig(_Section):

@@ -14,6 +14,7 @@ from sync.inbox import DecidedBefore, Parked, ParkedEntry
 from sync.journal import Also, Journal
 from sync.store import Store
 from sync.terminal import wall_ms
+from sync.wire_mirror import ParkedState
 
 _OTHER = mark("Head office did not book this, for a reason that this till's software does not know. Ask head office.")
 
@@ -98,8 +99,9 @@ class Inbox:
             also: written in the same transaction, when this call is the one that decides.
 
         Raises:
-            TillError: `parked_unknown`, `decided_before`, `action_refused` (not for this reason), `member_unknown`,
-                `decision_incomplete` (no reason, no approver, no card for a link).
+            TillError: `parked_unknown`, `decided_before`, `action_refused` (not for this reason), `undo_refused`
+                (nothing that could be taken back), `member_unknown`, `decision_incomplete` (no reason, no approver, no
+                card for a link).
             CardFormatError, CredentialRefused: not a card.
             StoreFull, StoreError: nothing was booked.
         """
@@ -110,11 +112,13 @@ class Inbox:
         entry = self._parked.find(number)
         if entry is None:
             raise TillError("parked_unknown", f"no entry {number} in the inbox: look at the list again")
-        if entry.waits and action not in actions_for(entry.code):
+        if action is Action.UNDO and entry.undoes is None:
+            raise TillError("undo_refused", f"entry {number}: {_why_not(entry)}")
+        if action is not Action.UNDO and entry.waits and action not in actions_for(entry.code):
             allowed = " or ".join(sorted(actions_for(entry.code)))
             raise TillError("action_refused", f"entry {number} ({entry.code}) allows {allowed}, not {action.value}")
-        account = self._member(card_text) if action is Action.LINK and entry.waits else None
-        if action is Action.LINK and account is None and entry.waits:
+        account = self._member(card_text) if action is Action.LINK else None
+        if action is Action.LINK and account is None:
             raise TillError("member_unknown", "this card belongs to no member that this till knows: link another")
         try:
             booked = self._journal.append(
@@ -137,7 +141,20 @@ class Inbox:
 def item_of(entry: ParkedEntry, language: str) -> Item:
     """A parked entry with its reason in words, and what may be done about it now."""
     actions = tuple(action for action in Action if action in actions_for(entry.code)) if entry.waits else ()
+    if entry.undoes is not None:
+        actions = (Action.UNDO,)
     return Item(entry, translator(language)(_REASONS.get(entry.code, _OTHER)), actions)
+
+
+def _why_not(entry: ParkedEntry) -> str:
+    """Why nothing can be taken back of an entry that is in the inbox."""
+    if entry.asked is not None:
+        return "its decision is being taken back already, and on its way to head office"
+    if entry.state is ParkedState.REFERRED:
+        return "it was handed to head office, which decides: ask there"
+    if entry.state is ParkedState.OPEN:
+        return "nobody has decided about it, so there is nothing to take back"
+    return "it was booked by itself when its card or its sale became known: nobody decided"
 
 
 def _resolution(entry: ParkedEntry, action: Action, account: str | None) -> Resolution:
@@ -148,4 +165,5 @@ def _resolution(entry: ParkedEntry, action: Action, account: str | None) -> Reso
         digest=entry.digest.hex(),
         action=action,
         account=account,
+        undoes=entry.undoes if action is Action.UNDO else None,
     )

@@ -91,6 +91,7 @@ def _at_work(config: Config, store: Store, *, training: bool = False) -> Iterato
     supervisor.start()
     if not training:
         runtime.agent.start()
+    runtime.till.upkeep.start()
     told = StatusFile(config.till.data_dir, lambda: status_answer(runtime).model_dump(mode="json"))
     told.start()
     try:
@@ -99,6 +100,7 @@ def _at_work(config: Config, store: Store, *, training: bool = False) -> Iterato
         told.stop()
         runtime.printing.stop()
         supervisor.stop()
+        runtime.till.upkeep.stop()
         try:
             runtime.till.upkeep.suspend()
         except StoreError as error:

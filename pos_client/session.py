@@ -51,6 +51,8 @@ class Session:
     """The card was proven by a rotating credential, not by its number alone."""
     pin: bool = False
     """The member entered their PIN."""
+    aside: bool = False
+    """Of no customer at this till's own counter: it takes no card that waits there, and never comes on the screen."""
     rewards: list[Choice] = field(default_factory=list)
     state: SessionState = SessionState.OPEN
     entry: Entry | None = None

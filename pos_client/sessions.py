@@ -78,17 +78,23 @@ class Sessions:
 
     # -- the sales ------------------------------------------------------------------------------------------------
 
-    def start(self, session_id: str, currency: str) -> Session:
-        """A new sale with an empty basket; the card that waits goes with it."""
+    def start(self, session_id: str, currency: str, *, aside: bool = False) -> Session:
+        """A new sale with an empty basket; the card that waits goes with it, unless it is `aside`."""
         while len(self._sessions) >= MAX_SESSIONS:
             closed = next((key for key, held in self._sessions.items() if held.state is not SessionState.OPEN), None)
             self._on_forgotten(self._sessions.pop(closed or next(iter(self._sessions))))
         now = self._now_ms()
-        card, rotating = self.waiting()
-        session = Session(session_id, now, now, Basket(currency=currency), card=card, rotating=rotating, priced_ms=now)
+        session = Session(session_id, now, now, Basket(currency=currency), aside=aside, priced_ms=now)
+        if not aside:
+            session.card, session.rotating = self.waiting()
+            self._waiting = None
         self._sessions[session_id] = session
-        self._waiting = None
         return session
+
+    def show(self, session: Session) -> None:
+        """Put a sale on the screen, unless it is aside."""
+        if not session.aside:
+            self.current = session.id
 
     def find(self, session_id: str) -> Session | None:
         """A session that is remembered."""
@@ -115,7 +121,7 @@ class Sessions:
         )
 
     def open(self, session_id: str) -> Session:
-        """A session that something is done with: it comes on the screen.
+        """A session that something is done with: it comes on the screen, unless it is aside.
 
         Raises:
             TillError: `unknown_session`, `session_closed`.
@@ -126,7 +132,7 @@ class Sessions:
         if session.state is not SessionState.OPEN:
             raise TillError("session_closed", f"this session is {session.state}: open a new one")
         session.touched_ms = self._now_ms()
-        self.current = session.id
+        self.show(session)
         return session
 
     def open_ones(self) -> list[Session]:
@@ -136,6 +142,11 @@ class Sessions:
     def rests(self, session: Session) -> bool:
         """Whether nothing touched a sale for so long that its customer has walked away."""
         return self._now_ms() - session.touched_ms > self._timeout_ms
+
+    def rest_in_s(self) -> float:
+        """Seconds until the next sale for which points are held rests; at most what a sale may rest."""
+        touched = [session.touched_ms for session in self.open_ones() if session.holds]
+        return min([self._timeout_ms, *(at + self._timeout_ms + 1 - self._now_ms() for at in touched)]) / 1000
 
     def under_way(self) -> Session | None:
         """The open sale on the screen, unless it has rested for too long to be this customer's."""

@@ -65,8 +65,8 @@ class Spending:
     def give_back(self, session: Session, holds: list[Held]) -> None:
         """Take `holds` off a sale; head office hears of it when it can."""
         if self._desk is not None and holds:
+            self._desk.free(hold.id for hold in holds)  # first: where the disk fails, the sale still has them
             session.holds[:] = [hold for hold in session.holds if hold not in holds]
-            self._desk.free(hold.id for hold in holds)
 
 
 def _total(sources: list[SetAside]) -> int:

@@ -27,6 +27,7 @@ class _Sale(BaseModel):
     card: str | None
     rotating: bool
     pin: bool
+    aside: bool = False
     rewards: tuple[Choice, ...]
     priced_ms: int
     serving: Serving

@@ -182,20 +182,21 @@ class Till:
 
     # -- the sale -------------------------------------------------------------------------------------------------
 
-    def open_session(self, session_id: str | None = None, cashier: str | None = None) -> Quote:
+    def open_session(self, session_id: str | None = None, cashier: str | None = None, *, aside: bool = False) -> Quote:
         """Start a sale; a card that is waiting goes with it. The same id again is the same session.
 
         Args:
             session_id: chosen by the till's software, so that it can ask again after any fault; made here when None.
             cashier: who serves, by the till software's own number.
+            aside: for a message that brings its card: the one that waits, and the screen, are another customer's.
         """
         with self._lock:
             key = session_id or str(uuid6.uuid7())
             if (session := self._sessions.recall(key)) is None:
-                session = self._sessions.start(key, self.reckoning.programme().currency)
+                session = self._sessions.start(key, self.reckoning.programme().currency, aside=aside)
             if cashier is not None and session.state is SessionState.OPEN:
                 session.serving = session.serving.model_copy(update={"cashier": cashier})
-            self._sessions.current = key
+            self._sessions.show(session)
             return self._changed(session)
 
     def tender(self, session_id: str, tender: Tender) -> Quote:
@@ -357,6 +358,8 @@ class Till:
     def _given(self, session: Session, presented: Presented) -> Quote:
         if presented.holder.blocked:
             raise TillError("card_blocked", "this card is blocked: send the customer to the service desk")
+        if session.aside and self._sessions.waiting() == (presented.holder.card, True):
+            presented = Presented(presented.holder, rotating=True)  # this very member showed their phone here
         self._attach(session, presented)
         return self._changed(session)
 
@@ -375,7 +378,7 @@ class Till:
         quote = self.reckoning.quote(session)
         account = quote.holder.account if quote.holder else None
         self._spending.trim(session, account, quote.settlement.points_spent)
-        self._bus.publish(
-            EventKind.SESSION_CHANGED, {"session": session.id, "payable_minor": quote.settlement.payable_minor}
-        )
+        if not session.aside:
+            told = {"session": session.id, "payable_minor": quote.settlement.payable_minor}
+            self._bus.publish(EventKind.SESSION_CHANGED, told)
         return quote

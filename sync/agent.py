@@ -117,7 +117,6 @@ class Agent:
         poll_s: int,
         on_state: Callable[[SyncState], None] = lambda _: None,
         on_changes: Callable[[Sequence[Change]], None] = lambda _: None,
-        on_round: Callable[[], None] = lambda: None,
         now_ms: Callable[[], int] = wall_ms,
         night: Window | None = None,
         on_night: Callable[[NightReport], None] = lambda _: None,
@@ -128,7 +127,6 @@ class Agent:
 
         Args:
             on_changes: told of each page of changes, when they are in the mirror.
-            on_round: called before each round of the thread, at least every `poll_s` seconds while there is a line.
             now_ms: this till's clock, Unix ms UTC.
             steady_s: seconds that only go forward, from anywhere: what answers are timed by.
             resumed: an agent on this journal asked head office where it stands, and nobody else wrote since.
@@ -142,7 +140,6 @@ class Agent:
         self._poll_s = poll_s
         self._on_state = on_state
         self._on_changes = on_changes
-        self._on_round = on_round
         self._now_ms = now_ms
         self._round = threading.Lock()
         self._wake = threading.Event()
@@ -334,7 +331,6 @@ class Agent:
         )
         while not self._stop.is_set():
             self._wake.clear()
-            self._on_round()
             try:
                 retry(lambda: self.run_once(_Told()))
                 if self._nights is not None and self._nights.due(self._now_ms()):

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from loyalty.ledger import Entry
+from loyalty.resolution import Action
 from sync.store import Store
 from sync.wire_mirror import ParkedChange, ParkedState
 
@@ -18,8 +19,16 @@ MAX_SHOWN = 1000
 """Entries listed at once: more than anybody reads."""
 
 
+_DECIDED = {
+    ParkedState.LINKED: Action.LINK,
+    ParkedState.APPROVED: Action.APPROVE,
+    ParkedState.REVERSED: Action.REVERSE,
+}
+"""What was decided about an entry in this state, unless it came there by itself."""
+
+
 class DecidedBefore(Exception):
-    """A parked entry that waits for nobody here any more; the text says what was decided."""
+    """A parked entry that waits for nobody here any more, or nothing to take back; the text says what was decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +53,32 @@ class ParkedEntry:
     reason: str | None
     decided_ms: int | None
     asked: str | None
-    """The action that was decided here and that head office has not confirmed yet."""
+    """The action that was decided here last and that head office has not confirmed yet."""
 
     @property
     def waits(self) -> bool:
         """Whether a manager of this store can still decide about it."""
         return self.state is ParkedState.OPEN and self.asked is None
+
+    @property
+    def undoes(self) -> Action | None:
+        """The decision that a manager of this store can try to take back, or None: nobody decided, or head office does.
+
+        What was decided here and is on its way first; head office may say that it is too late.
+        """
+        if self.asked is not None:
+            return None if self.asked == Action.UNDO else Action(self.asked)
+        return _DECIDED.get(self.state) if self.approver is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One decision that was made at this till. `at_ms`: its clock, Unix ms UTC."""
+
+    action: Action
+    approver: str
+    reason: str
+    at_ms: int
 
 
 class Parked:
@@ -70,6 +99,20 @@ class Parked:
         """The entry that this till calls `number`, or None."""
         row = self._store.row("SELECT * FROM inbox WHERE number = ?", (number,))
         return None if row is None else _entry(row)
+
+    def said(self, entry: ParkedEntry) -> list[Said]:
+        """What was decided about `entry` at this till, oldest first: as long as its journal has it."""
+        rows = self._store.rows(
+            "SELECT j.raw FROM resolution r JOIN journal j ON j.digest = r.by_digest "
+            "WHERE (r.terminal, r.epoch, r.seq, r.digest) = (?, ?, ?, ?) ORDER BY r.number, j.epoch, j.seq",
+            (entry.terminal, entry.epoch, entry.seq, entry.digest),
+        )
+        found = [Entry.decode(raw) for (raw,) in rows]
+        return [
+            Said(made.resolves.action, made.approver or "", made.reason or "", made.clock.wall_ms)
+            for made in found
+            if made.resolves is not None
+        ]
 
 
 def _entry(row: tuple[Any, ...]) -> ParkedEntry:
@@ -124,21 +167,45 @@ def note_decision(connection: Any, entry: Entry, digest: bytes) -> None:
     """Note a resolution that is being journalled, within its transaction.
 
     Raises:
-        DecidedBefore: it was decided here, or head office says that it waits no more.
+        DecidedBefore: it was decided here, or head office says that it waits no more; for an undo: what it takes back
+            is not the last decision, or nobody's of this store.
     """
     what = entry.resolves
     assert what is not None
     key = (what.terminal, what.epoch, what.seq, bytes.fromhex(what.digest))
     row = connection.execute(
-        "SELECT code, state, asked FROM inbox WHERE terminal = ? AND epoch = ? AND seq = ? AND digest = ?", key
+        "SELECT * FROM inbox WHERE terminal = ? AND epoch = ? AND seq = ? AND digest = ?", key
     ).fetchone()
     if row is None:
         raise DecidedBefore("this entry is not in the inbox any more: look at the list again")
-    code, state, asked = row
-    if state == ParkedState.REFERRED:
+    found = _entry(row)
+    if found.asked == Action.UNDO:
+        raise DecidedBefore("what was decided about this entry is being taken back: wait until head office has heard")
+    if found.state is ParkedState.REFERRED:
         raise DecidedBefore("this entry was handed to head office, which decides: nothing was done")
-    if state != ParkedState.OPEN:
-        raise DecidedBefore(f"this entry was {state} before: nothing was done again")
-    if asked is not None:
-        raise DecidedBefore(f"{asked} was decided here before, and is on its way to head office")
-    connection.execute("INSERT INTO resolution VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, code, what.action.value, digest))
+    if what.action is Action.UNDO:
+        _expect_undoable(connection, found, key, what.undoes)
+    elif found.state is not ParkedState.OPEN:
+        raise DecidedBefore(f"this entry was {found.state} before: nothing was done again")
+    elif found.asked is not None:
+        raise DecidedBefore(f"{found.asked} was decided here before, and is on its way to head office")
+    connection.execute(
+        "INSERT INTO resolution (terminal, epoch, seq, digest, code, action, by_digest, number, heard_ms) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(number), 0) + 1 FROM resolution), ?)",
+        (*key, found.code, what.action.value, digest, found.decided_ms),
+    )
+
+
+def _expect_undoable(connection: Any, found: ParkedEntry, key: tuple[object, ...], undoes: Action | None) -> None:
+    if found.undoes is None:
+        raise DecidedBefore("nothing was decided about this entry that could be taken back: nothing was done")
+    if found.undoes is not undoes:
+        raise DecidedBefore(f"the last decision about this entry is {found.undoes}: look at the list again")
+    if found.asked is None and found.state is ParkedState.REVERSED:
+        last = connection.execute(
+            "SELECT action FROM resolution WHERE terminal = ? AND epoch = ? AND seq = ? AND digest = ? "
+            "ORDER BY number DESC LIMIT 1",
+            key,
+        ).fetchone()
+        if last == (Action.UNDO,):
+            raise DecidedBefore("this entry was booked and taken back: give the points by hand (spaarpunt adjust)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -101,6 +103,30 @@ def verify(message: SignedMessage, body: bytes, find_key: Callable[[str], Ed2551
     except InvalidSignature as error:
         raise SignatureRefused(str(error)) from error
     return str(results[0].parameters["keyid"])
+
+
+def why_refused(message: SignedMessage, body: bytes) -> str:
+    """What to mend about a request that `verify` refused, for who writes a client; nothing the sender does not know.
+
+    Args:
+        body: the bytes as received, before decompression.
+    """
+    headers = {name.lower(): value for name, value in message.headers.items()}
+    for name in ("Signature-Input", "Signature", "Content-Digest"):
+        if not headers.get(name.lower()):
+            return f"expected a signed request (RFC 9421 with Ed25519), got one without {name}"
+    named = headers["signature-input"]
+    if missing := [f'"{component}"' for component in COVERED if f'"{component}"' not in named]:
+        return f"expected a signature that covers {', '.join(missing)} as well"
+    if missing := [name for name in ("created", "keyid") if f";{name}=" not in named]:
+        return f"expected a signature with the parameters created and keyid, got one without {' and '.join(missing)}"
+    digest = base64.b64encode(hashlib.sha256(body).digest()).decode("ascii")
+    if f"sha-256=:{digest}:" not in headers["content-digest"]:
+        return "expected Content-Digest to be the sha-256 of the body as sent: compressed, and of no bytes without one"
+    return (
+        "the signature does not verify with the key known by its keyid ('enrol': the key in the body): "
+        "sign with that key, over the signature base of RFC 9421 2.5"
+    )
 
 
 def certified(terminal: str, epoch: int, public_key: bytes) -> bytes:

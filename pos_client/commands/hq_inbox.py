@@ -36,7 +36,7 @@ def parked_command(_: Config, database: Database, as_json: bool) -> None:
 
 
 @click.command("resolve")
-@click.argument("action", type=click.Choice([action.value for action in Action]))
+@click.argument("action", type=click.Choice([action.value for action in Action if action is not Action.UNDO]))
 @click.argument("terminal")
 @click.argument("epoch", type=Named)
 @click.argument("number", type=click.IntRange(1, 2**63 - 1))

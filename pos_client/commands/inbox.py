@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import click
 from rich.markup import escape
@@ -18,9 +20,10 @@ from pos_client.plugin.answers import parked_answer
 from pos_client.plugin.decisions import decide
 from pos_client.plugin.messages_manager import Decide
 from sync.errors import SyncError
-from sync.inbox import Parked
+from sync.inbox import Parked, Said
 from sync.terminal import load_terminal
 
+T = TypeVar("T")
 Number = click.IntRange(1, 2**63 - 1)
 
 
@@ -52,10 +55,10 @@ def list_command(config: Config, everything: bool = False, as_json: bool = False
 @pass_config
 def show(config: Config, context: click.Context, number: int, as_json: bool) -> None:
     """Show entry NUMBER of the inbox whole. Exit code 1 when there is none."""
-    item = next((item for item in _items(config, everything=True) if item.entry.number == number), None)
+    item, said = _look(config, lambda parked: _with_said(parked, number, config.till.language))
     if item is None:
         fail(f"no entry {number} in the inbox: look at the list again")
-    emit(parked_answer(item).model_dump(mode="json"), as_json, lambda: _show_item(item))
+    emit(parked_answer(item).model_dump(mode="json"), as_json, lambda: _show_item(item, said))
 
 
 @inbox.command("link")
@@ -99,6 +102,16 @@ def refer(config: Config, *, number: int, reason: str, manager: str, as_json: bo
     _decide(config, number, Action.REFER, reason, manager, as_json=as_json)
 
 
+@inbox.command("undo")
+@click.argument("number", type=Number)
+@approved
+@json_option
+@pass_config
+def undo(config: Config, *, number: int, reason: str, manager: str, as_json: bool) -> None:
+    """Take the last decision about entry NUMBER back, sent or not. Head office may say that it is too late."""
+    _decide(config, number, Action.UNDO, reason, manager, as_json=as_json)
+
+
 def _decide(
     config: Config, number: int, action: Action, reason: str, manager: str, *, as_json: bool, card: str | None = None
 ) -> None:
@@ -116,14 +129,24 @@ def _decide(
 
 
 def _items(config: Config, *, everything: bool) -> list[Item]:
+    language = config.till.language
+    return _look(config, lambda parked: [item_of(entry, language) for entry in parked.entries(everything=everything)])
+
+
+def _with_said(parked: Parked, number: int, language: str) -> tuple[Item | None, list[Said]]:
+    entry = parked.find(number)
+    return (None, []) if entry is None else (item_of(entry, language), parked.said(entry))
+
+
+def _look(config: Config, read: Callable[[Parked], T]) -> T:
     try:
         store = look_store(config)
         load_terminal(store)
-        items = [item_of(entry, config.till.language) for entry in Parked(store).entries(everything=everything)]
+        found = read(Parked(store))
         store.close()
     except SyncError as error:
         fail(str(error))
-    return items
+    return found
 
 
 def _show_list(items: list[Item]) -> None:
@@ -144,14 +167,18 @@ def _show_list(items: list[Item]) -> None:
 
 def _stands(item: Item) -> str:
     entry = item.entry
-    if item.actions:
+    if entry.waits:
         return ", ".join(item.actions)
     if entry.asked is not None:
-        return f"{entry.asked} is on its way"
-    return "head office decides" if entry.state == "referred" else f"{entry.state} by {escape(entry.approver or '?')}"
+        stands = f"{entry.asked} is on its way"
+    elif entry.state == "referred":
+        stands = "head office decides"
+    else:
+        stands = f"{entry.state} by {escape(entry.approver)}" if entry.approver else f"{entry.state} by itself"
+    return stands + "".join(f"; {action}" for action in item.actions)
 
 
-def _show_item(item: Item) -> None:
+def _show_item(item: Item, said: list[Said]) -> None:
     entry = item.entry
     table = Table(show_header=False, box=None)
     decided = None if entry.decided_ms is None else f"{entry.approver}, {_minutes(entry.decided_ms)}: {entry.reason}"
@@ -162,7 +189,8 @@ def _show_item(item: Item) -> None:
         ("till", f"{entry.till} ({entry.terminal}, epoch {entry.epoch}, number {entry.seq})"),
         ("what", f"{entry.entry_kind or 'cannot be read'} of {entry.business_date}, {entry.points:+} points"),
         ("parked", _minutes(entry.parked_ms)),
-        ("decided", decided),
+        *((f"{one.action} here", f"{one.approver}, {_minutes(one.at_ms)}: {one.reason}") for one in said),
+        ("last decided", decided),
         ("now", _stands(item)),
     ):
         if value is not None:

@@ -37,6 +37,7 @@ ACTIONS: Mapping[str, str] = {
     Action.APPROVE: mark("Book as stated"),
     Action.REVERSE: mark("Book nothing"),
     Action.REFER: mark("Hand to head office"),
+    Action.UNDO: mark("Undo the decision"),
 }
 REFUSALS: Mapping[str, str] = {
     "not_found": mark("Nothing is known here by this: type a card, phone number, e-mail address or receipt"),
@@ -48,6 +49,7 @@ REFUSALS: Mapping[str, str] = {
     "decision_incomplete": mark("A decision needs a reason, and a link needs a card"),
     "decided_before": mark("This was decided before: nothing was done again"),
     "action_refused": mark("This cannot be done for this reason: look at the list again"),
+    "undo_refused": mark("Nothing was decided here that can be taken back; what was handed over, head office decides"),
     "parked_unknown": mark("This entry is not in the inbox any more"),
     "member_unknown": mark("This card belongs to no member that this till knows"),
     "card_taken": mark("The new card belongs to a member already: take one that nobody has"),

@@ -104,6 +104,7 @@ def create_api(runtime: Runtime, token: str, programs: Rate = PROGRAMS, stranger
         origins=runtime.config.plugin.origins,
         doors={adapters.odoo.PATH: runtime.config.adapters.odoo_origins},
         standing=standing.Standing(runtime),
+        tongues=adapters.tongues(runtime),
     )
     problems.install(app)
     app.add_exception_handler(stream.TooManyListeners, stream.on_too_many)

@@ -6,6 +6,7 @@ import math
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import cast
 
 from fastapi import Request
@@ -42,6 +43,19 @@ _SAFE = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Why a call goes no further than the gate."""
+
+    code: str
+    detail: str
+    headers: Mapping[str, str] | None = None
+
+    def response(self) -> Response:
+        """In the API's own words."""
+        return respond(self.code, self.detail, headers=self.headers)
+
+
 class Gate:
     """ASGI middleware around the whole application, screens and WebSockets included.
 
@@ -60,6 +74,7 @@ class Gate:
         origins: Iterable[str],
         doors: Mapping[str, Iterable[str]],
         standing: Standing,
+        tongues: Mapping[str, Callable[[str, str], Response]],
     ) -> None:
         """Let in whoever has a token, and named pages.
 
@@ -70,6 +85,7 @@ class Gate:
             doors: paths outside the API that other pages call, each with the origins of those; what else has to be
                 true of them is checked there.
             standing: what every answer of the API says about head office.
+            tongues: paths of the API that have words of their own for a refusal: from code and detail to a response.
         """
         self._app = app
         self._token = token.encode("ascii")
@@ -78,6 +94,7 @@ class Gate:
         self._doors = {path: frozenset(pages) for path, pages in doors.items()}
         self._buckets = buckets
         self._standing = standing
+        self._tongues = tongues
         # In a stranger's frame a tap would be meant for another button; and browsers keep the screen's storage from it.
         self._framing = sorted(page for page in self._origins if _OUR_HOST.fullmatch(page.partition("//")[2]))
         frames = " ".join(["frame-ancestors 'self'", *self._framing])
@@ -102,7 +119,9 @@ class Gate:
             await _preflight(headers)(scope, receive, sends)
         else:
             caller, refusal = self._caller(scope, headers, page)
-            if response := refusal or _refuse_body(headers):
+            if refused := refusal or _refuse_body(headers):
+                say = self._tongues.get(scope["path"])
+                response = say(refused.code, refused.detail) if say else refused.response()
                 await _answer(response, scope, receive, sends)
                 return
             scope.setdefault("state", {})["caller"] = caller
@@ -136,26 +155,26 @@ class Gate:
                 return respond("bad_origin", "expected no request that another site's page makes")
         return None
 
-    def _caller(self, scope: Scope, headers: Headers, page: str | None) -> tuple[Caller | None, Response | None]:
+    def _caller(self, scope: Scope, headers: Headers, page: str | None) -> tuple[Caller | None, _Refusal | None]:
         """Who calls, or why not."""
         text = _token_of(scope, headers)
         caller = OURSELVES if secrets.compare_digest(text, self._token) else self._tokens.find(text.decode("latin-1"))
         known = caller is not None and caller.revoked_ms is None
         if wait := self._buckets.wait_s(caller.id if caller is not None and known else None):
-            return None, respond(
+            return None, _Refusal(
                 "rate_limited",
                 "expected fewer calls: wait as long as Retry-After says",
-                headers={"Retry-After": str(math.ceil(wait))},
+                {"Retry-After": str(math.ceil(wait))},
             )
         if (scope.get("method"), scope["path"]) in _OPEN:
             return caller if known else None, None
         asks = {"WWW-Authenticate": "Bearer"}
         if caller is None:
-            return None, respond("unauthorized", "expected 'Authorization: Bearer TOKEN': pair first", headers=asks)
+            return None, _Refusal("unauthorized", "expected 'Authorization: Bearer TOKEN': pair first", asks)
         if not known:
-            return None, respond("token_revoked", "this token was revoked at the till: pair again", headers=asks)
+            return None, _Refusal("token_revoked", "this token was revoked at the till: pair again", asks)
         if caller.origin != page and (caller.origin is not None or page not in self._origins):
-            return None, respond("bad_origin", "this token is of another page, or of none: pair this one")
+            return None, _Refusal("bad_origin", "this token is of another page, or of none: pair this one")
         return caller, None
 
 
@@ -198,13 +217,13 @@ def _token_of(scope: Scope, headers: Headers) -> bytes:
     return b""
 
 
-def _refuse_body(headers: Headers) -> Response | None:
+def _refuse_body(headers: Headers) -> _Refusal | None:
     length = headers.get("content-length", "0")
     has_body = length != "0" or "transfer-encoding" in headers
     if has_body and headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        return respond("wrong_content_type", "expected a body with Content-Type: application/json")
+        return _Refusal("wrong_content_type", "expected a body with Content-Type: application/json")
     if not (length.isascii() and length.isdigit() and int(length) <= MAX_BODY_BYTES):
-        return respond("too_large", _TOO_LARGE)
+        return _Refusal("too_large", _TOO_LARGE)
     return None
 
 

@@ -94,6 +94,7 @@ STATUS: Mapping[str, int] = {
     "parked_unknown": 404,
     "decided_before": 409,
     "action_refused": 409,
+    "undo_refused": 409,
     "member_unknown": 409,
     "decision_incomplete": 422,
     # The reward: what the quote shows beside it, or which limit is in the way.

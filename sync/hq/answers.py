@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 COMPRESS_FROM_BYTES = 512
 """Answers shorter than this fit one packet as they are."""
 
+MAX_PATH_SHOWN = 80
+"""Characters of a path that is no call, in the refusal: ours have some seventy."""
+
 RETRY_AFTER_S = 5
 """What a till is told to wait when the database is away: it restarts in seconds."""
 
@@ -76,7 +79,8 @@ def add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def no_such_call(request: Request, error: HTTPException) -> Response:
-        detail = f"{request.method} is no call here: see the protocol, version {PROTOCOL}"
+        asked = f"{request.method} {request.url.path[:MAX_PATH_SHOWN]}"
+        detail = f"{asked} is no call of this head office, which speaks protocol version {PROTOCOL}"
         return _problem(error.status_code, "no_such_call", detail)
 
     @app.exception_handler(psycopg.OperationalError)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from uuid import UUID
 
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
@@ -12,16 +10,14 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from loyalty.ledger import EntryKind
 from loyalty.resolution import Action, Resolution, actions_for
-from sync.hq.booking import post
-from sync.hq.conflicts import CONFLICT_EPOCH
 from sync.hq.database import Connection
 from sync.hq.errors import HqError
 from sync.hq.knowledge import learn
 from sync.hq.packing import Uuids
-from sync.hq.parked import feed_key
 from sync.hq.programmes import Programmes
-from sync.hq.received import Code, Parking, Received, park, receive
-from sync.hq.verdicts import judge
+from sync.hq.received import Code, Parking, park
+from sync.hq.undoing import undo
+from sync.hq.waiting import KEY, Parked, Word, book, close, judge_again
 
 _CARD_LOCK = 0x5350_4748
 """Advisory lock between parking an unknown card and linking one: whoever comes second sees what the first wrote."""
@@ -31,39 +27,6 @@ ATTEMPTS = 6
 
 _DONE = {Action.LINK: "linked", Action.APPROVE: "approved", Action.REVERSE: "reversed", Action.REFER: "referred"}
 
-_KEY = "terminal_id = %s AND epoch = %s AND seq = %s AND digest = %s"
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A decision with who answers for it. `store` and `by` (terminal, epoch, seq) are None for head office itself."""
-
-    what: Resolution
-    reason: str
-    approver: str
-    store: str | None = None
-    by: tuple[str, int, int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Parked:
-    terminal: str
-    epoch: int
-    seq: int
-    digest: bytes
-    code: str
-    raw: bytes
-
-    @property
-    def key(self) -> tuple[str, int, int, bytes]:
-        return self.terminal, self.epoch, self.seq, self.digest
-
-    def read(self) -> Received:
-        """The entry as it came. That one of a conflict names a place in another epoch is no fault of it."""
-        today = datetime.now(UTC).date()
-        received = receive(self.seq, self.raw, self.digest, terminal=self.terminal, epoch=self.epoch, today=today)
-        return replace(received, fault=None) if self.epoch == CONFLICT_EPOCH and received.entry_id else received
-
 
 def resolve(conn: Connection, programmes: Programmes, word: Word) -> tuple[Parking | None, list[str]]:
     """Carry a decision out, within the caller's transaction.
@@ -72,19 +35,26 @@ def resolve(conn: Connection, programmes: Programmes, word: Word) -> tuple[Parki
         Why it cannot be carried out, or None; and the accounts whose balance it may have moved.
     """
     what = word.what
-    if what.action is Action.LINK:
+    if what.action in {Action.LINK, Action.UNDO}:
         # Before the parked entry's own lock, as everybody who links takes them.
         lock_cards(conn)
     found = conn.execute(
         "SELECT p.terminal_id, p.epoch, p.seq, p.digest, p.code, p.raw, p.state, t.store_id "
-        f"FROM parked p JOIN terminal t USING (terminal_id) WHERE {_KEY} FOR UPDATE OF p",
+        f"FROM parked p JOIN terminal t USING (terminal_id) WHERE {KEY} FOR UPDATE OF p",
         (what.terminal, what.epoch, what.seq, bytes.fromhex(what.digest)),
     ).fetchone()
     if found is None:
         return park(Code.RESOLUTION_UNKNOWN, f"nothing is parked as {_place(what)}"), []
     *fields, state, store = found
-    parked = _Parked(*fields)
-    if refusal := _refusal(conn, word, parked, state, store):
+    parked = Parked(*fields)
+    if word.store is not None and store != word.store:
+        return park(Code.OTHER_STORE, f"{_place(what)} is of another store: that store or head office decides"), []
+    if what.action is Action.UNDO:
+        parking, accounts = undo(conn, programmes, word, parked, state)
+        if parking is None:
+            _note(conn, word)
+        return parking, accounts
+    if refusal := _refusal(conn, word, parked, state):
         return refusal, []
     match what.action:
         case Action.LINK:
@@ -96,7 +66,7 @@ def resolve(conn: Connection, programmes: Programmes, word: Word) -> tuple[Parki
     if parking is None:
         _note(conn, word)
         if what.action is not Action.LINK:
-            _close(conn, parked.key, _DONE[what.action])
+            close(conn, parked.key, _DONE[what.action])
     return parking, accounts
 
 
@@ -151,7 +121,7 @@ def settle_cards(conn: Connection, programmes: Programmes, tokens: Sequence[str]
         "FOR UPDATE",
         (list(tokens), Code.UNKNOWN_CARD.value),
     ).fetchall()
-    return [account for row in rows if (account := _again(conn, programmes, _Parked(*row))) is not None]
+    return [account for row in rows if (account := judge_again(conn, programmes, Parked(*row))) is not None]
 
 
 def settle_returns(conn: Connection, programmes: Programmes, sales: Sequence[UUID] | None = None) -> list[str]:
@@ -171,7 +141,7 @@ def settle_returns(conn: Connection, programmes: Programmes, sales: Sequence[UUI
         "ORDER BY p.parked_at, p.terminal_id, p.epoch, p.seq FOR UPDATE OF p",
         None if sales is None else (Uuids(sales),),
     ).fetchall()
-    return [account for row in rows if (account := _again(conn, programmes, _Parked(*row))) is not None]
+    return [account for row in rows if (account := judge_again(conn, programmes, Parked(*row))) is not None]
 
 
 def still_unknown(conn: Connection, tokens: Sequence[str]) -> bool:
@@ -188,14 +158,12 @@ def lock_cards(conn: Connection) -> None:
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (_CARD_LOCK,))
 
 
-def _refusal(conn: Connection, word: Word, parked: _Parked, state: str, store: str) -> Parking | None:
+def _refusal(conn: Connection, word: Word, parked: Parked, state: str) -> Parking | None:
     """Why a decision about an entry that is here cannot count."""
     what = word.what
-    if word.store is not None and store != word.store:
-        return park(Code.OTHER_STORE, f"{_place(what)} is of another store: that store or head office decides")
     if state not in ("open", "referred") or (state == "referred" and word.store is not None):
         before = conn.execute(
-            f"SELECT approver, at FROM resolution WHERE {_KEY} ORDER BY number DESC LIMIT 1", parked.key
+            f"SELECT approver, at FROM resolution WHERE {KEY} ORDER BY number DESC LIMIT 1", parked.key
         ).fetchone()
         who = f" by {before[0]} on {before[1]:%Y-%m-%d %H:%M} UTC" if before else ""
         done = "handed to head office" if state == "referred" else state
@@ -209,11 +177,15 @@ def _refusal(conn: Connection, word: Word, parked: _Parked, state: str, store: s
     return None
 
 
-def _link(conn: Connection, programmes: Programmes, word: Word, parked: _Parked) -> tuple[Parking | None, list[str]]:
+def _link(conn: Connection, programmes: Programmes, word: Word, parked: Parked) -> tuple[Parking | None, list[str]]:
     entry = parked.read().entry
     if entry is None:
         return park(Code.RESOLUTION_REFUSED, "the entry cannot be read, so it names no card to link"), []
     account = word.what.account
+    before = "SELECT 1 FROM ledger WHERE account_id = %s AND entry_id = %s"
+    if conn.execute(before, (account, UUID(entry.id))).fetchone() is not None:
+        text = "it was booked to this member before and taken back: give the points by hand (spaarpunt adjust)"
+        return park(Code.RESOLUTION_REFUSED, text), []
     if conn.execute("SELECT 1 FROM account WHERE account_id = %s", (account,)).fetchone() is None:
         return park(Code.RESOLUTION_REFUSED, f"there is no member '{account}' here to link the card to"), []
     conn.execute("INSERT INTO card (token, account_id) VALUES (%s, %s) ON CONFLICT DO NOTHING", (entry.card, account))
@@ -222,29 +194,12 @@ def _link(conn: Connection, programmes: Programmes, word: Word, parked: _Parked)
         return park(Code.RESOLUTION_REFUSED, "the card belongs to another member already"), []
     conn.execute("INSERT INTO feed (subject, key) VALUES ('account', %s), ('card', %s)", (account, entry.card))
     accounts = settle_cards(conn, programmes, [entry.card])
-    if parked.code != Code.UNKNOWN_CARD and (booked := _again(conn, programmes, parked)):
+    if parked.code != Code.UNKNOWN_CARD and (booked := judge_again(conn, programmes, parked)):
         accounts.append(booked)
     return None, accounts
 
 
-def _again(conn: Connection, programmes: Programmes, parked: _Parked) -> str | None:
-    """Judge a parked entry anew: book it, or note why it stays parked; the account booked to."""
-    received = parked.read()
-    account, parking = judge(received, learn(conn, programmes, [received]))
-    if parking is None:
-        assert account is not None, "an entry without an account is parked"
-        _book(conn, programmes, parked, received, account)
-        _close(conn, parked.key, "linked")
-        return account
-    conn.execute(
-        f"UPDATE parked SET code = %s, text = %s, account_id = %s WHERE {_KEY}",
-        (parking.code.value, parking.text, account, *parked.key),
-    )
-    _tell(conn, parked.key)
-    return None
-
-
-def _approve(conn: Connection, programmes: Programmes, parked: _Parked) -> tuple[Parking | None, list[str]]:
+def _approve(conn: Connection, programmes: Programmes, parked: Parked) -> tuple[Parking | None, list[str]]:
     received = parked.read()
     entry = received.entry
     if entry is None or received.entry_id is None:
@@ -261,15 +216,8 @@ def _approve(conn: Connection, programmes: Programmes, parked: _Parked) -> tuple
     ).fetchone()
     if twice is not None:
         return park(Code.RESOLUTION_REFUSED, "it is booked already, or takes back what was taken back before"), []
-    _book(conn, programmes, parked, received, account)
+    book(conn, programmes, parked, received, account)
     return None, [account]
-
-
-def _book(conn: Connection, programmes: Programmes, parked: _Parked, received: Received, account: str) -> None:
-    verdict = (received, account, None)
-    post(conn, programmes, parked.terminal, parked.epoch, [verdict], now=datetime.now(UTC))
-    conn.execute(f"UPDATE received SET account_id = %s WHERE {_KEY}", (account, *parked.key))
-    conn.execute(f"UPDATE parked SET account_id = %s WHERE {_KEY}", (account, *parked.key))
 
 
 def _note(conn: Connection, word: Word) -> None:
@@ -289,23 +237,6 @@ def _note(conn: Connection, word: Word) -> None:
             *(word.by or (None, None, None)),
         ),
     )
-
-
-def _close(conn: Connection, key: tuple[str, int, int, bytes], state: str) -> None:
-    """Put a parked entry in its new state; one handed to head office still waits for a person."""
-    waits = state == "referred"
-    conn.execute(
-        f"UPDATE parked SET state = %s, resolved_at = CASE WHEN %s THEN NULL ELSE now() END WHERE {_KEY}",
-        (state, waits, *key),
-    )
-    if not waits:
-        conn.execute(f"UPDATE received SET parked = false WHERE {_KEY}", key)
-    _tell(conn, key)
-
-
-def _tell(conn: Connection, key: tuple[str, int, int, bytes]) -> None:
-    terminal, epoch, seq, digest = key
-    conn.execute("INSERT INTO feed (subject, key) VALUES ('parked', %s)", (feed_key(terminal, epoch, seq, digest),))
 
 
 def _place(what: Resolution) -> str:

@@ -19,7 +19,7 @@ from sync.hq.conflicts import keep_evidence, late_answer, park_conflict
 from sync.hq.database import Connection
 from sync.hq.epochs import Stream, advance, lock_stream
 from sync.hq.errors import Refused
-from sync.hq.inbox import Word, resolve, settle_returns, still_unknown
+from sync.hq.inbox import resolve, settle_returns, still_unknown
 from sync.hq.joining import join
 from sync.hq.knowledge import learn
 from sync.hq.packing import Texts
@@ -27,6 +27,7 @@ from sync.hq.programmes import Programmes
 from sync.hq.received import Code, Parking, Received, leave_unread, receive
 from sync.hq.states import NAMED_BALANCES
 from sync.hq.verdicts import judge
+from sync.hq.waiting import Word
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
 
 log = structlog.get_logger("spaarpunt.hq")
@@ -205,7 +206,7 @@ def _resolved(
     row = conn.execute("SELECT store_id FROM terminal WHERE terminal_id = %s", (batch.terminal,)).fetchone()
     assert row is not None, "a stream has its terminal"
     by = (batch.terminal, batch.epoch, received.seq)
-    return resolve(conn, programmes, Word(what, entry.reason or "", entry.approver or "", row[0], by))
+    return resolve(conn, programmes, Word(what, entry.reason or "", entry.approver or "", row[0], by, received))
 
 
 def _lock_stream(conn: Connection, batch: Batch) -> Stream:

@@ -18,7 +18,7 @@ from sync.hq.database import Database
 from sync.hq.enrolment import CONTACT_STEP, Terminal, find_terminal, touch
 from sync.hq.epochs import SUPERSEDED, retired_keys
 from sync.hq.errors import Refused
-from sync.signing import SignatureRefused, SignatureStale, SignedMessage, verify
+from sync.signing import SignatureRefused, SignatureStale, SignedMessage, verify, why_refused
 from sync.wire import PROTOCOL, PROTOCOL_HEADER
 from sync.wire_bodies import MAX_BODY_BYTES, decompress
 
@@ -44,14 +44,15 @@ class Call:
         # From the raw path: what the till signed, before any decoding. The host is not signed.
         url = f"http://head-office{scope['raw_path'].decode('latin-1')}" + (f"?{query}" if query else "")
         headers = {name: ", ".join(self.request.headers.getlist(name)) for name in self.request.headers}
+        message = SignedMessage(self.request.method, url, headers)
         try:
-            return verify(SignedMessage(self.request.method, url, headers), self.body, find_key)
+            return verify(message, self.body, find_key)
         except SignatureStale as error:
             raise Refused(
                 401, "clock_skew", "the signature was made at another time than now: use server_time_ms and sign again"
             ) from error
         except SignatureRefused as error:
-            raise Refused(401, "signature", "expected a valid signature of an enrolled terminal (RFC 9421)") from error
+            raise Refused(401, "signature", why_refused(message, self.body)) from error
 
     def content(self) -> bytes:
         """The body without its Content-Encoding.

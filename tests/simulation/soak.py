@@ -43,7 +43,7 @@ OPENING = 100_000
 """Points of each member to begin with: enough for a reward at every visit."""
 REWARD, COST, OFF_MINOR = "five-off", 50, 500
 TIMEOUT_S = 30
-"""After which the till gives back what a dead till's software left held: the shortest that can be set."""
+"""After which the till gives back what a dead till's software left held."""
 SETTLE_S = 3.0 * TIMEOUT_S
 WARM_SHARE = 0.2
 """Of the sessions: caches that fill once are no growth."""
@@ -92,7 +92,9 @@ class _Sale:
 class Soak:
     """One till on a head office, and eight of the till's software that are not to be relied on."""
 
-    def __init__(self, folder: Path, made: Office, port: int, seed: int) -> None:
+    def __init__(
+        self, folder: Path, made: Office, port: int, seed: int, *, timeout_s: int = TIMEOUT_S, poll_s: int = 1
+    ) -> None:
         self._made = made
         self._seed = seed
         self._cards = [str(2_910_000_000_000 + number) for number in range(CARDS)]
@@ -104,24 +106,26 @@ class Soak:
         self._lock = threading.Lock()
         self._url = f"http://127.0.0.1:{port}"
         self._port = free_port()
-        self._data = folder / "till"
-        counter = Counter(self._data, self._url)
+        self.data = folder / "till"
+        counter = Counter(self.data, self._url)
         counter.enrol_patiently(made.code(), "kassa 1")
         counter.sync_patiently()
         counter.close()
-        key = self._data / "store.key"
+        key = self.data / "store.key"
         key.touch(mode=0o600)
         key.write_text(KEY.hex(), encoding="ascii")
         self._config = folder / "spaarpunt.toml"
         self._config.write_text(
-            f'[till]\ndata_dir = "{self._data}"\nhead_office_url = "{self._url}"\n[screen]\nport = {self._port}\n'
-            f'[plugin]\nsession_timeout_s = {TIMEOUT_S}\n[sync]\npoll_s = 1\nhold_ms = 5000\n[log]\nlevel = "error"\n'
+            f'[till]\ndata_dir = "{self.data}"\nhead_office_url = "{self._url}"\n[screen]\nport = {self._port}\n'
+            f"[plugin]\nsession_timeout_s = {timeout_s}\n[sync]\npoll_s = {poll_s}\nhold_ms = 5000\n"
+            '[log]\nlevel = "error"\n'
             '[[card_formats]]\nname = "card"\nprefix = "29"\nlength = 13\ncheck = "none"\n',
             encoding="utf-8",
         )
 
     @contextlib.contextmanager
-    def _till(self) -> Iterator[psutil.Process]:
+    def till(self) -> Iterator[psutil.Process]:
+        """The till's process, until the block ends."""
         program = subprocess.Popen(
             [sys.executable, "-m", "pos_client", "--config", str(self._config), "till"],
             stdout=subprocess.PIPE,
@@ -144,23 +148,33 @@ class Soak:
         Raises:
             AssertionError: something is held, grew, or does not add up.
         """
-        with self._till() as process:
+        with self.till() as process:
             begun = time.monotonic()
             self._play(process, sessions)
             self.done.seconds = time.monotonic() - begun
             self.done.end_mb = process.memory_info().rss / MB
             self.done.threads = (self.done.threads[0], process.num_threads())
             self.done.files = (self.done.files[0], process.num_fds())
-            with self._client() as client:
+            with self.client() as client:
                 for session in () if patient else self._left:
                     client.void(session)
                 self._settle(client)
         self._check()
         return self.done
 
-    def _client(self) -> TillClient:
-        token = (self._data / "plugin.token").read_text(encoding="ascii").strip()
-        return TillClient(f"http://127.0.0.1:{self._port}", token)
+    def client(self) -> TillClient:
+        """The till's software."""
+        return TillClient(f"http://{self.address}", self.token)
+
+    @property
+    def address(self) -> str:
+        """Where the till is, as host and port."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def token(self) -> str:
+        """The till's own token."""
+        return (self.data / "plugin.token").read_text(encoding="ascii").strip()
 
     def _play(self, process: psutil.Process, sessions: int) -> None:
         numbers = itertools.count()
@@ -168,7 +182,7 @@ class Soak:
 
         def software(which: int) -> None:
             chance = random.Random(f"{self._seed} {which}")
-            with self._client() as client:
+            with self.client() as client:
                 while (number := next(numbers)) < sessions:
                     self._session(client, chance)
                     if number == warm:
@@ -250,7 +264,7 @@ class Soak:
     def _settle(self, client: TillClient) -> None:
         """Until head office has everything and holds nothing."""
         begun = time.monotonic()
-        while (held := self._held()) or client.status().queue_length:
+        while (held := self.held()) or client.status().queue_length:
             assert time.monotonic() - begun < SETTLE_S, f"{held} holds are still there: leaked"
             client.sync()
             threading.Event().wait(0.5)
@@ -258,7 +272,8 @@ class Soak:
         night = client.sync(nightly=True)
         assert night.agrees, f"the day's books differ: {night.days}"
 
-    def _held(self) -> int:
+    def held(self) -> int:
+        """How many holds head office has in force."""
         with self._made.books() as conn:
             row = conn.execute(
                 "SELECT count(*) FROM hold WHERE state IN ('active', 'captured') AND expires_at > now()"

@@ -8,6 +8,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -63,8 +64,11 @@ NO_CHROMIUM = "no Chromium on this machine: install it, for example with 'apt in
 
 
 @contextlib.contextmanager
-def launched(*flags: str) -> Iterator[Browser]:
+def launched(*flags: str, starter: Path | None = None) -> Iterator[Browser]:
     """A headless Chromium of this machine, with `flags` beside the usual ones.
+
+    Args:
+        starter: a program that starts it, in its place and with its arguments.
 
     Raises:
         FileNotFoundError: there is none.
@@ -73,7 +77,7 @@ def launched(*flags: str) -> Iterator[Browser]:
     if path is None:
         raise FileNotFoundError(NO_CHROMIUM)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_FLAGS, *flags])
+        browser = playwright.chromium.launch(executable_path=starter or path, args=[*CHROMIUM_FLAGS, *flags])
         try:
             yield browser
         finally:
@@ -81,11 +85,12 @@ def launched(*flags: str) -> Iterator[Browser]:
 
 
 @contextlib.contextmanager
-def chromium(*flags: str) -> Iterator[Browser]:
-    """A headless Chromium for a test. Where there is none the test is skipped; on a build server that is a failure."""
+def chromium(*flags: str, starter: Path | None = None) -> Iterator[Browser]:
+    """A headless Chromium for a test, as `launched`. Where there is none the test is skipped; on a build server that is
+    a failure."""
     with contextlib.ExitStack() as stack:
         try:
-            browser = stack.enter_context(launched(*flags))
+            browser = stack.enter_context(launched(*flags, starter=starter))
         except FileNotFoundError as error:
             if os.environ.get("CI") == "true":
                 pytest.fail(str(error))

@@ -193,11 +193,16 @@ class Chain:
             order=what,
         )
 
-    def decide(self, seq: int, action: Action, account: str | None = None) -> Resolution:
+    def decide(self, seq: int, action: Action, account: str | None = None, undoes: Action | None = None) -> Resolution:
         """A decision about entry `seq` of this chain, to put on this chain or on another's."""
-        digest = self.digests[seq].hex()
         return Resolution(
-            terminal=self.terminal, epoch=self.epoch, seq=seq, digest=digest, action=action, account=account
+            terminal=self.terminal,
+            epoch=self.epoch,
+            seq=seq,
+            digest=self.digests[seq].hex(),
+            action=action,
+            account=account,
+            undoes=undoes,
         )
 
     def raw(self, raw: bytes) -> None:

@@ -12,8 +12,9 @@ from loyalty.ledger import Entry, EntryKind
 from loyalty.resolution import NO_CARD, Action, Resolution
 from loyalty.returns import nothing
 from sync.hq.database import Connection, Database
-from sync.hq.inbox import Word, resolve
+from sync.hq.inbox import resolve
 from sync.hq.members import import_members
+from sync.hq.waiting import Word
 from sync.inbox import KEPT_MS, DecidedBefore, Parked, ParkedEntry
 from sync.store import Store
 from sync.wire_mirror import ParkedChange, ParkedState, Section
@@ -26,7 +27,7 @@ from tests.sync.test_agent import Shop, hq_points, shop
 __all__ = ["shop"]
 
 
-def decision(entry: ParkedEntry, action: Action, account: str | None = None) -> Any:
+def decision(entry: ParkedEntry, action: Action, account: str | None = None, undoes: Action | None = None) -> Any:
     """A draft that decides about `entry`."""
     what = Resolution(
         terminal=entry.terminal,
@@ -35,6 +36,7 @@ def decision(entry: ParkedEntry, action: Action, account: str | None = None) -> 
         digest=entry.digest.hex(),
         action=action,
         account=account,
+        undoes=undoes,
     )
     made = nothing("EUR")
     return draft(
@@ -243,3 +245,85 @@ def test_a_resolution_leaves_a_first_purchase_what_it_is(store: Store, journal: 
     appended: Entry = journal.append(decision(entry, Action.REVERSE))
     assert appended.points == 0
     assert mirror.standing(mirror.find(CARD)).first_purchase
+
+
+def test_taking_back_what_was_sent_and_what_was_not(shop: Shop, conn: Connection) -> None:
+    shop.agent.run_once()
+    shop.sell(1000, programme_version=9)
+    shop.agent.run_once()
+    entry = only(shop)
+    assert entry.undoes is None
+    with pytest.raises(DecidedBefore, match="nothing was decided"):
+        shop.journal.append(decision(entry, Action.UNDO, undoes=Action.APPROVE))
+    shop.journal.append(decision(entry, Action.REVERSE))
+    assert only(shop).undoes is Action.REVERSE  # not sent yet
+    with pytest.raises(DecidedBefore, match="the last decision about this entry is reverse"):
+        shop.journal.append(decision(entry, Action.UNDO, undoes=Action.APPROVE))
+    shop.journal.append(decision(entry, Action.UNDO, undoes=Action.REVERSE))
+    assert (only(shop).asked, only(shop).undoes, only(shop).waits) == ("undo", None, False)
+    with pytest.raises(DecidedBefore, match="is being taken back"):
+        shop.journal.append(decision(entry, Action.APPROVE))
+    shop.agent.run_once()
+    assert (only(shop).asked, only(shop).waits) == (None, True)
+    shop.journal.append(decision(entry, Action.APPROVE))
+    shop.agent.run_once()
+    assert balance(shop) == (110, 0)
+    done = Parked(shop.store).find(entry.number)
+    assert done is not None
+    assert (done.state, done.undoes) == (ParkedState.APPROVED, Action.APPROVE)
+    shop.journal.append(decision(entry, Action.UNDO, undoes=Action.APPROVE))
+    assert balance(shop) == (110, 0)  # asked, and not yet heard of
+    shop.agent.run_once()
+    assert balance(shop) == (100, 0)
+    assert hq_points(conn, shop.account) == 100
+    assert [said.action for said in Parked(shop.store).said(done)] == ["reverse", "undo", "approve", "undo"]
+    with pytest.raises(DecidedBefore, match="booked and taken back: give the points by hand"):
+        shop.journal.append(decision(entry, Action.UNDO, undoes=Action.REVERSE))
+    assert shop.agent.nightly().agrees
+
+
+def test_a_link_taken_back_is_a_promise_again(shop: Shop, conn: Connection) -> None:
+    shop.agent.run_once()
+    shop.sell(1000, card=OTHER_CARD, account=None)
+    shop.agent.run_once()
+    entry = only(shop)
+    shop.journal.append(decision(entry, Action.LINK, shop.account))
+    shop.agent.run_once()
+    assert balance(shop, OTHER_CARD) == balance(shop) == (110, 0)
+    shop.journal.append(decision(entry, Action.UNDO, undoes=Action.LINK))
+    shop.agent.run_once()
+    assert (balance(shop), balance(shop, OTHER_CARD)) == ((100, 0), (0, 10))
+    assert (only(shop).code, only(shop).waits) == ("unknown_card", True)
+
+
+def test_what_was_handed_over_or_booked_by_itself_cannot_be_taken_back(shop: Shop) -> None:
+    changes = [
+        msgspec.structs.replace(parked(1, b"1" * 32, ParkedState.REFERRED, 5), approver="Wil"),
+        parked(2, b"2" * 32, ParkedState.LINKED),
+    ]
+    hear(shop.store, *changes)
+    first, second = Parked(shop.store).entries(everything=True)
+    assert (first.undoes, second.undoes) == (None, None)
+    with pytest.raises(DecidedBefore, match="handed to head office, which decides"):
+        shop.journal.append(decision(first, Action.UNDO, undoes=Action.REFER))
+    with pytest.raises(DecidedBefore, match="nothing was decided"):
+        shop.journal.append(decision(second, Action.UNDO, undoes=Action.LINK))
+
+
+def test_an_undo_that_head_office_refuses_waits_in_the_inbox(shop: Shop, conn: Connection) -> None:
+    shop.agent.run_once()
+    shop.sell(1000, programme_version=9)
+    shop.agent.run_once()
+    entry = only(shop)
+    shop.journal.append(decision(entry, Action.APPROVE))
+    shop.agent.run_once()
+    conn.execute("UPDATE balance SET points = 3")
+    shop.journal.append(decision(entry, Action.UNDO, undoes=Action.APPROVE))
+    assert shop.agent.run_once().parked == 1
+    conn.execute("UPDATE balance SET points = 110")
+    refused = only(shop)
+    assert (refused.entry_kind, refused.code) == ("resolution", "resolution_refused")
+    assert "its 10 points were spent since" in refused.text
+    stands = Parked(shop.store).find(entry.number)
+    assert stands is not None
+    assert (stands.state, stands.asked, stands.undoes) == (ParkedState.APPROVED, None, Action.APPROVE)

@@ -10,7 +10,7 @@ from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.signing import COVERED, MAX_SKEW, SignatureRefused, SignatureStale, SignedMessage, sign, verify
+from sync.signing import COVERED, MAX_SKEW, SignatureRefused, SignatureStale, SignedMessage, sign, verify, why_refused
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 BODY = b"what was sent"
@@ -90,6 +90,29 @@ def test_whatever_is_changed_is_refused(what: str) -> None:
     message, body = changed_messages()[what]
     with pytest.raises(SignatureRefused):
         verify(message, body, find)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("input gone", "without Signature-Input"),
+        ("signature gone", "without Signature"),
+        ("digest gone", "without Content-Digest"),
+        ("not covering the query", 'covers "@query" as well'),
+        ("body", "Content-Digest to be the sha-256 of the body as sent"),
+        ("body gone", "Content-Digest to be the sha-256 of the body as sent"),
+        ("path", "does not verify with the key known by its keyid"),
+        ("another signature", "does not verify with the key known by its keyid"),
+    ],
+)
+def test_who_writes_a_client_is_told_what_to_mend(what: str, said: str) -> None:
+    assert said in why_refused(*changed_messages()[what])
+
+
+def test_a_signature_without_time_or_key_id_is_told_apart() -> None:
+    message = signed()
+    start = message.headers["Signature-Input"].split(";created=")[0]
+    assert "without created and keyid" in why_refused(with_header(message, "Signature-Input", start), BODY)
 
 
 class Keys(HTTPSignatureKeyResolver):

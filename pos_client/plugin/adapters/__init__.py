@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from fastapi import APIRouter
+from fastapi.responses import Response
 
 from pos_client.plugin.adapters import nexo, odoo, toast
 from pos_client.plugin.answered import Answered
@@ -24,3 +25,8 @@ def routers(runtime: Runtime, answered: Answered, endings: list[Callable[[], Non
         yield toast.router(runtime, answered)
     if settings.nexo:
         yield nexo.router(runtime, answered)
+
+
+def tongues(runtime: Runtime) -> dict[str, Callable[[str, str], Response]]:
+    """How those with words of their own for it say that a call was refused: by path, from code and detail."""
+    return {toast.PATH: toast.refuse} if runtime.config.adapters.toast else {}

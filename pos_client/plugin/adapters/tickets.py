@@ -160,24 +160,27 @@ class Tickets:
     def _scratch(self) -> Iterator[str]:
         """A session that is dropped again, with the points held for it."""
         session = f"{self._protocol}.look.{uuid.uuid4()}"
-        self._till.open_session(session)
+        self._till.open_session(session, aside=True)
         try:
             yield session
         finally:
             self._till.bookings.void(session)
 
     def _book(self, session: str, member: str, basket: Basket, wanted: Sequence[Choice]) -> Booked:
-        self._till.open_session(session)
+        self._till.open_session(session, aside=True)
         try:
             self._identify(session, member, basket)
             for choice in wanted:
                 self._till.redeem(session, choice.reward, choice.amount_minor)
-            return self._till.bookings.commit(session)
+            booked = self._till.bookings.commit(session)
         except Exception:
             # The session's name is this transaction's for ever, so it is emptied and not voided: sent again, the
             # message may be booked after all.
             self._empty(session)
             raise
+        if (waiting := self._till.waiting) is not None and waiting.card == booked.entry.card:
+            self._till.forget_card()  # it was this customer's, and not for the next sale
+        return booked
 
     def _empty(self, session: str) -> None:
         if (quote := self._till.quote(session)).state is SessionState.OPEN:

@@ -6,18 +6,21 @@ its GUID, answers what it booked, also after a restart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import Response as HttpResponse
+from fastapi.routing import APIRoute
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 
 from loyalty.basket import Basket, Line
 from loyalty.credentials import CredentialRefused
-from loyalty.errors import BasketError, CardFormatError, RewardRefused
+from loyalty.errors import BasketError, CardFormatError, LoyaltyError, RewardRefused
 from loyalty.programme_rewards import kind_of
 from loyalty.redemption import Choice
 from pos_client.i18n import translator
@@ -42,17 +45,27 @@ from pos_client.plugin.adapters.toast_messages import (
 )
 from pos_client.plugin.answered import Answered
 from pos_client.plugin.gate import needs
+from pos_client.plugin.problems import explain
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Booked
 from pos_client.tokens import Scope
+from sync.errors import SyncError
 from sync.mirror import Holder
+
+log = structlog.get_logger("spaarpunt.toast")
 
 PATH = "/v1/adapters/toast"
 DISCOUNTS = frozenset({"amount_off", "percent_off", "free_item", "pay_with_points"})
 """Kinds of reward that take money off a check: the others are printed or paid out, which Toast has no word for."""
-_HTTP = {Status.ACCEPT: 200, Status.ACCOUNT: 404}
+_HTTP = {Status.ACCEPT: 200, Status.ACCOUNT: 404, Status.FAULT: 500}
 _CODES = {
+    "unauthorized": Status.TOKEN,
+    "token_revoked": Status.TOKEN,
+    "scope_missing": Status.TOKEN,
+    "bad_origin": Status.TOKEN,
+    "wrong_content_type": Status.INPUT,
+    "too_large": Status.INPUT,
     "payment_card": Status.ACCOUNT,
     "card_blocked": Status.ACCOUNT,
     "other_member": Status.ACCOUNT,
@@ -63,6 +76,24 @@ _CODES = {
     "sale_returned": Status.REVERSAL,
 }
 """Codes of the till that Toast has a word for. Others are faults of ours, answered as such: Toast sends it again."""
+
+
+class _InToastsWords(APIRoute):
+    """A call whose every refusal is one of Toast's."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, HttpResponse]]:
+        """The call, with what it raises put into words."""
+        carry_out = super().get_route_handler()
+
+        async def said(request: Request) -> HttpResponse:
+            try:
+                return await carry_out(request)
+            except (LoyaltyError, SyncError) as error:
+                return refuse(*explain(error))
+            except HTTPException as error:
+                return refuse("too_large", str(error.detail))  # which is found out while the body is read
+
+        return said
 
 
 class Toast:
@@ -238,7 +269,7 @@ async def _raw(request: Request) -> bytes:
 def router(runtime: Runtime, answered: Answered) -> APIRouter:
     """The one call, for a till whose configuration lets it in."""
     toast = Toast(runtime, answered)
-    routes = APIRouter(include_in_schema=False, dependencies=[Depends(needs(Scope.SELL))])
+    routes = APIRouter(include_in_schema=False, dependencies=[Depends(needs(Scope.SELL))], route_class=_InToastsWords)
 
     @routes.post(PATH)
     def transaction(
@@ -258,6 +289,15 @@ def router(runtime: Runtime, answered: Answered) -> APIRouter:
         return _respond(toast.answer(asked, name))
 
     return routes
+
+
+def refuse(code: str, detail: str) -> HttpResponse:
+    """What is said when the till says no: the word for it, or that it is a fault of ours."""
+    status = _CODES.get(code, Status.FAULT)
+    if status is not Status.FAULT:
+        return _respond(Response(transactionStatus=status))
+    log.error("a transaction is not carried out", code=code, detail=detail)
+    return _respond(Response(transactionStatus=status, message=f"{detail} ({code})"))
 
 
 def _respond(response: Response) -> HttpResponse:

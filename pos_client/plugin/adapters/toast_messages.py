@@ -40,6 +40,8 @@ class Status(StrEnum):
     INPUT = "ERROR_INVALID_INPUT_PROPERTIES"
     UNKNOWN = "ERROR_TRANSACTION_DOES_NOT_EXIST"
     REVERSAL = "ERROR_TRANSACTION_CANNOT_BE_REVERSED"
+    TOKEN = "ERROR_INVALID_TOKEN"  # noqa: S105 - a status
+    FAULT = "ERROR"
 
 
 class _Read(BaseModel):
@@ -175,5 +177,7 @@ class Response(BaseModel):
     """The answer."""
 
     transactionStatus: Status  # noqa: N815
+    message: str | None = None
+    """With `ERROR`: for the log of whoever runs the restaurant's till."""
     checkResponse: CheckResponse | None = None  # noqa: N815
     searchResponse: SearchResponse | None = None  # noqa: N815

@@ -19,6 +19,7 @@ from pos_client.cli import main
 from pos_client.plugin.api import create_api
 from pos_client.plugin.token import read_or_create
 from pos_client.runtime import Runtime
+from sync.terminal import wall_ms
 from sync.wire_mirror import ParkedChange, ParkedState
 from tests.pos_client.plugin.conftest import serving
 from tests.support.till import CARD_KEY, FORMATS, SANNE, UNKNOWN_CARD, make_runtime, publish
@@ -116,13 +117,41 @@ def test_the_list_says_why_and_what_can_be_done(run: Command) -> None:
 def test_deciding(run: Command) -> None:
     done = json.loads(run("inbox", "approve", "1", *WHY, "--json").stdout)
     assert (done["entry"]["kind"], done["entry"]["points"]) == ("resolution", 0)
-    assert (done["parked"]["asked"], done["parked"]["actions"]) == ("approve", [])
+    assert (done["parked"]["asked"], done["parked"]["actions"]) == ("approve", ["undo"])
     assert "link: entry 2" in run("inbox", "link", "2", "--card", SANNE.card, *WHY).output
     assert [row["asked"] for row in listed(run)] == ["approve", "link", None]
     assert "approve is on its way" in run("inbox").output
     again = run("inbox", "reverse", "1", *WHY, code=1).output
     assert "approve was decided here before" in again
     assert "was handed to head office" in run("inbox", "approve", "3", *WHY, code=1).output
+
+
+def test_undoing(run: Command) -> None:
+    assert "entry 1: nobody has decided about it" in run("inbox", "undo", "1", *WHY, code=1).output
+    assert "entry 3: it was handed to head office, which decides" in run("inbox", "undo", "3", *WHY, code=1).output
+    assert "no entry 77 in the inbox" in run("inbox", "undo", "77", *WHY, code=1).output
+    run("inbox", "refer", "1", "--manager", "Wil", "--reason", "te lastig")
+    done = json.loads(run("inbox", "undo", "1", "--manager", "Wil", "--reason", "toch niet", "--json").stdout)
+    assert (done["entry"]["kind"], done["parked"]["asked"], done["parked"]["actions"]) == ("resolution", "undo", [])
+    assert "undo is on its way" in run("inbox").output
+    whole = " ".join(run("inbox", "show", "1").output.split())
+    assert re.search(r"refer here Wil, .*: te lastig undo here Wil, .*: toch niet", whole)
+    assert "is being taken back already" in run("inbox", "undo", "1", *WHY, code=1).output
+
+
+def test_what_was_decided_at_another_till_can_be_undone_here(tmp_path: Path, runtime: Runtime) -> None:
+    elsewhere = parked(4, state=ParkedState.REVERSED, approver="Bo", reason="dubbel", decided_ms=wall_ms())
+    publish(runtime.mirror, [elsewhere])
+    runtime.store.close()
+    run = typed(tmp_path, 1)
+    assert "reversed by Bo; undo" in run("inbox", "list", "--all").output
+    run("inbox", "undo", "4", *WHY)
+    store = look_store(runtime.config)
+    (raw,) = store.row("SELECT raw FROM journal ORDER BY seq DESC") or ()
+    store.close()
+    made = Entry.decode(raw)
+    assert made.resolves is not None
+    assert (made.resolves.action, made.resolves.undoes, made.reason) == ("undo", "reverse", "bon gezien")
 
 
 def test_the_entries_carry_who_and_why(tmp_path: Path, runtime: Runtime) -> None:

@@ -15,7 +15,8 @@ from pos_client.approvals import MAX_WRONG
 from pos_client.devices import DeviceState
 from pos_client.runtime import Runtime
 from pos_client.serve import create_app
-from sync.wire_mirror import AccountChange
+from sync.terminal import wall_ms
+from sync.wire_mirror import AccountChange, ParkedState
 from tests.pos_client.commands.test_inbox import parked
 from tests.pos_client.office.conftest import EMAIL, PHONE, sell
 from tests.support.browser import chromium, serving
@@ -32,6 +33,17 @@ LOOKS = {
     "large-light-en": ((1280, 800), "light", "en"),
 }
 """Both sizes, both schemes, both languages."""
+
+CUT_CHOICES = """() => [...document.querySelectorAll("select")].filter((made) => {
+  if (!made.checkVisibility()) return false;
+  const room = made.offsetWidth;
+  made.style.width = "max-content";
+  made.style.minWidth = "0";
+  const wanted = made.offsetWidth;
+  made.style.width = made.style.minWidth = "";
+  return wanted > room;
+}).map((made) => made.textContent)"""
+"""The choices whose longest text does not fit their box; the browser cuts them without a word."""
 
 
 @dataclass
@@ -64,6 +76,7 @@ class Office:
         PICTURES.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=PICTURES / f"manager-{name}-{look}.png", animations="disabled")
         assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
+        assert page.evaluate(CUT_CHOICES) == [], f"{name}: a choice is cut"
 
 
 def enter(page: Page, name: str = "Wil", pin: str = PIN) -> None:
@@ -104,6 +117,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
             AccountChange(account=JORIS.account, first_name="Joris", tier="basis", points=180, phone=phone),
             parked(1),
             parked(2, "unknown_card"),
+            parked(3, state=ParkedState.REVERSED, approver="Bo", reason="dubbel ingevoerd", decided_ms=wall_ms()),
         ],
     )
     sell(runtime, SANNE.card, minor=2340)

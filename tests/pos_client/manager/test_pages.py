@@ -40,6 +40,11 @@ def test_every_page_looks_well_and_is_accessible(office: Office, look: str) -> N
     page.locator("summary").first.click()
     office.picture("adjust", look, page)
     assert serious(page) == []
+    look_up(page, NOOR.card)
+    page.locator("summary").nth(1).click()
+    expect(page.locator("select[name=action]")).to_be_visible()
+    office.picture("block", look, page)
+    assert serious(page) == []
     look_up(page, PHONE)
     expect(page.locator("tbody tr")).to_have_count(2)
     office.picture("found", look, page)
@@ -49,9 +54,14 @@ def test_every_page_looks_well_and_is_accessible(office: Office, look: str) -> N
         office.picture(name, look, page)
         assert serious(page) == []
     go(page, 2)
-    page.locator("tbody tr").last.locator("button").click()
+    page.locator("table").first.locator("tbody tr").last.locator("button").click()
     expect(page.locator("select[name=action]")).to_be_visible()
     office.picture("decide", look, page)
+    assert serious(page) == []
+    go(page, 2)
+    page.locator("table").last.locator("button").click()
+    expect(page.locator("input[name=reason]")).to_be_visible()
+    office.picture("undo", look, page)
     assert serious(page) == []
 
 
@@ -104,7 +114,25 @@ def test_deciding_about_a_parked_entry(office: Office) -> None:
     page.get_by_role("button", name="Decide").click()
     expect(page.locator(".status")).to_contain_text("Decided")
     expect(page.get_by_role("button", name="Decide")).to_have_count(before - 1)
-    expect(page.locator("tbody")).to_contain_text("on its way to head office")
+    expect(page.locator("tbody").first).to_contain_text("decided; on its way to head office")
+
+
+def test_undoing_a_decision(office: Office) -> None:
+    """One that is on its way, and one of another till; what was said before is shown beside it."""
+    page = office.page
+    go(page, 2)
+    for row, why, what in (("nothing booked", "dubbel ingevoerd", "nothing booked"), ("decided;", "seen the", "Book")):
+        rows = page.locator("tbody tr").filter(has_text=row)
+        rows.get_by_role("button", name="Undo").click()
+        expect(page.locator("input[name=reason]")).to_be_visible()
+        expect(page.locator("table")).to_contain_text(why)
+        expect(page.locator("table")).to_contain_text(what)
+        page.locator("input[name=reason]").fill("wrong button")
+        page.get_by_role("button", name="Undo the decision").click()
+        expect(page.locator(".status")).to_contain_text("Undone")
+        expect(page.locator("h1")).to_have_text("Inbox")
+    expect(page.get_by_text("undone; on its way to head office")).to_have_count(2)
+    expect(page.get_by_role("button", name="Undo")).to_have_count(0)
 
 
 def test_exchanging_now_without_a_line_says_so(office: Office) -> None:
@@ -180,8 +208,6 @@ def test_blocking_and_replacing_a_card(office: Office) -> None:
     look_up(page, NOOR.card)
     expect(page.locator("main.page")).to_contain_text("This card is blocked.")
     page.locator("summary").nth(1).click()
-    office.picture("block", "small-dark-en", page)
-    assert serious(page) == []
     page.locator("select[name=action]").select_option("replace")
     page.locator("input[name=reason]:visible").fill("lost")
     page.get_by_role("button", name="Do it").click()

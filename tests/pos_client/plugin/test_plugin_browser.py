@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import http.server
-import re
 import subprocess
 import sys
 import threading
@@ -21,23 +20,13 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.pos_client.plugin.conftest import TOKEN
+from tests.pos_client.plugin.pages import OPEN_SOCKET, STREAM, WAIT_MS, pair_and_sell
 from tests.support.browser import chromium
-from tests.support.till import SANNE, make_runtime
+from tests.support.till import make_runtime
 
 ROOT = Path(__file__).parents[3]
 OURS = {"Authorization": f"Bearer {TOKEN}"}
-WAIT_MS = 10_000
 SOCKET = "/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
-
-OPEN_SOCKET = """([url, protocols]) => new Promise(done => {
-  const socket = new WebSocket(url, protocols);
-  socket.onopen = () => done('open');
-  socket.onerror = () => done('refused');
-})"""
-STREAM = """async ([url, token]) => {
-  const answer = await fetch(url, {headers: token ? {Authorization: `Bearer ${token}`} : {}});
-  return answer.status;
-}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,48 +155,7 @@ def test_the_screen_is_shown_in_a_frame_of_a_page_named_here_alone(scene: Scene,
 
 
 def test_our_own_screen_works_and_a_named_page_pairs_and_sells(scene: Scene) -> None:
-    screen = scene.browser.new_context().new_page()
-    screen.goto(f"{scene.till}/")
-    screen.wait_for_selector(".till", timeout=WAIT_MS)
-    page = scene.page_of("till.example")
-    call = """async ([url, method, token, body]) => {
-      const headers = {'Content-Type': 'application/json', 'Idempotency-Key': String(Math.random())};
-      if (token) headers.Authorization = `Bearer ${token}`;
-      const answer = await fetch(url, {method, headers, body: body && JSON.stringify(body)});
-      return [answer.status, await answer.json()];
-    }"""
-
-    def ask(method: str, path: str, body: object = None, token: str | None = None) -> Any:
-        status, told = page.evaluate(call, [scene.till + path, method, token, body])
-        assert status in (200, 202), told
-        return told
-
-    ask("POST", "/v1/pair", {"name": "Web till"})
-    message = screen.locator(".message .text", has_text="Web till")
-    message.wait_for(timeout=WAIT_MS)
-    code = re.search(r"(\d{3}) (\d{3})", message.inner_text())
-    assert code is not None
-    token = ask("POST", "/v1/pair", {"code": code[1] + code[2]})["token"]
-    message.wait_for(state="detached" if screen.locator(".message .text").count() == 0 else "hidden", timeout=WAIT_MS)
-
-    told = page.evaluate_handle(
-        """([url, protocols]) => new Promise(done => {
-          const heard = [];
-          const socket = new WebSocket(url, protocols);
-          socket.onmessage = message => heard.push(JSON.parse(message.data));
-          socket.onopen = () => done({heard, protocol: socket.protocol});
-        })""",
-        [f"ws://{scene.address}/v1/events", ["spaarpunt", f"bearer.{token}"]],
-    )
-    assert told.evaluate("it => it.protocol") == "spaarpunt", "the token is not sent back"
-    assert page.evaluate(STREAM, [f"{scene.till}/v1/events", token]) == 200
-    ask("POST", "/v1/sessions", {"id": "web-1"}, token)
-    lines = [{"line_id": "1", "sku": "bread", "gross_minor": 1000}]
-    ask("PUT", "/v1/sessions/web-1/basket", {"lines": lines, "version": 0}, token)
-    ask("POST", "/v1/sessions/web-1/identify", {"card": SANNE.card}, token)
-    booked = ask("POST", "/v1/sessions/web-1/commit", None, token)
-    assert booked["entry"]["points"] == 15
-    page.wait_for_function("it => it.heard.some(event => event.event === 'sale_booked')", arg=told, timeout=WAIT_MS)
+    token = pair_and_sell(scene.page_of("till.example"), scene.browser.new_context().new_page(), scene.till, "web-1")
     # Another page that got hold of the token has nothing of it.
     with pytest.raises(Exception, match="Failed to fetch"):
         scene.page_of("evil.example").evaluate(STREAM, [f"{scene.till}/v1/status", token])

@@ -219,7 +219,7 @@ def pins(counter: Counter) -> None:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
@@ -227,7 +227,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def one_till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
-    """The till and its server; they stay up while files of other folders run in between."""
+    """The till and its server: one in the process, for all time."""
     runtime = make_runtime(tmp_path_factory.mktemp("till"), screen={"manual_sales": True})
     app = FastAPI()
     cashier.mount(app, runtime)
@@ -236,7 +236,7 @@ def one_till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
     runtime.store.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def the_counter(browser: Browser, one_till: Counter) -> Iterator[Counter]:
     for look, (size, scheme, language) in LOOKS.items():
         one_till.windows[look] = open_window(browser, one_till.url, size, scheme, language)

@@ -15,12 +15,13 @@ from loyalty.programme_members import OfflineMode, OfflinePolicy
 from loyalty.resolution import Action, Resolution, actions_for
 from sync.hq.database import Connection, Database
 from sync.hq.enrolment import new_code
-from sync.hq.inbox import Word, resolve
+from sync.hq.inbox import resolve
 from sync.hq.members import import_members
 from sync.hq.nightly import run
 from sync.hq.programmes import Programmes, publish
 from sync.hq.proofs import proof
 from sync.hq.received import Code
+from sync.hq.waiting import Word
 from sync.wire import BatchAnswer, Outcome
 from sync.wire_mirror import ChangesPage, ParkedChange, ParkedState
 from tests.support.entries import DAY, TestTill, programme

@@ -15,19 +15,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pos_client.app import build_runtime, open_store
+from pos_client.events import EventKind, TillEvent
 from pos_client.plugin.adapters import toast
 from pos_client.plugin.api import create_api
 from pos_client.runtime import Runtime
+from pos_client.tokens import Scope
 from tests.pos_client.plugin.adapters.exchanges import exchanges, replay
 from tests.pos_client.plugin.adapters.shop import shop
 from tests.pos_client.plugin.conftest import TOKEN, serving
-from tests.support.till import FATIMA, NOOR, SANNE, make_runtime
+from tests.support.till import FATIMA, JORIS, NOOR, SANNE, make_runtime
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def test_the_golden_exchanges(url: str, adapted: Runtime) -> None:
+    adapted.till.present_card(FATIMA.card, "swipe")  # somebody else waits at the counter all the while
     replay(url + toast.PATH, exchanges("toast"))
+    assert adapted.till.waiting is not None
+    assert adapted.till.waiting.first_name == FATIMA.first_name
+    adapted.till.forget_card()
     assert adapted.mirror.find(adapted.till.reckoning.look_up(SANNE.card).holder.card).balance == SANNE.points
     kept = b"".join(raw for (raw,) in adapted.store.rows("SELECT raw FROM journal"))
     assert b"4111111111111111" not in kept
@@ -127,6 +133,41 @@ def test_an_inquiry_leaves_nothing_behind(client: httpx.Client, adapted: Runtime
     assert adapted.till.current is None
 
 
+def test_a_card_that_waits_at_the_counter_is_nobody_elses(client: httpx.Client, adapted: Runtime) -> None:
+    """Toast's customer is not the one who just scanned a card here: that card waits for its own sale."""
+    heard: list[TillEvent] = []
+    stop = adapted.bus.listen(heard.append)
+    till = adapted.till
+    till.open_session("at-the-counter")
+    till.identify("at-the-counter", JORIS.card)
+    assert till.present_card(SANNE.card, "EAN-13") is not None, "joins the sale on the screen"
+    till.bookings.void("at-the-counter")
+    till.present_card(JORIS.card, "CODE-128")
+    heard.clear()
+    for kind in ("LOYALTY_INQUIRE", "LOYALTY_ACCRUE", "LOYALTY_REDEEM"):
+        rewards = ["koffie"] if kind != "LOYALTY_ACCRUE" else []
+        told = _ask(client, kind, str(uuid.uuid4()), str(uuid.uuid4()), 20.0, *rewards, member=FATIMA.card)
+        assert told["checkResponse"]["accountInfo"]["firstName"] == FATIMA.first_name
+        assert till.waiting is not None
+        assert (till.waiting.first_name, till.current) == (JORIS.first_name, None)
+    assert {event.kind for event in heard} == {EventKind.SALE_BOOKED}, "the screen hears of what was booked alone"
+    stop()
+    # A sale on the screen stays there, too, and the next one here takes the card.
+    assert till.open_session("next").holder == till.quote("next").holder
+    assert till.quote("next").holder is not None
+    _ask(client, "LOYALTY_INQUIRE", str(uuid.uuid4()), str(uuid.uuid4()), 20.0, member=FATIMA.card)
+    assert till.current == "next"
+    till.bookings.void("next")
+
+
+def test_a_card_that_waits_for_just_this_booking_waits_no_more(client: httpx.Client, adapted: Runtime) -> None:
+    adapted.till.present_card(SANNE.card, "EAN-13")
+    _ask(client, "LOYALTY_INQUIRE", str(uuid.uuid4()), str(uuid.uuid4()), 20.0)
+    assert adapted.till.waiting is not None
+    _ask(client, "LOYALTY_ACCRUE", str(uuid.uuid4()), str(uuid.uuid4()), 20.0)
+    assert adapted.till.waiting is None
+
+
 def test_a_full_disk_is_no_answer_and_sent_again_it_is_booked(client: httpx.Client, adapted: Runtime) -> None:
     guid, check = str(uuid.uuid4()), str(uuid.uuid4())
     adapted.store.db.conn.execute("PRAGMA max_page_count = 1")
@@ -136,15 +177,29 @@ def test_a_full_disk_is_no_answer_and_sent_again_it_is_booked(client: httpx.Clie
         "checkTransactionInformation": {"loyaltyIdentifier": FATIMA.card, "check": {"guid": check, "selections": many}},
     }
     headers = {"Toast-Transaction-Type": "LOYALTY_ACCRUE", "Toast-Transaction-GUID": guid}
-    assert client.post(toast.PATH, headers=headers, json=body).status_code == 507
+    full = client.post(toast.PATH, headers=headers, json=body)
+    assert (full.status_code, full.json()["transactionStatus"]) == (500, "ERROR")
+    assert "disk_full" in full.json()["message"]
     adapted.store.db.conn.execute("PRAGMA max_page_count = 1073741823")
     assert client.post(toast.PATH, headers=headers, json=body).json()["checkResponse"]["userMessage"] == "+ 400 punten"
 
 
-@pytest.mark.parametrize("token", ["", "Bearer another"])
-def test_without_the_token_it_is_closed(url: str, token: str) -> None:
-    answer = httpx.post(url + toast.PATH, headers={"Authorization": token} if token else {}, json={})
-    assert answer.status_code == 401
+def test_a_token_that_may_not_sell_is_closed_out_in_toasts_words(url: str, adapted: Runtime) -> None:
+    may_read = adapted.tokens.make("reader", [Scope.READ], None)[1]
+    seller, may_sell = adapted.tokens.make("seller", [Scope.SELL], None)
+    adapted.tokens.revoke(seller.id)
+    for token in (may_read, may_sell):
+        answer = httpx.post(url + toast.PATH, headers={"Authorization": f"Bearer {token}"}, json={})
+        assert (answer.status_code, answer.json()) == (400, {"transactionStatus": "ERROR_INVALID_TOKEN"})
+
+
+def test_a_body_that_never_ends_is_refused_in_toasts_words(client: httpx.Client) -> None:
+    answer = client.post(
+        toast.PATH,
+        headers={"Toast-Transaction-Type": "LOYALTY_ACCRUE", "Content-Type": "application/json"},
+        content=iter([b" " * 300_000] * 4),
+    )
+    assert (answer.status_code, answer.json()) == (400, {"transactionStatus": "ERROR_INVALID_INPUT_PROPERTIES"})
 
 
 def test_it_is_off_unless_asked_for(tmp_path: Path) -> None:
