@@ -34,6 +34,17 @@ LOOKS = {
 }
 """Both sizes, both schemes, both languages."""
 
+CUT_CHOICES = """() => [...document.querySelectorAll("select")].filter((made) => {
+  if (!made.checkVisibility()) return false;
+  const room = made.offsetWidth;
+  made.style.width = "max-content";
+  made.style.minWidth = "0";
+  const wanted = made.offsetWidth;
+  made.style.width = made.style.minWidth = "";
+  return wanted > room;
+}).map((made) => made.textContent)"""
+"""The choices whose longest text does not fit their box; the browser cuts them without a word."""
+
 
 @dataclass
 class Office:
@@ -65,6 +76,7 @@ class Office:
         PICTURES.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=PICTURES / f"manager-{name}-{look}.png", animations="disabled")
         assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
+        assert page.evaluate(CUT_CHOICES) == [], f"{name}: a choice is cut"
 
 
 def enter(page: Page, name: str = "Wil", pin: str = PIN) -> None:
