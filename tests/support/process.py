@@ -6,8 +6,10 @@ import json
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -22,10 +24,38 @@ from tests.support.till import FORMATS, closed_port, make_runtime
 START_S = 60.0
 """The first start loads everything; the later ones are forks of a process that has."""
 STOP_S = 20.0
+COMMAND_S = 60.0
 _BOOKINGS = frozenset({"sale_booked", "return_booked"})
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.support.process", "tests.support.loaded"])
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended, and what it said."""
+
+    returncode: int | None
+    stdout: str
+    stderr: str
+
+
+def command(config: Path, *arguments: str, **environment: str) -> Done:
+    """Run `spaarpunt` to its end with these arguments, in a process of its own.
+
+    Args:
+        environment: variables beside those of the tests.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        line = ["--config", str(config), *arguments]
+        process = _processes.Process(target=_run_command, args=(line, environment, str(out), str(err)), daemon=True)
+        process.start()
+        process.join(COMMAND_S)
+        if process.is_alive():
+            process.kill()
+            raise AssertionError(f"expected 'spaarpunt {' '.join(arguments)}' to end within {COMMAND_S:.0f} s")
+        return Done(process.exitcode, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
 
 
 class TillProgram:
@@ -189,18 +219,35 @@ def _lines(values: Mapping[str, Any]) -> str:
 
 def _run(config: str, options: tuple[str, ...], dies: bool, told: Connection, log: str) -> None:
     """In the new process: as the command line does it."""
-    kept = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(told.fileno(), 1)
-    os.dup2(kept, 2)
     told.close()
-    os.close(kept)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    for name in [name for name in os.environ if name.startswith("SPAARPUNT_")]:
-        del os.environ[name]
+    _write_to(2, log)
+    _as_started()
     if dies:
         _serve_and_die(Path(config))
     else:
         main(["--config", config, "till", *options])
+
+
+def _run_command(arguments: list[str], environment: Mapping[str, str], out: str, err: str) -> None:
+    _write_to(1, out)
+    _write_to(2, err)
+    _as_started()
+    os.environ.update(environment)
+    main(arguments, prog_name="spaarpunt")
+
+
+def _write_to(number: int, path: str) -> None:
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(opened, number)
+    os.close(opened)
+
+
+def _as_started() -> None:
+    """What a program finds that a shell starts: signals as they come, no settings of somebody else's."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for name in [name for name in os.environ if name.startswith("SPAARPUNT_")]:
+        del os.environ[name]
 
 
 def _serve_and_die(path: Path) -> None:
