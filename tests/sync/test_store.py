@@ -454,7 +454,8 @@ def test_a_long_read_sees_what_is_committed_and_holds_up_no_sale(store: Store) -
         "SELECT raw FROM journal WHERE session = 's' AND kind = 'sale'",
         "SELECT raw FROM journal WHERE id = 'x'",
         "SELECT sum(earned) FROM journal "
-        "WHERE epoch IN (SELECT epoch FROM head UNION ALL SELECT epoch FROM closed_epoch) AND business_date = '2026-03-31' AND card = 'c'",
+        "WHERE epoch IN (SELECT epoch FROM head UNION ALL SELECT epoch FROM closed_epoch) "
+        "AND business_date = '2026-03-31' AND card = 'c'",
         "SELECT sum(points) FROM journal WHERE account = 'a' AND (epoch, seq) > (1, 5)",
         "SELECT sum(points) FROM own_word WHERE business_date = '2026-03-31' AND card = 'c'",
         "SELECT raw FROM journal WHERE epoch = 1 AND seq >= 5 ORDER BY seq LIMIT 500",
