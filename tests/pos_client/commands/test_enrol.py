@@ -79,6 +79,23 @@ def test_a_wrong_code_enrols_nothing_and_the_right_one_then_does(run: Command, d
     assert answer["store"] == "s01"
 
 
+@pytest.mark.parametrize("typed", ["ABC", "XGZPK-TCUVU-9", "XGZPK.TCUVU", ""])
+def test_what_is_no_code_is_wrong_use_and_makes_nothing(run: Command, folder: Path, typed: str) -> None:
+    assert "expected 10 letters and digits, such as XGZPK-TCUVU" in run("enrol", typed, exit_code=2).output
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("asked", [["balance", "2900000000001"], ["sync", "now"], ["report"], ["manager", "list"]])
+def test_a_new_till_is_told_to_enrol(run: Command, asked: list[str]) -> None:
+    assert "this till is not enrolled" in run(*asked, exit_code=1).output
+
+
+def test_a_key_that_is_gone_is_not_a_new_till(run: Command, folder: Path, database: Database) -> None:
+    run("enrol", code(database))
+    (folder / "store.key").unlink()
+    assert "store.key is missing: put it back" in run("sync", "status", exit_code=1).output
+
+
 def test_a_till_that_is_enrolled_is_not_enrolled_again(run: Command, database: Database, conn: Connection) -> None:
     terminal = told(run("enrol", code(database), "--json"))["terminal"]
     again = run("enrol", code(database), exit_code=1)
@@ -109,7 +126,9 @@ def test_without_head_office_nothing_is_enrolled_and_the_same_code_still_counts(
     text = config.read_text()
     config.write_text(text.replace(str(hq.base_url), "http://127.0.0.1:1"))
     given = code(database)
-    assert "no connection" in run("enrol", given, exit_code=1).output
+    without = run("enrol", given, exit_code=1).output
+    assert "http://127.0.0.1:1: no connection: look at the line and at till.head_office_url" in without
+    assert "sales go on" not in without
     config.write_text(text)
     assert told(run("enrol", given, "--json"))["store"] == "s01"
 
