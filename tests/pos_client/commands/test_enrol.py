@@ -40,8 +40,8 @@ def run(tmp_path: Path, folder: Path, hq: httpx.Client) -> Command:
         '[[card_formats]]\nname = "card"\nprefix = "29"\nlength = 13\ncheck = "none"\n'
     )
 
-    def command(*arguments: str, exit_code: int = 0) -> Result:
-        result = CliRunner().invoke(main, ["--config", str(config), *arguments])
+    def command(*arguments: str, exit_code: int = 0, typed: str | None = None) -> Result:
+        result = CliRunner().invoke(main, ["--config", str(config), *arguments], input=typed)
         assert result.exit_code == exit_code, result.output
         return result
 
@@ -88,6 +88,20 @@ def test_what_is_no_code_is_wrong_use_and_makes_nothing(run: Command, folder: Pa
 @pytest.mark.parametrize("asked", [["balance", "2900000000001"], ["sync", "now"], ["report"], ["manager", "list"]])
 def test_a_new_till_is_told_to_enrol(run: Command, asked: list[str]) -> None:
     assert "this till is not enrolled" in run(*asked, exit_code=1).output
+
+
+def test_status_says_what_comes_next(run: Command, database: Database) -> None:
+    assert "enrol it (spaarpunt enrol CODE)" in run("status", exit_code=1).output
+    run("enrol", code(database))
+    assert "yet: start it with spaarpunt till" in run("status", exit_code=1).output
+
+
+def test_a_pin_comes_from_standard_input_where_there_is_no_terminal(run: Command, database: Database) -> None:
+    run("enrol", code(database))
+    nothing = run("manager", "add", "Wil", exit_code=1)
+    assert nothing.output == "✗ New PIN of Wil: expected it at a terminal or on standard input, got nothing\n"
+    assert run("manager", "add", "Wil", typed="2468\n").output == "Wil can decide at this till\n"
+    assert told(run("manager", "list", "--json")) == ["Wil"]
 
 
 def test_a_key_that_is_gone_is_not_a_new_till(run: Command, folder: Path, database: Database) -> None:
