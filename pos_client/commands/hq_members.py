@@ -102,15 +102,17 @@ def pin_command(config: Config, database: Database, card: str, clear: bool, as_j
 
 @members_group.command("erase")
 @click.argument("card")
-@click.confirmation_option(prompt="Erase this member for good?")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
 @json_option
 @on_database
-def erase_command(config: Config, database: Database, card: str, as_json: bool) -> None:
+def erase_command(config: Config, database: Database, card: str, yes: bool, as_json: bool) -> None:
     """Erase the member of CARD, here and at every till: name, cards, points, what was bought. Nobody can undo it.
 
     The ledger keeps dates and points, of an account that is nobody's.
     """
     _expect_formats(config)
+    if not yes:
+        click.confirm("Erase this member for good?", abort=True, err=True)
     with database.connection() as conn:
         account = account_of(conn, database.keys.card, config.card_formats, card)
         done = erase(conn, account, today())

@@ -28,11 +28,10 @@ def add(config: Config, name: str, as_json: bool) -> None:
 
     Stop the till first. Without a terminal the PIN is read from standard input.
     """
-    pin = ask_pin(f"New PIN of {name}", twice=True)
     try:
-        store = open_store(config)
+        store = open_store(config)  # before a PIN is typed for nothing
         try:
-            Approvals(store).add(name, pin)
+            Approvals(store).add(name, ask_pin(f"New PIN of {name}", twice=True))
         finally:
             store.close()
     except StoreTaken:
