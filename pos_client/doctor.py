@@ -23,7 +23,7 @@ from pos_client.plugin.messages_till import StatusAnswer
 from pos_client.plugin.token import TokenError, read_existing
 from pos_client.reckoning import card_patterns
 from pos_client.troubles import Gravity, Trouble, space_trouble, store_troubles
-from sync.errors import NotEnrolled, StoreError, SyncError, TransportError, code_of
+from sync.errors import NotEnrolled, StoreError, SyncError, TransportError, Unreachable, code_of
 from sync.health import damage
 from sync.mirror import Mirror
 from sync.store import Store
@@ -189,7 +189,8 @@ def _head_office(config: Config, store: Store, terminal: Terminal) -> Iterator[C
         stream = transport.stream()
     except TransportError as error:
         trouble = Trouble(code_of(error))
-        yield Checked("head office", False, f"{trouble.text('en')} ({error})", trouble.todo("en"))
+        fact = error.fact if isinstance(error, Unreachable) else error
+        yield Checked("head office", False, f"{trouble.text('en')} ({fact})", trouble.todo("en"))
         return
     finally:
         transport.close()

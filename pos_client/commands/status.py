@@ -40,7 +40,8 @@ def till_status(config: Config) -> dict[str, Any]:
             f"http://127.0.0.1:{config.screen.port}", read_existing(config.plugin_token_file), patience_s=0
         ) as client:
             answer = client.status().model_dump(mode="json")
-            return {"state": "running", "since": answer["started"], **answer}
+            # The till's own "since" is of its line with head office.
+        return {**answer, "state": "running", "since": answer["started"]}
     except (PluginProblem, TokenError) as error:
         unanswered = str(error)
     last = last_status(config.till.data_dir)
