@@ -34,6 +34,8 @@ class Terminal:
     epoch: int
     public_key: Ed25519PublicKey
     revoked: bool
+    heard_at: datetime
+    """When it was last heard from, to within `CONTACT_STEP`."""
 
 
 def new_code(
@@ -123,14 +125,14 @@ def enrol(conn: Connection, keys: Keys, request: EnrolRequest, now: datetime) ->
 def find_terminal(conn: Connection, terminal_id: str) -> Terminal | None:
     """The terminal of that id, or None."""
     row = conn.execute(
-        "SELECT t.terminal_id, s.epoch, t.public_key, t.revoked_at IS NOT NULL FROM terminal t "
+        "SELECT t.terminal_id, s.epoch, t.public_key, t.revoked_at IS NOT NULL, t.last_contact_at FROM terminal t "
         "JOIN stream s USING (terminal_id) WHERE t.terminal_id = %s",
         (terminal_id,),
     ).fetchone()
     if row is None:
         return None
-    found, epoch, public_key, revoked = row
-    return Terminal(found, epoch, Ed25519PublicKey.from_public_bytes(public_key), revoked)
+    found, epoch, public_key, revoked, heard_at = row
+    return Terminal(found, epoch, Ed25519PublicKey.from_public_bytes(public_key), revoked, heard_at)
 
 
 def touch(conn: Connection, terminal_id: str, now: datetime) -> None:
