@@ -294,7 +294,7 @@ class Transport:
         except httpx.TransportError as error:
             # Also RemoteProtocolError (the connection was cut in the middle), which is no NetworkError in httpx.
             reason = "no answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
-            raise Unreachable(f"head office at {self._url}: {reason}; sales go on and are sent later") from error
+            raise Unreachable(f"head office at {self._url}: {reason}") from error
         except httpx.HTTPError as error:
             raise ServerFault(
                 f"head office at {self._url} sent a broken answer ({error}); it is tried again"

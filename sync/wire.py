@@ -19,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, m
 PROTOCOL = 1
 PROTOCOL_HEADER = "Spaarpunt-Protocol"
 
+CODE_LENGTH = 10
+"""Letters and digits of a one-time code. 31^10 is 2^49: not guessed over a network within the life of a code."""
+
 MAX_BATCH_ENTRIES = 500
 """Entries in one batch: well under a second of work for head office, so that one till never holds up the rest."""
 MAX_BATCH_BYTES = 256 * 1024

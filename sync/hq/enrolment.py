@@ -14,13 +14,10 @@ from loyalty.ledger import GENESIS
 from sync.hq.database import Connection, Keys
 from sync.hq.epochs import SUPERSEDED, close_stream, enrol_again
 from sync.hq.errors import HqError, Refused
-from sync.wire import EnrolAnswer, EnrolRequest, WireError, key_bytes, key_text
+from sync.wire import CODE_LENGTH, EnrolAnswer, EnrolRequest, WireError, key_bytes, key_text
 
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Letters and digits that nobody confuses when they are read out over the telephone."""
-
-CODE_LENGTH = 10
-"""31^10 is 2^49: not guessed over a network within the life of a code."""
 
 CODE_LIFETIME = timedelta(hours=24)
 """Printed in the evening, used the next morning."""

@@ -90,6 +90,8 @@ def test_a_till_stopped_and_killed_in_the_middle_of_a_sale(place: tuple[TillProc
         client.open_session("bon-2")
         client.set_basket("bon-2", BREAD, 0)
     client.close()
+    running, _ = till.json("status")
+    assert (running["state"], running["since"]) == ("running", running["started"])
     till.end(signal.SIGKILL)
     status, code = till.json("status")
     assert (status["state"], code) == ("down", 1)

@@ -73,6 +73,7 @@ def test_a_head_office_from_nothing(
     assert (shown["accounts"], shown["points"], shown["parked"], shown["agrees"]) == (1, 12, 1, True)
     assert [row["durable_to"] for row in shown["terminals"]] == [1, 0]
     assert "12 points" in run("status").output
+    assert till.terminal in run("status").output  # whole in a window of 80 characters: `terminal revoke` wants it
 
     run("terminal", "revoke", till.terminal)
     assert "revoked" in run("status").output
