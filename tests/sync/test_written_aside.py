@@ -8,7 +8,6 @@ import pytest
 import sqlcipher3.dbapi2 as sqlcipher
 from msgspec.structs import replace
 
-from sync.checkpoints import PATIENT_PAGES
 from sync.mirror import Mirror
 from sync.snapshot import AT_ONCE, Place
 from sync.store import Store
@@ -55,13 +54,3 @@ def test_a_sale_waits_for_nothing_that_is_written_aside_after_it(store: Store) -
         assert Mirror(store).accounts() == 0
     aside.join(30)
     assert Mirror(store).find(CARD).confirmed == 7
-
-
-def test_sales_that_keep_coming_leave_the_log_no_longer_than_it_may_be(store: Store) -> None:
-    """Each comes in the way of a checkpoint; without one that finishes, the log would end at twice what is allowed."""
-    journal = journal_of(store)
-    longest = 2 * PATIENT_PAGES * 4096
-    for _ in range(600):
-        journal.append(draft())
-    assert longest < 600 * 9 * 4096
-    assert store.path.with_name("till.db-wal").stat().st_size < longest
