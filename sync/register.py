@@ -54,7 +54,7 @@ class Register:
             (*after, self._at_once),
         )
         upto = wanted[-1] if len(wanted) == self._at_once else None
-        self._change("INSERT OR IGNORE INTO register VALUES (?, ?, ?)", [(kind, key, value) for key, value in wanted])
+        self._change("INSERT OR IGNORE INTO register VALUES (?, ?, ?)", kind, wanted)
         self._forget(kind, after, upto, wanted)
         following = _KINDS[_KINDS.index(kind) + 1 :]
         with self._store.transaction(flushed=False) as connection:
@@ -74,15 +74,15 @@ class Register:
         if self._store.rows_beside(f"SELECT count(*) FROM register WHERE {within}", values) == [(len(wanted),)]:  # noqa: S608
             return
         here = self._store.rows_beside(f"SELECT key, value FROM register WHERE {within}", values)  # noqa: S608
-        gone = set(here).difference(wanted)
         self._change(
             # One may have come while this was read.
             "DELETE FROM register WHERE (kind, key, value) = (?1, ?2, ?3) "  # noqa: S608
             f"AND NOT EXISTS (SELECT 1 FROM ({_SOURCES[kind]}) WHERE (key, value) = (?2, ?3))",
-            [(kind, key, value) for key, value in gone],
+            kind,
+            list(set(here).difference(wanted)),
         )
 
-    def _change(self, statement: str, rows: list[tuple[str, str, str]]) -> None:
+    def _change(self, statement: str, kind: str, rows: list[Place]) -> None:
         for start in range(0, len(rows), WRITTEN_AT_ONCE):
             with self._store.transaction(flushed=False) as connection:
-                connection.executemany(statement, rows[start : start + WRITTEN_AT_ONCE])
+                connection.executemany(statement, [(kind, *row) for row in rows[start : start + WRITTEN_AT_ONCE]])
