@@ -68,7 +68,7 @@ def resolve_command(
     if (action == Action.LINK) != (bool(card) != bool(account)):
         raise click.UsageError("link needs the member, by --card or --account; the other actions take neither")
     if not (0 < len(reason.strip()) <= 200 and 0 < len(name.strip()) <= 64):
-        raise click.UsageError("expected a --reason of 1 to 200 characters and a --name of 1 to 64")
+        raise click.UsageError("expected a --reason of 1 to 200 characters and a --by of 1 to 64")
     with database.connection() as conn:
         if card:
             account = account_of(conn, database.keys.card, config.card_formats, card)
