@@ -43,7 +43,7 @@ def parked_command(_: Config, database: Database, as_json: bool) -> None:
 @click.option("--card", metavar="CARD", help="For link: a card of the member that the entry's card belongs to.")
 @click.option("--account", metavar="ID", help="For link: the member's account, instead of --card.")
 @click.option("--reason", required=True, help="Why, at most 200 characters; the store reads it.")
-@click.option("--name", required=True, help="Who answers for it, at most 64 characters.")
+@click.option("--by", "name", metavar="NAME", required=True, help="Who answers for it, at most 64 characters.")
 @json_option
 @on_database
 def resolve_command(
@@ -104,4 +104,4 @@ def _show_parked(found: tuple[ParkedRow, ...]) -> None:
             "head office" if row.state == "referred" else escape(f"store {row.store}"),
         )
     console.print(table)
-    console.print("decide with: spaarpunt hq resolve ACTION ENTRY --reason … --name …", highlight=False)
+    console.print("decide with: spaarpunt hq resolve ACTION ENTRY --reason … --by …", highlight=False)

@@ -63,7 +63,7 @@ def new_code(
                 (store, store_name, store_name),
             )
         elif conn.execute("SELECT 1 FROM store WHERE store_id = %s", (store,)).fetchone() is None:
-            raise HqError(f"store '{store}' is new: give its name too")
+            raise HqError(f"store '{store}' is new: give its name too, with --name")
         conn.execute(
             "INSERT INTO enrolment_code (code_hash, store_id, expires_at) VALUES (%s, %s, %s)",
             (_hash(code), store, expires),
