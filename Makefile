@@ -20,9 +20,7 @@ demo: $(READY) ## Play one shop morning; ARGS=--headless to end after the table,
 	@$(BIN)/spaarpunt demo $(ARGS)
 
 test: $(TOOLS) lint ## Run every check and test
-	@$(BIN)/python -m pytest -n 3 --ignore=tests/pos_client/manager $(ARGS)
-# By themselves: NiceGUI serves one application in a process, and the cashier screen's tests have theirs.
-	@$(BIN)/python -m pytest tests/pos_client/manager
+	@$(BIN)/python -m pytest -n 3 $(ARGS)
 
 lint: $(READY) ## Run the checks alone: ruff, mypy, import-linter
 	@$(BIN)/ruff check .

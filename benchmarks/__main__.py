@@ -11,6 +11,7 @@ from rich.table import Table
 
 NAMES = (
     "api",
+    "beside",
     "camera_loop",
     "checkout",
     "decoding",

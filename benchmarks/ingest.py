@@ -2,8 +2,10 @@
 
 Head office runs as its users run it (`spaarpunt hq serve`, its own PostgreSQL, fsync on) and does all its work: HTTP,
 signatures, digest chain, every settlement computed again, balances, change feed. The bare path does nothing but COPY
-the rows of `received` and `ledger` that this left, one transaction a batch, from as many connections as there are
-workers. Tills prepare and sign their requests before the clock starts; sending them counts, on the same processors.
+the rows of `received` and `ledger` that this left, in the order in which they were booked, one transaction a batch,
+from a connection for each till: head office books for as many tills at once. Same tables, indexes and durability, both
+begin with empty ones. Tills prepare and sign their requests before the clock starts; sending them counts, on the same
+processors, at 2 µs an entry.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import http.client
 import random
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -46,6 +49,8 @@ TARGET = 15_000
 """Entries a second that were promised."""
 SHARE_OF_COPY = 0.25
 """The share of the bare path that was promised, should that be more."""
+ROUNDS = 3
+"""Times that the bare path is timed, the middle one counts: it takes well under a second."""
 
 _RECEIVED = "terminal_id, epoch, seq, digest, business_date, points_earned, points_spent, account_id, parked"
 _LEDGER = (
@@ -55,7 +60,7 @@ _LEDGER = (
 
 
 def measure() -> list[Result]:
-    """Entries a second with one worker and with two, each beside the bare path with as many connections."""
+    """Entries a second with one worker and with two, each beside the bare path."""
     tills = _tills()
     return [result for workers in (1, 2) for result in _with_workers(tills, workers)]
 
@@ -68,7 +73,7 @@ def _with_workers(tills: Sequence[_Till], workers: int) -> list[Result]:
             with _head_office(folder, workers) as (port, server):
                 spent = _booked(tills, port, server, database)
             with database.connection() as conn:
-                bare = _bare_copy(conn, tills, max(1, workers))
+                bare = _bare_copy(conn, tills)
     finally:
         shutil.rmtree(folder)
     total = TILLS * ENTRIES
@@ -236,18 +241,24 @@ def _all_at_once(tasks: Sequence[Callable[[], None]]) -> float:
         return time.perf_counter() - began
 
 
-def _bare_copy(conn: psycopg.Connection, tills: Sequence[_Till], connections: int) -> float:
+def _bare_copy(conn: psycopg.Connection, tills: Sequence[_Till]) -> float:
     """Seconds to COPY the rows that are in `received` and `ledger` into the emptied tables, batch by batch."""
-    rows: list[list[tuple[bytes, bytes]]] = [[] for _ in range(connections)]
-    for number, till in enumerate(tills):
-        for batch in till.batches:
-            where = f"WHERE terminal_id = '{till.terminal}' AND seq BETWEEN {batch.from_seq} AND {batch.to_seq}"
-            rows[number % connections].append(
-                (_rows(conn, _RECEIVED, f"received {where}"), _rows(conn, _LEDGER, f"ledger {where} ORDER BY 1"))
-            )
-    conn.execute("TRUNCATE received, ledger")
-    conn.execute("CHECKPOINT")
-    links = [psycopg.connect(conn.info.dsn, autocommit=True) for _ in range(connections)]
+    rows: list[list[tuple[bytes, bytes]]] = []
+    for till in tills:
+        wheres = [
+            f"WHERE terminal_id = '{till.terminal}' AND seq BETWEEN {batch.from_seq} AND {batch.to_seq}"
+            for batch in till.batches
+        ]
+        rows.append(
+            [
+                (
+                    _rows(conn, _RECEIVED, f"received {where} ORDER BY seq"),
+                    _rows(conn, _LEDGER, f"ledger {where} ORDER BY position"),
+                )
+                for where in wheres
+            ]
+        )
+    links = [psycopg.connect(conn.info.dsn, autocommit=True) for _ in rows]
 
     def copy(link: psycopg.Connection, batches: Sequence[tuple[bytes, bytes]]) -> None:
         for received, ledger in batches:
@@ -256,10 +267,14 @@ def _bare_copy(conn: psycopg.Connection, tills: Sequence[_Till], connections: in
                     with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT binary)") as sink:
                         sink.write(data)
 
-    spent = _all_at_once([lambda k=k, b=b: copy(k, b) for k, b in zip(links, rows, strict=True)])
+    spent = []
+    for _ in range(ROUNDS):
+        conn.execute("TRUNCATE received, ledger")
+        conn.execute("CHECKPOINT")
+        spent.append(_all_at_once([lambda k=k, b=b: copy(k, b) for k, b in zip(links, rows, strict=True)]))
     for link in links:
         link.close()
-    return spent
+    return statistics.median(spent)
 
 
 def _rows(conn: psycopg.Connection, columns: str, source: str) -> bytes:

@@ -32,7 +32,9 @@ class Goods:
             else [line.gross_minor for line in basket.lines]
         )
         self.shelves = compiled.shelves(basket.lines)
-        everything = [self.amounts[line] for line in self.shelves[0]]
+        shelf = self.shelves[0]
+        # Most baskets are eligible whole.
+        everything = self.amounts if len(shelf) == len(self.amounts) else [self.amounts[line] for line in shelf]
         self.total = sum(everything)
         """Minor units of everything eligible."""
         self._of = {0: everything}

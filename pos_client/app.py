@@ -20,6 +20,7 @@ from pos_client.runtime import Runtime
 from pos_client.till import Till
 from pos_client.tokens import Tokens
 from sync.agent import Agent, SyncState
+from sync.errors import NotEnrolled
 from sync.holds import HoldDesk
 from sync.journal import Journal
 from sync.mirror import Mirror
@@ -48,7 +49,7 @@ def open_store(config: Config, *, create: bool = False) -> Store:
     path = config.till.data_dir / STORE_NAME
     # A key made anew beside an old database would be the wrong one, and would hide that the right one is missing.
     fresh = create and not path.exists() and not path.with_suffix(".salvaged").exists()
-    return open_till(path, read_key(config.till.store_key_file, create=fresh)).store
+    return open_till(path, till_key(config, create=fresh)).store
 
 
 def look_store(config: Config) -> Store:
@@ -57,7 +58,21 @@ def look_store(config: Config) -> Store:
     Raises:
         StoreUnusable: see `Store.look`.
     """
-    return Store.look(config.till.data_dir / STORE_NAME, read_key(config.till.store_key_file, create=False))
+    return Store.look(config.till.data_dir / STORE_NAME, till_key(config))
+
+
+def till_key(config: Config, *, create: bool = False) -> bytes:
+    """The key of the till's database.
+
+    Raises:
+        NotEnrolled: neither it nor a database is there: this till is new.
+        StoreUnusable: see `sync.store.read_key`.
+    """
+    path = config.till.data_dir / STORE_NAME
+    begun = (config.till.store_key_file, path, path.with_suffix(".salvaged"))
+    if not create and not any(file.exists() for file in begun):
+        raise NotEnrolled(path)
+    return read_key(config.till.store_key_file, create=create)
 
 
 def build_transport(config: Config, terminal: Terminal, mirror: Mirror, *, timeout_s: float | None = None) -> Transport:

@@ -11,6 +11,7 @@ from drivers.keyboard.wedge import WedgeSettings
 from drivers.lines.line import LineProtocol
 from drivers.lines.ports import Wire
 from drivers.lines.serial_scanner import SerialSettings
+from drivers.printing.models import check_profile
 from drivers.printing.receipt_printer import PrinterSettings
 from drivers.recognition.reader import ReaderSettings
 from pos_client.config import CameraDevice, Config, DeviceConfig, HidReader, PrinterDevice, SerialDevice, WedgeDevice
@@ -48,6 +49,7 @@ def settings_for(device: DeviceConfig) -> DeviceSettings:
         case CameraDevice():
             return CameraSettings(source=device.source, formats=device.formats, fps=device.fps, region=device.region)
         case PrinterDevice():
+            check_profile(device.profile, device.columns)
             return PrinterSettings(port=device.port, baudrate=device.baudrate, profile=device.profile)
 
 

@@ -15,7 +15,7 @@ import sqlcipher3.dbapi2 as sqlcipher
 from drivers.errors import DriverError
 from drivers.recognition.guard import check_patterns
 from pos_client import __version__
-from pos_client.app import STORE_NAME, build_transport
+from pos_client.app import STORE_NAME, build_transport, till_key
 from pos_client.config import Config, ConfigError, load_config
 from pos_client.device_examination import examine
 from pos_client.plugin.client import PluginProblem, TillClient
@@ -23,10 +23,10 @@ from pos_client.plugin.messages_till import StatusAnswer
 from pos_client.plugin.token import TokenError, read_existing
 from pos_client.reckoning import card_patterns
 from pos_client.troubles import Gravity, Trouble, space_trouble, store_troubles
-from sync.errors import NotEnrolled, StoreError, SyncError, TransportError, code_of
+from sync.errors import NotEnrolled, StoreError, SyncError, TransportError, Unreachable, code_of
 from sync.health import damage
 from sync.mirror import Mirror
-from sync.store import Store, read_key
+from sync.store import Store
 from sync.terminal import Terminal, clock_problem, load_terminal, skew_problem, wall_ms
 
 SOUND_SQLITE = (3, 51, 3)
@@ -136,7 +136,7 @@ def _store(config: Config, enter: Callable[[contextlib.closing[Store]], Store]) 
     """What is found about key and database, and the database itself when it can be read."""
     path = config.till.data_dir / STORE_NAME
     try:
-        key = read_key(config.till.store_key_file, create=False)
+        key = till_key(config)
         yield Checked("key", True, f"{config.till.store_key_file}, for its owner alone")
     except StoreError as error:
         yield _said("key", error)
@@ -189,7 +189,8 @@ def _head_office(config: Config, store: Store, terminal: Terminal) -> Iterator[C
         stream = transport.stream()
     except TransportError as error:
         trouble = Trouble(code_of(error))
-        yield Checked("head office", False, f"{trouble.text('en')} ({error})", trouble.todo("en"))
+        fact = error.fact if isinstance(error, Unreachable) else error
+        yield Checked("head office", False, f"{trouble.text('en')} ({fact})", trouble.todo("en"))
         return
     finally:
         transport.close()

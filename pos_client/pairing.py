@@ -60,7 +60,10 @@ class Pairing:
         """
         with self._lock:
             if self.shown is not None:
-                raise TillError("pairing_under_way", "the cashier's screen shows a code for another pairing: finish it")
+                raise TillError(
+                    "pairing_under_way",
+                    "the cashier's screen shows the code of another pairing: finish it, or refuse it there with Esc",
+                )
             now = self._steady_s()
             if len(self._recent) == MAX_ASKED and now - self._recent[0] < ASKED_S:
                 raise TillError("pairing_locked", f"{MAX_ASKED} pairings were asked for: wait a quarter of an hour")

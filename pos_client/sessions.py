@@ -141,7 +141,9 @@ class Sessions:
 
     def rests(self, session: Session) -> bool:
         """Whether nothing touched a sale for so long that its customer has walked away."""
-        return self._now_ms() - session.touched_ms > self._timeout_ms
+        now = self._now_ms()
+        session.touched_ms = min(session.touched_ms, now)  # a clock that was set back must not make it wait for that
+        return now - session.touched_ms > self._timeout_ms
 
     def rest_in_s(self) -> float:
         """Seconds until the next sale for which points are held rests; at most what a sale may rest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterable
@@ -17,6 +18,8 @@ TOKEN_BYTES = 32
 """256 random bits: past guessing, so that a plain SHA-256 of it may be kept."""
 MAX_TOKENS = 32
 """Tokens in force: a till has a handful of programs; more is one that pairs at every start."""
+TOKEN_ID = re.compile(r"[0-9a-f]{8}")
+"""A token's public name."""
 _KEPT_REVOKED = 64
 """Revoked tokens that are remembered, so that whoever still has one hears why it is refused."""
 

@@ -24,6 +24,7 @@ from sync.mirror import Mirror
 from sync.night import Nights, Window
 from sync.proofs import DayResult, Proofs
 from sync.prune import prune
+from sync.register import Register
 from sync.sender import CONFLICT, Sender, Sent
 from sync.settling import Settling
 from sync.snapshot import Snapshots
@@ -136,6 +137,7 @@ class Agent:
         self._journal = Journal(store, terminal)
         self._mirror = Mirror(store)
         self._snapshots = Snapshots(store)
+        self._register = Register(store)
         self._proofs = Proofs(store, self._journal)
         self._poll_s = poll_s
         self._on_state = on_state
@@ -219,6 +221,7 @@ class Agent:
                 raise
 
     def _exchange(self, on_progress: Progress, on_snapshot: Progress) -> SyncReport:
+        self._register.catch_up(self._stop.is_set)
         done = self._send_all(on_progress)
         changes = self._pull(on_snapshot)
         if self._settling.due:  # its feed began anew: it was restored, and what it lost goes again
@@ -304,6 +307,7 @@ class Agent:
                 continue
             if not taken:
                 raise ServerFault("head office ended a snapshot before its first part; it is tried again")
+        self._register.catch_up(self._stop.is_set)
         log.info("took a snapshot of head office", rows=rows)
         return rows
 

@@ -15,6 +15,8 @@ from sync.errors import SyncError
 
 COMMITS = 128
 """Commits between two checkpoints: of some 10 pages each, so that the log stays at some 5 MiB, and in its place."""
+PATIENT_PAGES = 2048
+"""Up to so much in the log (8 MiB) a checkpoint that a checkout came in the way of is left for the next time."""
 LAST_RESORT_PAGES = 8192
 """With so much in the log (32 MiB, half of what the file is cut back to) a commit checkpoints itself, as a thread that
 never finds the log at rest would let it grow without end."""
@@ -28,11 +30,15 @@ class Checkpoints:
     """Checkpoints in a thread of their own, on a connection of their own, that starts with the first that is due.
 
     Args:
+        aside: held by whoever writes beside the sales, for as long as that is under way.
         lock: held by whoever writes.
     """
 
-    def __init__(self, connect: Callable[[], Any], lock: AbstractContextManager[Any]) -> None:
+    def __init__(
+        self, connect: Callable[[], Any], aside: AbstractContextManager[Any], lock: AbstractContextManager[Any]
+    ) -> None:
         self._connect = connect
+        self._aside = aside
         self._lock = lock
         self._commits = 0
         self._due = threading.Event()
@@ -65,11 +71,13 @@ class Checkpoints:
                     self._due.clear()
                     if self._stop.is_set():
                         return
-                    # Most of it beside the writers; the little that they wrote meanwhile while they wait, since only a
-                    # log that was folded in to its end is written over from its start, and needs no more room.
-                    connection.execute(_CHECKPOINT).fetchone()
-                    with self._lock:
-                        connection.execute(_CHECKPOINT).fetchone()
+                    # Only a log that was folded in to its end is written over from its start, and needs no more room.
+                    # What is written aside waits meanwhile. A checkout does not, unless they keep coming in between.
+                    with self._aside:
+                        _, pages, folded = connection.execute(_CHECKPOINT).fetchone()
+                        if folded < pages and pages > PATIENT_PAGES:
+                            with self._lock:
+                                connection.execute(_CHECKPOINT).fetchone()
         except (sqlcipher.DatabaseError, SyncError) as error:
             # The journal is whole without it: a commit checkpoints at its last resort, and tells what fails then.
             log.warning("checkpoints stopped: commits do them from here on", problem=str(error))

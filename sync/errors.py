@@ -16,6 +16,8 @@ SyncError
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class SyncError(Exception):
     """Base; the text is one line a shop can act on."""
@@ -42,7 +44,12 @@ class StoreFull(StoreError):
 
 
 class NotEnrolled(StoreError):
-    """The till has not been enrolled."""
+    """The till whose database is, or would be, at `path` has not been enrolled."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"this till is not enrolled ({path}): ask head office for a code, then run: spaarpunt enrol CODE"
+        )
 
 
 class TransportError(SyncError):
@@ -50,7 +57,11 @@ class TransportError(SyncError):
 
 
 class Unreachable(TransportError):
-    """No connection, or no answer in time."""
+    """No connection, or no answer in time. `fact` says it for who cannot sell on: somebody at a command."""
+
+    def __init__(self, fact: str) -> None:
+        self.fact = fact
+        super().__init__(f"{fact}; sales go on and are sent later")
 
 
 class ServerFault(TransportError):

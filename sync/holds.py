@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable
@@ -17,13 +18,16 @@ from sync.errors import Rejected, TransportError
 from sync.leases import Leases
 from sync.store import Store
 from sync.transport import Transport
-from sync.wire_spending import ClosedLeases, HoldAnswer, HoldRequest, HoldState
+from sync.wire_spending import ClosedLeases, HoldRequest, HoldState
 
 SHY_S = 15
 """After no answer head office is left alone for so long: one slow reward, and not every one, while a line is down."""
 
 HOLD_S = 900
 """How long points are held: longer than a customer packs and pays."""
+
+MAX_ASKED = 4
+"""Holds asked for at once: more sales than a till has open at its counter. One more goes by the offline policy."""
 
 MARGIN_S = 30
 """A hold is used up to so long before it ends: its entry has to arrive as well."""
@@ -75,8 +79,8 @@ class HoldDesk:
         self._steady_s = steady_s
         self._new_id = new_id
         self._shy_until = steady_s()
-        self._asking = concurrent.futures.ThreadPoolExecutor(1, "hold")
-        self._under_way: concurrent.futures.Future[HoldAnswer] | None = None
+        self._asking = concurrent.futures.ThreadPoolExecutor(MAX_ASKED, "hold")
+        self._places = threading.BoundedSemaphore(MAX_ASKED)
         with store.transaction() as connection:
             connection.execute("UPDATE hold SET free = 1")
 
@@ -88,19 +92,27 @@ class HoldDesk:
     def ask(self, card: str, points: int, session: str) -> Held | None:
         """Have `points` held for a sale; None when head office does not answer in time.
 
+        Sales that ask at the same time wait side by side, each no longer than `ask_s`. Whatever is still under way
+        counts among the `MAX_ASKED` there may be, also when nobody waits for it any more.
+
         Raises:
             RewardRefused: head office says no: `points_held` when fewer are free, `card_blocked`, `card_unknown`.
         """
-        if not self.reachable or (self._under_way is not None and not self._under_way.done()):
+        if not self.reachable or not self._places.acquire(blocking=False):
             return None
         hold = str(self._new_id())
-        with self._store.transaction() as connection:
-            connection.execute("INSERT INTO hold (hold) VALUES (?)", (hold,))
-        asked = self._steady_s()
-        request = HoldRequest(id=hold, card=card, points=points, session=session, expires_s=HOLD_S)
-        self._under_way = self._asking.submit(self._transport.hold, request)
         try:
-            answer = self._under_way.result(self._ask_s)
+            with self._store.transaction() as connection:
+                connection.execute("INSERT INTO hold (hold) VALUES (?)", (hold,))
+            asked = self._steady_s()
+            request = HoldRequest(id=hold, card=card, points=points, session=session, expires_s=HOLD_S)
+            under_way = self._asking.submit(self._transport.hold, request)
+        except BaseException:
+            self._places.release()
+            raise
+        under_way.add_done_callback(lambda _: self._places.release())
+        try:
+            answer = under_way.result(self._ask_s)
         except Rejected as error:
             self._forget(hold)
             if error.code in _REASONS:

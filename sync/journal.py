@@ -350,9 +350,10 @@ class Journal:
     def earned_on(self, business_date: date, card: str) -> int:
         """Points a card earned at this till on a business date, for the daily cap; voids take back, returns do not."""
         row = self._store.row(
-            "SELECT COALESCE(SUM(earned), 0) FROM journal WHERE card = ? AND business_date = ? "
-            "AND kind IN ('sale', 'void')",
-            (card, business_date.isoformat()),
+            "SELECT COALESCE(SUM(earned), 0) FROM journal "
+            "WHERE epoch IN (SELECT epoch FROM head UNION ALL SELECT epoch FROM closed_epoch) "
+            "AND business_date = ? AND card = ? AND kind IN ('sale', 'void')",
+            (business_date.isoformat(), card),
         )
         return max(0, int(row[0])) if row else 0
 
@@ -378,7 +379,8 @@ class Journal:
             epoch = head.epoch
         row = self._store.row(
             """SELECT count(*), COALESCE(SUM(earned), 0), COALESCE(SUM(spent), 0), COALESCE(MAX(seq), 0)
-               FROM journal WHERE business_date = ? AND epoch = ? AND seq <= COALESCE(
+               FROM journal INDEXED BY journal_day_card
+               WHERE business_date = ? AND epoch = ? AND seq <= COALESCE(
                    (SELECT acked_seq FROM closed_epoch WHERE epoch = ?), ?)""",
             (business_date.isoformat(), epoch, epoch, head.acked_seq),
         )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from loyalty.errors import ProgrammeError
 from loyalty.ledger import Entry, EntryKind
 from loyalty.lots import Expiring
@@ -298,7 +300,7 @@ class Mirror:
                 [
                     (
                         balance.points,
-                        json.dumps(balance.counters),
+                        _json(balance.counters),
                         balance.pending,
                         _day(balance.expires_on),
                         balance.expiring,
@@ -329,17 +331,21 @@ def account_row(change: AccountChange, epoch: int, includes_seq: int) -> tuple[A
         change.points,
         epoch,
         includes_seq,
-        json.dumps(change.counters),
+        _json(change.counters),
         change.first_purchase,
         change.pending,
         change.birthday,
-        json.dumps(change.segments),
+        _json(change.segments),
         change.pin,
         change.phone,
         change.email,
         _day(change.expires_on),
         change.expiring,
     )
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _day(day: date | None) -> str | None:

@@ -31,8 +31,6 @@ PARKED_IN_A_ROW = 3
 """More entries than this that all fail alone are head office's fault, not theirs: then they wait for it to mend."""
 CONFIRMED_AT_ONCE = 64
 """Balances in one transaction. Each is a page of the file: a checkout waits for some 2 ms of them, not for hundreds."""
-BREATH_S = 0.001
-"""Between two such transactions: Python's locks are not fair, and a checkout that waits has to get its turn."""
 CONFLICT = "stream_conflict"
 TOO_MUCH = ("too_large", "slow")
 """Refusals that ask for a smaller batch."""
@@ -138,7 +136,7 @@ class Sender:
             raise ServerFault("head office answered without taking anything; it is tried again")
         now = self._now_ms()
         self._confirm(answer, batch.epoch)
-        with self._store.transaction() as connection:
+        with self._store.transaction(flushed=False) as connection:  # when it is lost, head office says it again
             self._journal.acknowledge(batch.epoch, durable_to, at_ms=answer.server_time_ms, within=connection)
             self._mirror.heard(now, answer.server_time_ms, within=connection)
         self._under_way, self._faults = None, 0
@@ -164,7 +162,6 @@ class Sender:
     def _confirm(self, answer: BatchAnswer, epoch: int) -> None:
         for start in range(0, len(answer.balances), CONFIRMED_AT_ONCE):
             self._mirror.confirm(answer.balances[start : start + CONFIRMED_AT_ONCE], epoch, answer.applied_to)
-            time.sleep(BREATH_S)
 
     def _failed_there(self, batch: Batch, error: ServerFault) -> Sent:
         """Head office failed on the batch. When it does again, the entry it fails on is found and handed over alone."""

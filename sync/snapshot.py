@@ -1,10 +1,12 @@
-"""A snapshot of head office taken into the mirror: part by part, each on the disk before the next, beside checkouts."""
+"""A snapshot of head office taken into the mirror: part by part, in small steps beside the checkouts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from sync.card_orders import keep as keep_orders
 from sync.errors import ServerFault
@@ -24,6 +26,9 @@ from sync.store import Store
 from sync.wire_mirror import ParkedChange, Section, SnapshotPart
 
 _ORDER = tuple(Section)
+
+AT_ONCE = 250
+"""Rows in one transaction, some ten pages: a checkout that comes meanwhile waits for a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +100,11 @@ class Snapshots:
             connection.execute("DELETE FROM snapshot")
 
     def apply(self, part: SnapshotPart, now_ms: int) -> None:
-        """Write one part in one transaction; after the last the mirror follows the feed from the snapshot's cursor.
+        """Write one part; after the last the mirror follows the feed from the snapshot's cursor.
 
         What the part says replaces whatever is here: a till's own entries past `includes_seq` are in its journal, and
-        what others did since comes with the feed.
+        what others did since comes with the feed. Accounts and cards are written by ranges of `AT_ONCE`, each true by
+        itself as the part is: a snapshot that is broken off goes on after the last of them.
 
         Args:
             now_ms: this till's clock.
@@ -107,6 +113,10 @@ class Snapshots:
             ServerFault: not the part that comes next; nothing was written.
             OtherVersion: a programme that this version cannot read; nothing was written.
         """
+        for piece in _pieces(part):
+            self._write(piece, now_ms)
+
+    def _write(self, part: SnapshotPart, now_ms: int) -> None:
         with self._store.transaction(flushed=False) as connection:
             found = connection.execute("SELECT cursor, section, after FROM snapshot").fetchone()
             wanted = Place(found[0], Section(found[1]), found[2]) if found else Place(part.cursor, _ORDER[0], "")
@@ -129,11 +139,23 @@ class Snapshots:
             if part.is_last:
                 connection.execute("DELETE FROM snapshot")
                 connection.execute("UPDATE feed SET cursor = ?", (part.cursor,))
+                connection.execute("INSERT OR REPLACE INTO register_due VALUES (1, 'card', '', '')")
                 return
             section = part.section if part.upto is not None else _ORDER[_ORDER.index(part.section) + 1]
             connection.execute(
                 "INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, ?)", (part.cursor, section, part.upto or "")
             )
+
+
+def _pieces(part: SnapshotPart) -> Iterator[SnapshotPart]:
+    """A part as ranges that are soon written; the last goes up to where the part does."""
+    after, rows = part.after, part.rows
+    if part.section in {Section.ACCOUNTS, Section.CARDS}:
+        while len(rows) > AT_ONCE:
+            upto = _KEPT[part.section].row(rows[AT_ONCE - 1], part)[0]
+            yield msgspec.structs.replace(part, after=after, upto=upto, rows=rows[:AT_ONCE])
+            after, rows = upto, rows[AT_ONCE:]
+    yield msgspec.structs.replace(part, after=after, rows=rows)
 
 
 def _replace(connection: Any, kept: _Kept, part: SnapshotPart) -> None:

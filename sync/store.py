@@ -9,6 +9,7 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ BUSY_TIMEOUT_MS = 5000
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """The write-ahead log is cut back to this after a checkpoint: one long reader must not fill the disk for good."""
 KEY_BYTES = 32
+BREATH_S = 0.001
+"""After a transaction beside the sales: Python's locks are not fair, and a checkout that waits has to get its turn."""
 
 _STEPS = {path.stem for path in Path(__file__).with_name("migrations").glob("m[0-9]*.py")}
 """The steps of the schema, each in a file of its name."""
@@ -153,6 +156,8 @@ class Store:
         self.key = key
         self._connection = connection
         self._lock = threading.RLock()
+        # Whoever writes beside the sales, the checkpoints included, takes turns here first, and only then the lock.
+        self._aside = threading.Lock()
         self._reader: Any = None
         self._reading = threading.Lock()
         self._till_lock: FileLock | None = None
@@ -184,7 +189,7 @@ class Store:
             store._connection.execute("UPDATE feed SET cursor = cursor")
             store._connection.execute("ROLLBACK")
             store._connection.execute(f"PRAGMA wal_autocheckpoint = {LAST_RESORT_PAGES}")
-            store._checkpoints = Checkpoints(lambda: connect(path, key), store._lock)
+            store._checkpoints = Checkpoints(lambda: connect(path, key), store._aside, store._lock)
         except sqlcipher.DatabaseError as error:
             lock.release()
             raise StoreUnusable(_why(path, error)) from error
@@ -246,8 +251,9 @@ class Store:
 
         Args:
             within: the connection of the caller's own transaction, to be part of that one.
-            flushed: False for what head office says again when it is lost. A checkout then waits for no flush of ours;
-                the next transaction that is flushed takes this one to the disk too, before itself.
+            flushed: False for what head office says again when it is lost: written aside, with a breath after it, and
+                never while the log is folded in. A checkout then waits for no flush of ours; the next transaction that
+                is flushed takes this one to the disk too, before itself.
 
         Raises:
             StoreFull: no space left; nothing was written.
@@ -256,7 +262,7 @@ class Store:
         if within is not None:
             yield within
             return
-        with self._lock, self._flushing(flushed):
+        with contextlib.nullcontext() if flushed else self._writing_aside(), self._lock, self._flushing(flushed):
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 try:
@@ -276,6 +282,12 @@ class Store:
                         f"disk full, nothing was booked: free space on the disk of {self.path.parent} and book again"
                     ) from error
                 raise StoreError(f"nothing was booked, {_why(self.path, error)}") from error
+
+    @contextlib.contextmanager
+    def _writing_aside(self) -> Iterator[None]:
+        with self._aside:
+            yield
+        time.sleep(BREATH_S)
 
     @contextlib.contextmanager
     def _flushing(self, flushed: bool) -> Iterator[None]:

@@ -45,9 +45,7 @@ def load_terminal(store: Store) -> Terminal:
         "SELECT terminal, epoch, store, store_name, private_key, card_key FROM terminal JOIN head USING (one)"
     )
     if row is None:
-        raise NotEnrolled(
-            f"this till is not enrolled ({store.path}): ask head office for a code, then run: spaarpunt enrol CODE"
-        )
+        raise NotEnrolled(store.path)
     return Terminal(row[0], row[1], row[2], row[3], Ed25519PrivateKey.from_private_bytes(row[4]), row[5])
 
 

@@ -7,7 +7,6 @@ import functools
 import importlib.metadata
 import io
 import ssl
-import threading
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -117,7 +116,6 @@ class Transport:
         self._offset_ms = clock_offset_ms
         self._key_id = key_id
         self._now_ms = now_ms
-        self._lock = threading.Lock()
         self._client = httpx.Client(
             base_url=self._url,
             timeout=timeout_s,
@@ -170,8 +168,7 @@ class Transport:
 
     def sign_with(self, key: Ed25519PrivateKey) -> None:
         """Sign with another key of the same terminal from now on."""
-        with self._lock:
-            self._client.auth = _Signature(key, self._key_id, self._head_office_time)
+        self._client.auth = _Signature(key, self._key_id, self._head_office_time)
 
     def changes(self, feed: str, cursor: str) -> ChangesPage:
         """What changed at head office since `cursor`."""
@@ -246,10 +243,9 @@ class Transport:
         body: Message | Record | None = None,
         params: dict[str, str] | None = None,
     ) -> M:
-        with self._lock:
+        response = self._request(method, path, body, params)
+        if self._mend_clock(response):
             response = self._request(method, path, body, params)
-            if self._mend_clock(response):
-                response = self._request(method, path, body, params)
         if response.is_success:
             return self._decode(answer, response.content)
         raise self._refusal(response)
@@ -298,7 +294,7 @@ class Transport:
         except httpx.TransportError as error:
             # Also RemoteProtocolError (the connection was cut in the middle), which is no NetworkError in httpx.
             reason = "no answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
-            raise Unreachable(f"head office at {self._url}: {reason}; sales go on and are sent later") from error
+            raise Unreachable(f"head office at {self._url}: {reason}") from error
         except httpx.HTTPError as error:
             raise ServerFault(
                 f"head office at {self._url} sent a broken answer ({error}); it is tried again"

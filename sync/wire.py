@@ -19,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, m
 PROTOCOL = 1
 PROTOCOL_HEADER = "Spaarpunt-Protocol"
 
+CODE_LENGTH = 10
+"""Letters and digits of a one-time code. 31^10 is 2^49: not guessed over a network within the life of a code."""
+
 MAX_BATCH_ENTRIES = 500
 """Entries in one batch: well under a second of work for head office, so that one till never holds up the rest."""
 MAX_BATCH_BYTES = 256 * 1024
@@ -61,6 +64,10 @@ class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, gc=F
         return found
 
 
+class Told(Record, frozen=True, forbid_unknown_fields=False, kw_only=True, gc=False):
+    """A `Record` that head office says. Head office is updated before the tills: what it says more is let be."""
+
+
 @cache
 def _decoder(kind: type[Record]) -> Decoder[Any]:
     return Decoder(kind)
@@ -95,6 +102,12 @@ class Message(BaseModel):
             raise WireError(f"expected {cls.__name__}: {where}") from error
 
 
+class Answer(Message):
+    """A `Message` that head office says. Head office is updated before the tills: what it says more is let be."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
 def key_text(raw: bytes) -> str:
     """32 key bytes as standard base64 text."""
     return base64.b64encode(raw).decode("ascii")
@@ -115,7 +128,7 @@ def key_bytes(text: str) -> bytes:
     return raw
 
 
-class Hello(Message):
+class Hello(Answer):
     """GET /v1/hello: who answers, unsigned; tells a till at once whether it talks to the right thing."""
 
     service: Literal["spaarpunt-hq"] = "spaarpunt-hq"
@@ -143,7 +156,7 @@ class EnrolRequest(Message):
         return self
 
 
-class EnrolAnswer(Message):
+class EnrolAnswer(Answer):
     """What makes a till a till of this chain."""
 
     terminal: str
@@ -156,7 +169,7 @@ class EnrolAnswer(Message):
     server_time_ms: int
 
 
-class StreamAnswer(Message):
+class StreamAnswer(Answer):
     """GET /v1/stream: how far head office has the terminal's present epoch. A restored till asks before it writes."""
 
     terminal: str
@@ -176,7 +189,7 @@ class EpochRequest(Message):
     public_key: str
 
 
-class EpochAnswer(Message):
+class EpochAnswer(Answer):
     """The epoch that is open now; only the new key signs from here on. And how far head office has the one left."""
 
     terminal: str
@@ -225,7 +238,7 @@ class Outcome(StrEnum):
     PARKED = "parked"
 
 
-class Result(Record, frozen=True, kw_only=True):
+class Result(Told, frozen=True, kw_only=True):
     """Head office's verdict on one entry; `code` and `text` say why it was parked."""
 
     seq: int
@@ -234,7 +247,7 @@ class Result(Record, frozen=True, kw_only=True):
     text: str | None = None
 
 
-class AccountBalance(Record, frozen=True, kw_only=True, omit_defaults=True):
+class AccountBalance(Told, frozen=True, kw_only=True, omit_defaults=True):
     """An account's points at head office, with this terminal's entries up to `applied_to` included."""
 
     account: str
@@ -249,7 +262,7 @@ class AccountBalance(Record, frozen=True, kw_only=True, omit_defaults=True):
     """How many they are."""
 
 
-class BatchAnswer(Record, frozen=True, kw_only=True):
+class BatchAnswer(Told, frozen=True, kw_only=True):
     """The answer to a batch. `durable_to` is the watermark: everything up to it is safe at head office."""
 
     durable_to: int
@@ -263,7 +276,7 @@ class BatchAnswer(Record, frozen=True, kw_only=True):
     """Feed name → newest cursor."""
 
 
-class Proof(Message):
+class Proof(Answer):
     """GET /v1/proofs/{business_date}: one terminal's day. Both sides compute it; it agrees when every field does."""
 
     terminal: str
@@ -278,14 +291,14 @@ class Proof(Message):
     """Digest of the day's last entry, 64 hex digits; empty for a day without entries."""
 
 
-class DayProof(Message):
+class DayProof(Answer):
     """Head office's answer: the proof, and what of the day it parked (received, but not booked)."""
 
     proof: Proof
     parked: StrictInt
 
 
-class Problem(Message):
+class Problem(Answer):
     """RFC 9457 problem details with our members: a stable `code`, and what the till needs to go on."""
 
     type: str = "about:blank"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, field
 from msgspec.structs import asdict
 
-from sync.wire import Digest, Record
+from sync.wire import Digest, Told
 
 MAX_CHANGES = 500
 """Changes in one page: the till applies a page in one short transaction, beside checkouts."""
@@ -20,7 +20,7 @@ MAX_PART_BYTES = 16 * 1024 * 1024
 """One line of a snapshot, unpacked: a thousand accounts are a tenth of a megabyte, a programme may be some."""
 
 
-class AccountChange(Record, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="account"):
+class AccountChange(Told, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="account"):
     """An account as it is now."""
 
     account: str
@@ -48,7 +48,7 @@ class AccountChange(Record, frozen=True, kw_only=True, omit_defaults=True, tag_f
     """How many they are, as of the night and less what was spent since."""
 
 
-class CardChange(Record, frozen=True, kw_only=True, tag_field="kind", tag="card"):
+class CardChange(Told, frozen=True, kw_only=True, tag_field="kind", tag="card"):
     """A card as it is now."""
 
     token: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
@@ -56,7 +56,7 @@ class CardChange(Record, frozen=True, kw_only=True, tag_field="kind", tag="card"
     blocked: bool
 
 
-class LeaseChange(Record, frozen=True, kw_only=True, tag_field="kind", tag="lease"):
+class LeaseChange(Told, frozen=True, kw_only=True, tag_field="kind", tag="lease"):
     """Points of an account set aside at this terminal, as they stand now; sent to this terminal alone."""
 
     id: str
@@ -80,13 +80,13 @@ class LeaseChange(Record, frozen=True, kw_only=True, tag_field="kind", tag="leas
         return json.dumps(terms, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
-class ProgrammeChange(Record, frozen=True, kw_only=True, tag_field="kind", tag="programme"):
+class ProgrammeChange(Told, frozen=True, kw_only=True, tag_field="kind", tag="programme"):
     """A published programme version; the highest version is the one in force."""
 
     document: dict[str, Any]
 
 
-class StockChange(Record, frozen=True, kw_only=True, tag_field="kind", tag="stock"):
+class StockChange(Told, frozen=True, kw_only=True, tag_field="kind", tag="stock"):
     """How many of a reward with a stock were given in the whole chain."""
 
     reward: str
@@ -103,7 +103,7 @@ class ParkedState(StrEnum):
     REVERSED = "reversed"  # done with, nothing booked
 
 
-class ParkedChange(Record, frozen=True, kw_only=True, tag_field="kind", tag="parked"):
+class ParkedChange(Told, frozen=True, kw_only=True, tag_field="kind", tag="parked"):
     """An entry of the till's store that was received and not booked, as it stands now."""
 
     terminal: str
@@ -127,13 +127,13 @@ class ParkedChange(Record, frozen=True, kw_only=True, tag_field="kind", tag="par
     decided_ms: int | None = None
 
 
-class AccountGone(Record, frozen=True, kw_only=True, tag_field="kind", tag="account_gone"):
+class AccountGone(Told, frozen=True, kw_only=True, tag_field="kind", tag="account_gone"):
     """An account that is no longer at head office: a till forgets everything it knows of it."""
 
     account: str
 
 
-class CardGone(Record, frozen=True, kw_only=True, tag_field="kind", tag="card_gone"):
+class CardGone(Told, frozen=True, kw_only=True, tag_field="kind", tag="card_gone"):
     """A card that belongs to nobody at head office any more."""
 
     token: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
@@ -148,7 +148,7 @@ Change = (
 """Something as it is now, or gone."""
 
 
-class ChangesPage(Record, frozen=True, kw_only=True):
+class ChangesPage(Told, frozen=True, kw_only=True):
     """GET /v1/changes/{feed}?cursor=: what changed since `cursor`, oldest first.
 
     All account balances on the page include the asking terminal's entries of `epoch` up to `includes_seq`.
@@ -173,7 +173,7 @@ class Section(StrEnum):
     CARDS = "cards"
 
 
-class SnapshotPart(Record, frozen=True, kw_only=True):
+class SnapshotPart(Told, frozen=True, kw_only=True):
     """One line of GET /v1/snapshot: everything of one section whose key is above `after` and not above `upto`.
 
     Keys are version, lease, account and card token, in the order of their UTF-8 bytes (versions: of their numbers);

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
 
-from sync.wire import Message
+from sync.wire import Answer, Message
 from sync.wire_mirror import MAX_CHANGES
 
 MAX_HOLD_S = 3600
@@ -44,7 +44,7 @@ class HoldState(StrEnum):
     RELEASED = "released"  # given back
 
 
-class HoldAnswer(Message):
+class HoldAnswer(Answer):
     """A hold as it stands."""
 
     id: Uuid
@@ -63,20 +63,20 @@ class ClosedLeases(Message):
     leases: Annotated[tuple[Uuid, ...], Field(min_length=1, max_length=MAX_CHANGES)]
 
 
-class LeasesClosed(Message):
+class LeasesClosed(Answer):
     """The answer: how many of the leases are of this terminal and epoch, and are closed now."""
 
     closed: StrictInt
 
 
-class AccountExposure(Message):
+class AccountExposure(Answer):
     """The most that tills on their own word could spend of one account beyond what it has."""
 
     account: str
     points: StrictInt
 
 
-class Exposure(Message):
+class Exposure(Answer):
     """GET /v1/exposure: the worst joint overspend that the policy in force allows. Points."""
 
     policy: Literal["never", "capped", "lease"]

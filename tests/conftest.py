@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 import structlog
 from hypothesis import settings
 from xdist.remote import Producer
 
+from tests.support.memory import files_in_memory
 from tests.support.order import ByUnit, longest_first
 
-# Thousands of small databases are written here, each booking with a flush that a disk takes its time for. What a power
-# cut does to a disk is tried on one that is logged (tests/support/disk.py), never on the machine's own.
-MEMORY = Path("/dev/shm")
-ENOUGH_BYTES = 2 << 30
-"""Of memory that may hold files: a run has at most some hundreds of megabytes at a time."""
-
-if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
-    os.environ["TMPDIR"] = str(MEMORY)
-    tempfile.tempdir = None
+files_in_memory()
 
 # Machines that build images often forbid Python to keep what it compiled: each of the hundreds of processes that the
 # tests start would then compile all that it imports, which is most of what such a process does.

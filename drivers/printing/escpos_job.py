@@ -7,6 +7,7 @@ themselves are python-escpos's.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ __all__ = [
     "compose",
     "read_status",
     "status_request",
+    "unknown_profile",
 ]
 
 # A receipt of 1 000 lines is 4 m of paper: beyond that something is wrong with the caller.
@@ -105,9 +107,7 @@ def compose(parts: Sequence[Part], profile: str = "default") -> bytes:
     try:
         paper = Dummy(profile=profile)
     except KeyError:
-        raise BadDeviceSettings(
-            f"expected a printer profile of python-escpos, got {profile!r}", "profile", 'leave it out for "default"'
-        ) from None
+        raise unknown_profile(profile) from None
     paper.hw("INIT")
     try:
         # python-escpos prints remarks on standard output, which is for answers.
@@ -117,6 +117,17 @@ def compose(parts: Sequence[Part], profile: str = "default") -> bytes:
     except Error as error:
         raise ValueError(f"this cannot be printed: {type(error).__name__}") from None
     return bytes(paper.output)
+
+
+def unknown_profile(profile: str) -> BadDeviceSettings:
+    """The refusal of a model that is not in python-escpos's list, with the name that comes nearest."""
+    from escpos.capabilities import CAPABILITIES
+
+    near = difflib.get_close_matches(profile, CAPABILITIES["profiles"], n=1)
+    hint = f"the nearest known is {near[0]!r}; else " if near else ""
+    return BadDeviceSettings(
+        f"expected a printer profile of python-escpos, got {profile!r}", "profile", f'{hint}leave it out for "default"'
+    )
 
 
 def _print(paper: Any, part: Part) -> None:

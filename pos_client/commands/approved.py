@@ -10,7 +10,7 @@ import uuid6
 
 from loyalty.errors import LoyaltyError
 from pos_client.app import StartError, build_runtime, open_store
-from pos_client.commands.common import fail
+from pos_client.commands.common import ask_pin, fail
 from pos_client.config import Config
 from pos_client.plugin.client import PluginProblem, TillClient
 from pos_client.plugin.token import TokenError, read_or_create
@@ -24,7 +24,12 @@ R = TypeVar("R")
 def approved(command: C) -> C:
     """Add --reason and --manager to a command."""
     for option in (
-        click.option("--manager", required=True, metavar="NAME", help="Who answers for it; the PIN is asked for."),
+        click.option(
+            "--manager",
+            required=True,
+            metavar="NAME",
+            help="Who answers for it; the PIN is asked for, or read from standard input.",
+        ),
         click.option("--reason", required=True, metavar="TEXT", help="Why, at most 200 characters."),
     ):
         command = option(command)
@@ -35,7 +40,7 @@ def answer_for(manager: str, reason: str) -> dict[str, Any]:
     """The part of a request that a manager answers for; asks for the PIN. The question goes to standard error."""
     if not reason.strip() or len(reason) > 200:
         raise click.UsageError("expected a --reason of 1 to 200 characters")
-    pin = click.prompt(f"PIN of {manager}", hide_input=True, err=True)
+    pin = ask_pin(f"PIN of {manager}")
     return {"id": str(uuid6.uuid7()), "reason": reason, "approver": manager, "pin": pin}
 
 

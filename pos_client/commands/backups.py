@@ -9,12 +9,11 @@ from typing import Any
 import click
 from rich.table import Column, Table
 
-from pos_client.app import STORE_NAME, look_store
+from pos_client.app import STORE_NAME, look_store, till_key
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
 from pos_client.config import Config
 from sync.backups import Backup, back_up, backups, restore
 from sync.errors import SyncError
-from sync.store import read_key
 from sync.terminal import wall_ms
 
 
@@ -62,7 +61,7 @@ def restore_command(config: Config, backup: Path | None, as_json: bool) -> None:
         if backup is None and not found:
             fail(f"no backup in {config.till.data_dir}: name the file")
         chosen = backup or found[0].path
-        aside = restore(database, read_key(config.till.store_key_file, create=False), chosen, wall_ms())
+        aside = restore(database, till_key(config), chosen, wall_ms())
     except SyncError as error:
         fail(str(error))
     emit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -41,6 +42,19 @@ def _plain(text: str) -> str:
 def fail(text: str) -> NoReturn:
     """End the command with exit code 1 and one line: what, where, what to do."""
     raise Problem(text)
+
+
+def ask_pin(what: str, *, twice: bool = False) -> str:
+    """A PIN: typed unseen at a terminal, `twice` when it is new; without a terminal the first line of standard input.
+
+    The question goes to standard error. Without a line the command ends with exit code 1.
+    """
+    if sys.stdin.isatty():
+        return str(click.prompt(what, hide_input=True, confirmation_prompt=twice, err=True))
+    pin = sys.stdin.readline().strip()
+    if not pin:
+        fail(f"{what}: expected it at a terminal or on standard input, got nothing")
+    return pin
 
 
 def emit(data: Any, as_json: bool, show: Callable[[], None]) -> None:

@@ -102,7 +102,9 @@ def _figures_json(figures: Figures) -> dict[str, object]:
 
 
 def _stay(world: World, console: Console) -> None:
+    from pos_client.demo.members import members
     from pos_client.demo.panel import serve_panel
 
+    console.print(f"for docs/plugin.md: TILL={world.screen.rstrip('/')} CARD={members()[0].card}", highlight=False)
     console.print(f"virtual devices: http://127.0.0.1:{world.panel_port}/ (Ctrl-C ends everything)")
     serve_panel(world)

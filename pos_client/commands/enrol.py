@@ -12,11 +12,12 @@ from pos_client.commands.progress import exchange_progress
 from pos_client.config import Config
 from sync.backups import back_up
 from sync.epochs import Epochs
-from sync.errors import NotEnrolled, Rejected, SyncError
+from sync.errors import NotEnrolled, Rejected, SyncError, Unreachable
 from sync.mirror import Mirror
 from sync.store import Store
 from sync.terminal import Terminal, enrolment_key, load_terminal, save_terminal, wall_ms
 from sync.transport import Transport
+from sync.wire import CODE_LENGTH
 
 KEY_PAST = ("superseded", "signature", "unknown_terminal")
 """Refusals that say: this till's key counts no more."""
@@ -60,8 +61,16 @@ def _enrol(config: Config, store: Store, code: str) -> Terminal:
     return terminal
 
 
+def _plain(_: click.Context, __: click.Parameter, text: str) -> str:
+    """The code without what people put between its characters."""
+    plain = "".join(char for char in text.upper() if char not in " -")
+    if len(plain) != CODE_LENGTH or not plain.isalnum():
+        raise click.BadParameter(f"expected {CODE_LENGTH} letters and digits, such as XGZPK-TCUVU, got {len(plain)}")
+    return plain
+
+
 @click.command()
-@click.argument("code")
+@click.argument("code", callback=_plain)
 @json_option
 @pass_config
 def enrol(config: Config, code: str, as_json: bool) -> None:
@@ -73,9 +82,11 @@ def enrol(config: Config, code: str, as_json: bool) -> None:
     """
     try:
         with contextlib.closing(open_store(config, create=True)) as store:
-            terminal = _enrol(config, store, code.strip().upper())
+            terminal = _enrol(config, store, code)
             with exchange_progress(quiet=as_json) as tell:
                 report = build_agent(config, store, terminal, lambda _: None).run_once(*tell)
+    except Unreachable as error:
+        fail(f"{error.fact}: look at the line and at till.head_office_url, then run this again: the code still counts")
     except SyncError as error:
         fail(str(error))
     data = {"terminal": terminal.terminal, "store": terminal.store, "changes": report.changes}

@@ -14,7 +14,11 @@ from pos_client.config import Config
 from pos_client.office.lookup import Kind
 from pos_client.office.story import MAX_LINES, Line, Standing, Stories
 
-_STANDINGS = {Standing.CONFIRMED: "", Standing.QUEUED: "on its way", Standing.PARKED: "not booked: see the inbox"}
+_STANDINGS = {
+    Standing.CONFIRMED: "confirmed",
+    Standing.QUEUED: "on its way",
+    Standing.PARKED: "not booked: see the inbox",
+}
 
 
 @click.command()

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import rich.progress
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from loyalty.errors import ProgrammeError
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, errors, fail, json_option
@@ -167,17 +167,22 @@ def revoke_command(_: Config, database: Database, terminal: str, as_json: bool) 
 
 
 def _show_status(found: Status) -> None:
-    table = Table("terminal", "name", "store", "last contact", "state", title="Terminals")
-    for heading in ("booked up to", "parked", "conflicts"):
-        table.add_column(heading, justify="right")
+    # Whole ids, however narrow the window: they are what other commands are given.
+    table = Table(Column("terminal", no_wrap=True), box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("name", "store", "contact (UTC)"):
+        table.add_column(heading, overflow="fold", min_width=10 if heading == "contact (UTC)" else 8)
+    table.add_column("state", no_wrap=True)
+    for heading in ("epoch", "booked", "parked", "conflicts"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in found.terminals:
         table.add_row(
             row.terminal,
             escape(row.name),
             escape(row.store),
-            _minutes(row.last_contact),
-            "[red]revoked[/]" if row.revoked else "enrolled",
-            f"{row.durable_to} (epoch {row.epoch})",
+            f"{row.last_contact.astimezone(UTC):%Y-%m-%d %H:%M}",
+            "[red]revoked[/]" if row.revoked else "",
+            str(row.epoch),
+            str(row.durable_to),
             str(row.parked),
             str(row.conflicts),
         )

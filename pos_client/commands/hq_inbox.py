@@ -43,7 +43,7 @@ def parked_command(_: Config, database: Database, as_json: bool) -> None:
 @click.option("--card", metavar="CARD", help="For link: a card of the member that the entry's card belongs to.")
 @click.option("--account", metavar="ID", help="For link: the member's account, instead of --card.")
 @click.option("--reason", required=True, help="Why, at most 200 characters; the store reads it.")
-@click.option("--name", required=True, help="Who answers for it, at most 64 characters.")
+@click.option("--by", "name", metavar="NAME", required=True, help="Who answers for it, at most 64 characters.")
 @json_option
 @on_database
 def resolve_command(
@@ -68,7 +68,7 @@ def resolve_command(
     if (action == Action.LINK) != (bool(card) != bool(account)):
         raise click.UsageError("link needs the member, by --card or --account; the other actions take neither")
     if not (0 < len(reason.strip()) <= 200 and 0 < len(name.strip()) <= 64):
-        raise click.UsageError("expected a --reason of 1 to 200 characters and a --name of 1 to 64")
+        raise click.UsageError("expected a --reason of 1 to 200 characters and a --by of 1 to 64")
     with database.connection() as conn:
         if card:
             account = account_of(conn, database.keys.card, config.card_formats, card)
@@ -104,4 +104,4 @@ def _show_parked(found: tuple[ParkedRow, ...]) -> None:
             "head office" if row.state == "referred" else escape(f"store {row.store}"),
         )
     console.print(table)
-    console.print("decide with: spaarpunt hq resolve ACTION ENTRY --reason … --name …", highlight=False)
+    console.print("decide with: spaarpunt hq resolve ACTION ENTRY --reason … --by …", highlight=False)

@@ -9,7 +9,7 @@ import click
 import rich.progress
 from rich.table import Table
 
-from pos_client.commands.common import console, emit, errors, json_option
+from pos_client.commands.common import ask_pin, console, emit, errors, json_option
 from pos_client.commands.hq_database import FILE, on_database, today
 from pos_client.config import Config
 from sync.hq.database import Database
@@ -91,7 +91,7 @@ def pin_command(config: Config, database: Database, card: str, clear: bool, as_j
     _expect_formats(config)
     with database.connection() as conn:
         account = account_of(conn, database.keys.card, config.card_formats, card)
-        pin = None if clear else click.prompt("PIN", hide_input=True, confirmation_prompt=True, err=True)
+        pin = None if clear else ask_pin("PIN", twice=True)
         set_pin(conn, account, pin)
     emit(
         {"account": account, "pin": not clear},
@@ -102,15 +102,17 @@ def pin_command(config: Config, database: Database, card: str, clear: bool, as_j
 
 @members_group.command("erase")
 @click.argument("card")
-@click.confirmation_option(prompt="Erase this member for good?")
+@click.option("--yes", is_flag=True, help="Do not ask first.")
 @json_option
 @on_database
-def erase_command(config: Config, database: Database, card: str, as_json: bool) -> None:
+def erase_command(config: Config, database: Database, card: str, yes: bool, as_json: bool) -> None:
     """Erase the member of CARD, here and at every till: name, cards, points, what was bought. Nobody can undo it.
 
     The ledger keeps dates and points, of an account that is nobody's.
     """
     _expect_formats(config)
+    if not yes:
+        click.confirm("Erase this member for good?", abort=True, err=True)
     with database.connection() as conn:
         account = account_of(conn, database.keys.card, config.card_formats, card)
         done = erase(conn, account, today())

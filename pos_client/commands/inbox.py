@@ -28,14 +28,19 @@ Number = click.IntRange(1, 2**63 - 1)
 
 
 @click.group(invoke_without_command=True)
+@json_option
 @click.pass_context
-def inbox(context: click.Context) -> None:
+def inbox(context: click.Context, as_json: bool) -> None:
     """What head office did not book in this store. Works without a network and beside a running till.
 
     Without a command: the list.
     """
     if context.invoked_subcommand is None:
-        context.invoke(list_command)
+        context.invoke(list_command, as_json=as_json)
+    elif as_json:
+        raise click.UsageError(
+            f"expected --json behind the command: spaarpunt inbox {context.invoked_subcommand} --json"
+        )
 
 
 @inbox.command("list")

@@ -7,7 +7,7 @@ import click
 from loyalty.errors import LoyaltyError
 from pos_client.app import look_store, open_store
 from pos_client.approvals import Approvals
-from pos_client.commands.common import emit, fail, json_option, pass_config
+from pos_client.commands.common import ask_pin, emit, fail, json_option, pass_config
 from pos_client.config import Config
 from sync.errors import StoreTaken, SyncError
 
@@ -24,12 +24,14 @@ def manager() -> None:
 @json_option
 @pass_config
 def add(config: Config, name: str, as_json: bool) -> None:
-    """Give manager NAME a PIN at this till, or another one. Asks for it twice; only its hash is kept."""
-    pin = click.prompt(f"New PIN of {name}", hide_input=True, confirmation_prompt=True, err=True)
+    """Give manager NAME a PIN at this till, or another one. Asks for it twice; only its hash is kept.
+
+    Stop the till first. Without a terminal the PIN is read from standard input.
+    """
     try:
-        store = open_store(config)
+        store = open_store(config)  # before a PIN is typed for nothing
         try:
-            Approvals(store).add(name, pin)
+            Approvals(store).add(name, ask_pin(f"New PIN of {name}", twice=True))
         finally:
             store.close()
     except StoreTaken:

@@ -54,9 +54,16 @@ def report(config: Config, *, day: datetime | None, pdf: Path | None, spreadshee
         if spreadsheet is not None:
             spreadsheet.write_text(report_csv(made, noticed, ()), encoding="utf-8", newline="")
     except OSError as error:
-        fail(f"the report could not be written: {error}")
+        fail(f"the report could not be written to {error.filename}: {error.strerror}")
     data = {**asdict(made), "hints": [asdict(hint) for hint in noticed]}
-    emit(data, as_json, lambda: _show(made, noticed, config.till.name))
+
+    def show() -> None:
+        _show(made, noticed, config.till.name)
+        for path in (pdf, spreadsheet):
+            if path is not None:
+                console.print(f"✓ {path}", markup=False, highlight=False, soft_wrap=True)
+
+    emit(data, as_json, show)
 
 
 def _show(made: DayReport, noticed: list[Hint], till: str) -> None:
@@ -72,7 +79,7 @@ def _show(made: DayReport, noticed: list[Hint], till: str) -> None:
         ("undone", made.voids.count),
         ("returns", f"{made.returns.count} ({made.returns.points:+})"),
         ("adjustments", f"{made.adjustments.count} ({made.adjustments.points:+})"),
-        ("not booked by head office", len(made.parked)),
+        ("not booked by head office", made.unbooked),
         ("waiting to be sent", made.queued),
     ):
         table.add_row(name, str(value))

@@ -24,7 +24,7 @@ def status(config: Config, context: click.Context, as_json: bool) -> None:
     Asks the running till. When none answers, says from its files since when, and what it said last.
     """
     found = till_status(config)
-    emit(found, as_json, lambda: _show(found))
+    emit(found, as_json, lambda: _show(found, enrolled=config.till.store_key_file.exists()))
     if not found["healthy"]:
         context.exit(EXIT_PROBLEM)
 
@@ -40,7 +40,8 @@ def till_status(config: Config) -> dict[str, Any]:
             f"http://127.0.0.1:{config.screen.port}", read_existing(config.plugin_token_file), patience_s=0
         ) as client:
             answer = client.status().model_dump(mode="json")
-            return {"state": "running", "since": answer["started"], **answer}
+            # The till's own "since" is of its line with head office.
+        return {**answer, "state": "running", "since": answer["started"]}
     except (PluginProblem, TokenError) as error:
         unanswered = str(error)
     last = last_status(config.till.data_dir)
@@ -50,7 +51,7 @@ def till_status(config: Config) -> dict[str, Any]:
     return {**last, "state": state, "since": last.get("at"), "healthy": False, "answer": unanswered}
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: dict[str, Any], *, enrolled: bool) -> None:
     def line(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -64,7 +65,10 @@ def _show(found: dict[str, Any]) -> None:
         case "down":
             line(f"✗ {name} does not run; it was last seen {since}. Its log says why: logs/till.log in till.data_dir")
         case _:
-            line("✗ no till ran on this data folder yet: enrol it (spaarpunt enrol CODE), then spaarpunt till")
+            begin = (
+                "start it with spaarpunt till" if enrolled else "enrol it (spaarpunt enrol CODE), then spaarpunt till"
+            )
+            line(f"✗ no till ran on this data folder yet: {begin}")
     for trouble in found.get("problems", ()):
         mark = "·" if trouble["gravity"] == "info" else "✗"
         line(f"{mark} {trouble['text']}: {trouble['todo']}")

@@ -59,7 +59,10 @@ def now(config: Config, as_json: bool) -> None:
 @click.pass_context
 @pass_config
 def nightly(config: Config, context: click.Context, as_json: bool) -> None:
-    """Send and fetch everything, then compare each open day with head office. Exit code 1 when a day differs."""
+    """Send and fetch everything, then compare each open day with head office; back up, prune, write the day's report.
+
+    Exit code 1 when a day differs, or head office cannot be reached.
+    """
     night = _exchange(config, nightly=True, quiet=as_json)
 
     def show() -> None:

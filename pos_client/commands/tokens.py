@@ -10,7 +10,7 @@ from pos_client.app import look_store
 from pos_client.commands.approved import at_till
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
 from pos_client.config import Config
-from pos_client.tokens import Tokens
+from pos_client.tokens import TOKEN_ID, Tokens
 from sync.errors import SyncError
 
 
@@ -69,6 +69,8 @@ def list_command(config: Config, as_json: bool) -> None:
 @pass_config
 def revoke(config: Config, token_id: str, as_json: bool) -> None:
     """Refuse the token ID (see spaarpunt tokens list) from now on, also in the middle of a sale."""
+    if not TOKEN_ID.fullmatch(token_id):
+        fail(f"expected the id of a token, eight letters and digits as in spaarpunt tokens list, got {token_id[:40]!r}")
     name = at_till(
         config,
         lambda runtime: runtime.tokens.revoke(token_id).name,

@@ -14,6 +14,7 @@ from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.store import Store
 from sync.terminal import Terminal
+from sync.wire_mirror import ParkedState
 
 
 class ProofState(StrEnum):
@@ -45,12 +46,15 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class ParkedLine:
-    """An entry of this till's day that head office did not book."""
+    """An entry of this till's day that head office did not book when it came; `state` says what became of it."""
 
     number: int
     code: str
     points: int
     state: str
+
+
+_BOOKED = (ParkedState.LINKED.value, ParkedState.APPROVED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,11 @@ class DayReport:
     entries: int
     queued: int
     """Of the whole till, now."""
+
+    @property
+    def unbooked(self) -> int:
+        """How many of the day's entries are not booked as of now; a decision books some of those that were parked."""
+        return sum(line.state not in _BOOKED for line in self.parked)
 
 
 def day_report(store: Store, terminal: Terminal, day: date, language: str) -> DayReport:

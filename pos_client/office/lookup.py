@@ -97,15 +97,17 @@ class Lookup:
         return Entry.decode(row[0]) if row else None
 
     def _by_contact(self, kind: Kind, text: str) -> Finding:
-        hashed, column = (email_hash, "email_hash") if kind is Kind.EMAIL else (phone_hash, "phone_hash")
+        hashed, of = (email_hash, "email") if kind is Kind.EMAIL else (phone_hash, "phone")
         try:
             key = hashed(text, self._card_key)
         except ValueError as error:
             raise TillError("not_found", str(error)) from error
         rows = self._store.rows(
-            f"SELECT min(c.token) FROM account a JOIN card c ON c.account = a.account WHERE a.{column} = ? "  # noqa: S608
-            "GROUP BY a.account ORDER BY a.first_name LIMIT ?",
-            (key, MAX_FOUND),
+            f"SELECT min(c.token) FROM register r JOIN account a ON a.account = r.value AND a.{of}_hash = r.key "  # noqa: S608
+            "JOIN register o ON o.kind = 'card' AND o.key = a.account "
+            "JOIN card c ON c.token = o.value AND c.account = o.key "
+            "WHERE r.kind = ? AND r.key = ? GROUP BY a.account ORDER BY a.first_name LIMIT ?",
+            (of, key, MAX_FOUND),
         )
         return Finding(kind, text, tuple(self._by_card(token) for (token,) in rows))
 
@@ -113,7 +115,12 @@ class Lookup:
         holder = self._mirror.find(card)
         if holder.account is None:
             return Person(holder, ((card, False),))
-        rows = self._store.rows("SELECT token, blocked FROM card WHERE account = ? ORDER BY token", (holder.account,))
+        # What the register says is so while a snapshot is under way too: the card itself is asked.
+        rows = self._store.rows(
+            "SELECT token, blocked FROM register JOIN card ON token = value AND account = key "
+            "WHERE kind = 'card' AND key = ? ORDER BY token",
+            (holder.account,),
+        )
         return Person(holder, tuple((token, bool(blocked)) for token, blocked in rows))
 
 

@@ -61,7 +61,7 @@ def figures(words: Words, made: DayReport) -> list[tuple[str, str]]:
         (_("Undone"), words.points(made.voids.count)),
         (_("Returns"), _tally(words, made.returns)),
         (_("Adjustments"), _tally(words, made.adjustments)),
-        (_("Not booked by head office"), words.points(len(made.parked))),
+        (_("Not booked by head office"), words.points(made.unbooked)),
         (_("Waiting to be sent"), words.points(made.queued)),
     ]
 

@@ -111,4 +111,4 @@ class Lost(Unreachable):
 
     def __init__(self, at_s: float) -> None:
         self.at_s = at_s
-        super().__init__("head office: no answer; sales go on and are sent later")
+        super().__init__("head office: no answer")

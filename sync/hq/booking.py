@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from struct import Struct, pack
 
+from loyalty.ledger import Entry
 from sync.hq import card_orders, expiring, stock, vesting
 from sync.hq.database import Connection
 from sync.hq.knowledge import count
@@ -112,6 +113,8 @@ def post(
     programme = programmes.newest(conn)
     stream = packed(terminal.encode()) + int4(epoch)
     rows = [_ledger_row(stream, received, account) for received, account in booked]
+    # Nearly all are plain sales, which order nothing about cards and spend nothing: the rooms for that see the others.
+    others = [(received, account) for received, account in booked if isinstance(received.read, Entry)]
     conn.execute("INSERT INTO feed (subject, key) SELECT 'account', unnest(%b::text[])", (Texts(accounts),))
     # In account order, so that two workers on the same accounts wait for one another instead of deadlocking; before
     # the ledger, whose positions are to be in the order of commits within an account.
@@ -121,12 +124,12 @@ def post(
         (Texts(accounts), Bigints([moved[account] for account in accounts])),
     )
     copy_rows(conn, "ledger", _LEDGER, rows)
-    card_orders.carry_out(conn, booked)
+    card_orders.carry_out(conn, others)
     count(conn, booked)
-    stock.count(conn, programmes, booked)
+    stock.count(conn, programmes, others)
     vesting.note(conn, programmes, booked)
     expiring.spend(conn, booked)
-    settle_spending(conn, booked, now)
+    settle_spending(conn, others, now)
     if programme is not None and programme.tier_policy is not None:
         upgrade(conn, programme, accounts, now.date())
     if programme is not None:

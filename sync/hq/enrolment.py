@@ -14,13 +14,10 @@ from loyalty.ledger import GENESIS
 from sync.hq.database import Connection, Keys
 from sync.hq.epochs import SUPERSEDED, close_stream, enrol_again
 from sync.hq.errors import HqError, Refused
-from sync.wire import EnrolAnswer, EnrolRequest, WireError, key_bytes, key_text
+from sync.wire import CODE_LENGTH, EnrolAnswer, EnrolRequest, WireError, key_bytes, key_text
 
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Letters and digits that nobody confuses when they are read out over the telephone."""
-
-CODE_LENGTH = 10
-"""31^10 is 2^49: not guessed over a network within the life of a code."""
 
 CODE_LIFETIME = timedelta(hours=24)
 """Printed in the evening, used the next morning."""
@@ -37,6 +34,8 @@ class Terminal:
     epoch: int
     public_key: Ed25519PublicKey
     revoked: bool
+    heard_at: datetime
+    """When it was last heard from, to within `CONTACT_STEP`."""
 
 
 def new_code(
@@ -64,7 +63,7 @@ def new_code(
                 (store, store_name, store_name),
             )
         elif conn.execute("SELECT 1 FROM store WHERE store_id = %s", (store,)).fetchone() is None:
-            raise HqError(f"store '{store}' is new: give its name too")
+            raise HqError(f"store '{store}' is new: give its name too, with --name")
         conn.execute(
             "INSERT INTO enrolment_code (code_hash, store_id, expires_at) VALUES (%s, %s, %s)",
             (_hash(code), store, expires),
@@ -126,14 +125,14 @@ def enrol(conn: Connection, keys: Keys, request: EnrolRequest, now: datetime) ->
 def find_terminal(conn: Connection, terminal_id: str) -> Terminal | None:
     """The terminal of that id, or None."""
     row = conn.execute(
-        "SELECT t.terminal_id, s.epoch, t.public_key, t.revoked_at IS NOT NULL FROM terminal t "
+        "SELECT t.terminal_id, s.epoch, t.public_key, t.revoked_at IS NOT NULL, t.last_contact_at FROM terminal t "
         "JOIN stream s USING (terminal_id) WHERE t.terminal_id = %s",
         (terminal_id,),
     ).fetchone()
     if row is None:
         return None
-    found, epoch, public_key, revoked = row
-    return Terminal(found, epoch, Ed25519PublicKey.from_public_bytes(public_key), revoked)
+    found, epoch, public_key, revoked, heard_at = row
+    return Terminal(found, epoch, Ed25519PublicKey.from_public_bytes(public_key), revoked, heard_at)
 
 
 def touch(conn: Connection, terminal_id: str, now: datetime) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 
-from loyalty.history import Movement, replay
-from loyalty.lots import TOLD_AHEAD_DAYS, next_to_lapse
+from loyalty.lots import TOLD_AHEAD_DAYS
 from loyalty.programme_members import Expiry
 from sync.hq.database import Connection
+from sync.hq.packing import Bigints, Texts
 from sync.hq.received import Received
+from sync.hq.standing import Standing, standings
 
-CHUNK = 500
-"""Accounts in one transaction, as for lapses: checkouts of these wait for well under a second."""
+CHUNK = 2000
+"""Accounts in one transaction: checkouts of these wait for well under a second."""
 
 SPREAD_DAYS = 32
 """Before the last moment to tell tills of an account: it is told on a day of its own, or a programme whose points all
@@ -23,7 +24,7 @@ _TOLD_ON = f"expires_on - {TOLD_AHEAD_DAYS} - (hashtext(account_id) & {SPREAD_DA
 
 def reckon(
     conn: Connection,
-    expiry_of: Callable[[int | None], Expiry],
+    expiries: Mapping[int, Expiry],
     today: date,
     since: datetime,
     progress: Callable[[int, int], None],
@@ -46,7 +47,12 @@ def reckon(
         done = 0
         while rows := cursor.fetchmany(CHUNK):
             with conn.transaction():
-                _reckon(conn, [account for account, _ in rows], expiry_of, today)
+                accounts = [account for account, _ in rows]
+                conn.execute(
+                    "SELECT 1 FROM balance WHERE account_id = ANY(%b) ORDER BY account_id FOR UPDATE",
+                    (Texts(accounts),),
+                )
+                note(conn, standings(conn, accounts, expiries, today), today)
             done += len(rows)
             progress(done, rows[0][1])
 
@@ -83,38 +89,25 @@ def spend(conn: Connection, booked: Iterable[tuple[Received, str]]) -> None:
         )
 
 
-def _reckon(conn: Connection, accounts: Sequence[str], expiry_of: Callable[[int | None], Expiry], today: date) -> None:
-    # What a booking locks first: it waits, and then takes off what it spends.
-    conn.execute("SELECT 1 FROM balance WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE", (list(accounts),))
-    found = []
-    for account, movements in movements_of(conn, accounts).items():
-        if (next_one := next_to_lapse(replay(movements, expiry_of).lots, today)) is not None:
-            found.append((account, next_one.on, next_one.points))
+def note(conn: Connection, standing: Mapping[str, Standing], today: date) -> None:
+    """Keep what lapses next of these accounts, and tell tills what they are to tell from `today` on.
+
+    Within a transaction that locked their balances. A booking does that first: it waits, and then takes off what it
+    spends.
+    """
+    found = [(account, each.on, each.points) for account, each in standing.items() if each.on is not None]
+    names, days, points = (list(column) for column in zip(*found, strict=True)) if found else ([], [], [])
     conn.execute(
-        "DELETE FROM expiring WHERE account_id = ANY(%s) AND NOT account_id = ANY(%s)",
-        (list(accounts), [account for account, _, _ in found]),
+        "DELETE FROM expiring WHERE account_id = ANY(%b) AND NOT account_id = ANY(%b)",
+        (Texts(list(standing)), Texts(names)),
     )
     if found:
-        names, days, points = (list(column) for column in zip(*found, strict=True))
         conn.execute(
             "WITH moved AS (INSERT INTO expiring AS x (account_id, expires_on, points) "
-            "SELECT * FROM unnest(%s::text[], %s::date[], %s::bigint[]) "
+            "SELECT * FROM unnest(%b::text[], %s::date[], %b::bigint[]) "
             "ON CONFLICT (account_id) DO UPDATE SET expires_on = excluded.expires_on, points = excluded.points "
             "WHERE (x.expires_on, x.points) <> (excluded.expires_on, excluded.points) "
             "RETURNING account_id, expires_on) "
             f"INSERT INTO feed (subject, key) SELECT 'account', account_id FROM moved WHERE {_TOLD_ON} <= %s",
-            (names, days, points, today),
+            (Texts(names), days, Bigints(points), today),
         )
-
-
-def movements_of(conn: Connection, accounts: Sequence[str]) -> dict[str, list[Movement]]:
-    """What was booked to each account that is here, oldest first."""
-    rows = conn.execute(
-        "SELECT account_id, entry_id::text, kind, business_date, points_earned, points_spent, programme_version, "
-        "coalesce(reverses, original)::text FROM ledger WHERE account_id = ANY(%s) ORDER BY account_id, position",
-        (list(accounts),),
-    ).fetchall()
-    booked: dict[str, list[Movement]] = {}
-    for account, *rest in rows:
-        booked.setdefault(account, []).append(Movement(*rest))
-    return booked

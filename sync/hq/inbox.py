@@ -13,6 +13,7 @@ from loyalty.resolution import Action, Resolution, actions_for
 from sync.hq.database import Connection
 from sync.hq.errors import HqError
 from sync.hq.knowledge import learn
+from sync.hq.packing import Uuids
 from sync.hq.programmes import Programmes
 from sync.hq.received import Code, Parking, park
 from sync.hq.undoing import undo
@@ -131,14 +132,14 @@ def settle_returns(conn: Connection, programmes: Programmes, sales: Sequence[UUI
     Args:
         sales: ids of sales that were just booked, in the caller's transaction; None for whichever are here.
     """
-    here = "p.original = ANY(%s)"
+    here = "p.original = ANY(%b)"
     if sales is None:
         here = "EXISTS (SELECT FROM ledger l WHERE l.account_id = p.account_id AND l.entry_id = p.original)"
     rows = conn.execute(
         "SELECT p.terminal_id, p.epoch, p.seq, p.digest, p.code, p.raw FROM parked p "
         f"WHERE p.resolved_at IS NULL AND p.code = 'return_unknown' AND {here} "
         "ORDER BY p.parked_at, p.terminal_id, p.epoch, p.seq FOR UPDATE OF p",
-        None if sales is None else (list(sales),),
+        None if sales is None else (Uuids(sales),),
     ).fetchall()
     return [account for row in rows if (account := judge_again(conn, programmes, Parked(*row))) is not None]
 

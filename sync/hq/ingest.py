@@ -11,7 +11,7 @@ import structlog
 from psycopg.errors import DeadlockDetected, SerializationFailure, UniqueViolation
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from loyalty.ledger import GENESIS, chain
+from loyalty.ledger import GENESIS, Entry, chain
 from loyalty.resolution import Resolution
 from sync.hq.booking import Verdict, keep, post
 from sync.hq.changes import newest_cursor
@@ -25,7 +25,7 @@ from sync.hq.knowledge import learn
 from sync.hq.packing import Texts
 from sync.hq.programmes import Programmes
 from sync.hq.received import Code, Parking, Received, leave_unread, receive
-from sync.hq.states import COUNTERS, PENDING
+from sync.hq.states import NAMED_BALANCES
 from sync.hq.verdicts import judge
 from sync.hq.waiting import Word
 from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
@@ -175,10 +175,12 @@ def _book(
 
 def _parts(fresh: Sequence[Received]) -> Iterator[Sequence[Received]]:
     """The entries in runs, a resolution or enrolment alone in its own: what follows it must know what it did."""
-    for alone, run in itertools.groupby(
-        fresh, key=lambda received: received.seq if received.resolution or received.joins else 0
-    ):
-        del alone
+    alone = {received.seq for received in fresh if isinstance(received.read, Entry) and received.changes_more}
+    if not alone:  # nearly every batch
+        if fresh:
+            yield fresh
+        return
+    for _, run in itertools.groupby(fresh, key=lambda received: received.seq if received.seq in alone else 0):
         yield list(run)
 
 
@@ -295,11 +297,7 @@ def _again(seq: int, before: _Before) -> Result:
 
 
 def _balances(conn: Connection, accounts: list[str]) -> tuple[AccountBalance, ...]:
-    rows = conn.execute(
-        f"SELECT account_id, b.points, nullif({COUNTERS}, '{{}}'), {PENDING}, x.expires_on, x.points FROM balance b "
-        "LEFT JOIN expiring x USING (account_id) WHERE account_id = ANY(%b) ORDER BY account_id",
-        (Texts(accounts),),
-    ).fetchall()
+    rows = conn.execute(NAMED_BALANCES.encode(), {"accounts": Texts(accounts)}).fetchall()
     return tuple(
         [
             AccountBalance(

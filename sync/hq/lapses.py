@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from loyalty.history import replay
-from loyalty.lots import expire
 from loyalty.programme_members import Expiry
 from sync.hq.available import available
 from sync.hq.database import Connection
-from sync.hq.expiring import movements_of
 from sync.hq.programmes import Programmes
+from sync.hq.standing import Standing, standings
 
 CHUNK = 500
 """Accounts in one transaction: checkouts of these wait for well under a second."""
@@ -46,12 +44,12 @@ _CANDIDATES = """
 class Since:
     """The night before: lots that lapsed before its day are done with, but for what was booked after it began."""
 
-    day: date = date.min
-    began_at: datetime | None = None
+    day: date
+    began_at: datetime
 
 
 def lapse(
-    conn: Connection, programmes: Programmes, today: date, since: Since, progress: Callable[[int, int], None]
+    conn: Connection, expiries: Mapping[int, Expiry], today: date, since: Since, progress: Callable[[int, int], None]
 ) -> tuple[int, int]:
     """Lapse what expired before `today`; how many accounts, and points. Safe to run again.
 
@@ -61,9 +59,9 @@ def lapse(
 
     Args:
         conn: a pooled connection, outside any transaction.
+        expiries: as `expiries_of`.
         progress: told how many accounts are done, and of how many.
     """
-    expiries = expiries_of(conn, programmes)
     dying = {version: expiry for version, expiry in expiries.items() if expiry.after_months is not None}
     if not dying:
         return 0, 0
@@ -72,8 +70,8 @@ def lapse(
         "months": [expiry.after_months for expiry in dying.values()],
         "ends": [expiry.end_of_year for expiry in dying.values()],
         "today": today,
-        "from": max(since.day, date(1900, 1, 1)),
-        "since": datetime.min if since.began_at is None else since.began_at - OPEN_FOR,
+        "from": since.day,
+        "since": since.began_at - OPEN_FOR,
     }
     accounts = points = done = 0
     # Held beyond a transaction that only reads: one that writes for as long as this takes would hold the feed up.
@@ -87,10 +85,7 @@ def lapse(
                 conn.execute(
                     "SELECT 1 FROM balance WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE", (chunk,)
                 )
-                past = _past(conn, chunk, lambda version: expiries.get(version or 0, Expiry()), today)
-                free = available(conn, list(past), datetime.now(UTC))
-                gone = {account: most for account, whole in past.items() if (most := min(whole, free[account])) > 0}
-                _book(conn, gone, today)
+                gone = lapse_past(conn, standings(conn, chunk, expiries, today), today)
             accounts, points, done = accounts + len(gone), points + sum(gone.values()), done + len(rows)
             progress(done, rows[0][1])
     return accounts, points
@@ -106,13 +101,15 @@ def expiries_of(conn: Connection, programmes: Programmes) -> dict[int, Expiry]:
     return found
 
 
-def _past(
-    conn: Connection, accounts: Sequence[str], expiry_of: Callable[[int | None], Expiry], today: date
-) -> dict[str, int]:
-    """By account, the points that are past their day."""
-    booked = movements_of(conn, accounts).items()
-    found = {account: expire(replay(movements, expiry_of).lots, today)[1] for account, movements in booked}
-    return {account: points for account, points in found.items() if points}
+def lapse_past(conn: Connection, standing: Mapping[str, Standing], today: date) -> dict[str, int]:
+    """Book the lapse of what is past its day and not set aside; the points by account. The accounts are locked."""
+    past = {account: each.past for account, each in standing.items() if each.past}
+    if not past:
+        return {}
+    free = available(conn, list(past), datetime.now(UTC))
+    gone = {account: most for account, whole in past.items() if (most := min(whole, free[account])) > 0}
+    _book(conn, gone, today)
+    return gone
 
 
 def _book(conn: Connection, gone: dict[str, int], today: date) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain, repeat
+from uuid import UUID
 
 import psycopg
 from psycopg.adapt import Dumper
@@ -28,6 +29,8 @@ _INT4 = struct.Struct("!ii")
 _INT8 = struct.Struct("!iq")
 _TEXT_OID, _TEXTS_OID = 25, 1009
 _INT8_OID, _INT8S_OID = 20, 1016
+_UUID_OID, _UUIDS_OID = 2950, 2951
+_UUID_LENGTH = _LENGTH.pack(16)
 
 
 def packed(value: bytes) -> bytes:
@@ -70,6 +73,13 @@ class Bigints:
     values: Sequence[int]
 
 
+@dataclass(frozen=True, slots=True)
+class Uuids:
+    """A uuid[] to pass to a statement."""
+
+    values: Sequence[UUID]
+
+
 class _TextsDumper(Dumper):
     format = Format.BINARY
     oid = _TEXTS_OID
@@ -90,6 +100,15 @@ class _BigintsDumper(Dumper):
         return _array(_INT8_OID, count) + struct.pack("!" + "iq" * count, *values)
 
 
+class _UuidsDumper(Dumper):
+    format = Format.BINARY
+    oid = _UUIDS_OID
+
+    def dump(self, obj: Uuids) -> bytes:
+        head = _array(_UUID_OID, len(obj.values))
+        return _UUID_LENGTH.join([head, *[value.bytes for value in obj.values]])
+
+
 def _array(oid: int, count: int) -> bytes:
     """What stands before the values: dimensions, no NULLs, the type, then the one dimension from 1 on."""
     return struct.pack("!iii", 1 if count else 0, 0, oid) + (struct.pack("!ii", count, 1) if count else b"")
@@ -97,3 +116,4 @@ def _array(oid: int, count: int) -> bytes:
 
 psycopg.adapters.register_dumper(Texts, _TextsDumper)
 psycopg.adapters.register_dumper(Bigints, _BigintsDumper)
+psycopg.adapters.register_dumper(Uuids, _UuidsDumper)

@@ -82,6 +82,11 @@ class Received:
         return self.read.resolves if isinstance(self.read, Entry) and self.fault is None else None
 
     @property
+    def changes_more(self) -> bool:
+        """Whether what follows in the batch has to be judged after it is carried out."""
+        return self.resolution is not None or self.joins
+
+    @property
     def joins(self) -> bool:
         """Whether it makes the card's holder a member: that is done when it arrives, before it is judged."""
         return isinstance(self.read, Entry) and self.fault is None and self.read.kind is EntryKind.ENROLMENT

@@ -15,7 +15,7 @@ from fastapi import Depends, Request
 from starlette.requests import ClientDisconnect
 
 from sync.hq.database import Database
-from sync.hq.enrolment import Terminal, find_terminal, touch
+from sync.hq.enrolment import CONTACT_STEP, Terminal, find_terminal, touch
 from sync.hq.epochs import SUPERSEDED, retired_keys
 from sync.hq.errors import Refused
 from sync.signing import SignatureRefused, SignatureStale, SignedMessage, verify, why_refused
@@ -155,8 +155,10 @@ def signed_by(database: Database) -> Callable[[Sent], Terminal]:
         known, key = signer(database, call)
         if key is not known.public_key:
             raise Refused(403, "superseded", SUPERSEDED)
-        with database.connection() as conn:
-            touch(conn, known.terminal_id, datetime.now(UTC))
+        now = datetime.now(UTC)
+        if known.heard_at < now - CONTACT_STEP:
+            with database.connection() as conn:
+                touch(conn, known.terminal_id, now)
         return known
 
     return terminal

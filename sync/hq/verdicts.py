@@ -91,17 +91,20 @@ def judge(received: Received, known: Knowledge) -> tuple[str | None, Parking | N
         return None, park(Code.UNKNOWN_CARD, "the card belongs to no member here: link it to one")
     if before := known.booking(account, received.entry_id):
         return account, park(Code.ID_TWICE, f"an entry with this id is booked already, as {before.where}")
-    parking = _judge(received, entry, account, known)
+    if isinstance(entry, PlainSale):
+        parking = _judge_plain(received, entry, account, known)
+    else:
+        parking = _judge(received, entry, account, known)
+        if parking is None:
+            _remember(received, entry, account, known)
     if parking is None:
-        _remember(received, account, known)
+        known.here[account, received.entry_id.int] = received
     if (record := known.records.get(account)) is not None:
         record.follow(entry, booked=parking is None)
     return account, parking
 
 
-def _judge(received: Received, entry: Entry | PlainSale, account: str, known: Knowledge) -> Parking | None:
-    if isinstance(entry, PlainSale):
-        return _judge_plain(received, entry, account, known)
+def _judge(received: Received, entry: Entry, account: str, known: Knowledge) -> Parking | None:
     match entry.kind:
         case EntryKind.SALE:
             return _judge_sale(entry, account, known)
@@ -115,14 +118,10 @@ def _judge(received: Received, entry: Entry | PlainSale, account: str, known: Kn
             return park(Code.RESOLUTION_REFUSED, "a decision is carried out when it arrives, and not judged again")
 
 
-def _remember(received: Received, account: str, known: Knowledge) -> None:
-    """Let the entries that follow in the batch know of one that is booked."""
-    entry, entry_id = received.read, received.entry_id
-    assert entry is not None
+def _remember(received: Received, entry: Entry, account: str, known: Knowledge) -> None:
+    """Let the entries that follow in the batch know what one that is booked used, took back or returned."""
+    entry_id = received.entry_id
     assert entry_id is not None
-    known.here[account, entry_id.int] = received
-    if isinstance(entry, PlainSale):
-        return
     known.coupons.update((code, entry_id) for code in coupons_of(entry))
     if received.reverses is not None:
         known.voided.add((account, received.reverses))

@@ -19,27 +19,29 @@ def note(conn: Connection, programmes: Programmes, booked: Iterable[tuple[Receiv
     """Note what booked entries earned that has to wait, and take off what a return or void cancels."""
     waiting: list[tuple[str, UUID, date, int]] = []
     cancelled: list[tuple[int, str, UUID]] = []
+    days_of: dict[int, int] = {}
     for received, account in booked:
         entry = received.read
         assert entry is not None
         assert received.entry_id is not None
-        if entry.kind == EntryKind.SALE and received.earned > 0:
-            programme = programmes.get(conn, entry.programme_version)
-            days = programme.expiry.vesting_days if programme else 0
-            if days:
-                on = entry.business_date + timedelta(days=days)
+        if received.earned > 0 and entry.kind == EntryKind.SALE:
+            version = entry.programme_version
+            if version not in days_of:
+                programme = programmes.get(conn, version)
+                days_of[version] = programme.expiry.vesting_days if programme else 0
+            if days_of[version]:
+                on = entry.business_date + timedelta(days=days_of[version])
                 waiting.append((account, received.entry_id, on, received.earned))
-        elif (sale := received.reverses or received.original) and received.earned < 0:
+        elif received.earned < 0 and (sale := received.reverses or received.original):
             cancelled.append((received.earned, account, sale))
-    with conn.cursor() as cursor:
-        if waiting:
-            cursor.executemany(
-                "INSERT INTO vesting (account_id, entry_id, vests_on, points) VALUES (%s, %s, %s, %s)", waiting
-            )
-        if cancelled:
-            cursor.executemany(
-                "UPDATE vesting SET points = points + %s WHERE account_id = %s AND entry_id = %s", cancelled
-            )
+    if waiting:
+        conn.cursor().executemany(
+            "INSERT INTO vesting (account_id, entry_id, vests_on, points) VALUES (%s, %s, %s, %s)", waiting
+        )
+    if cancelled:
+        conn.cursor().executemany(
+            "UPDATE vesting SET points = points + %s WHERE account_id = %s AND entry_id = %s", cancelled
+        )
 
 
 def release(conn: Connection, today: date) -> int:

@@ -19,6 +19,8 @@ from sync.migrations import (
     m012_certificate,
     m013_open_sales,
     m014_tokens,
+    m015_register,
+    m016_day_card,
     m018_undo,
 )
 
@@ -37,4 +39,6 @@ migrations(name="m011_fewer_indexes")(m011_fewer_indexes.apply)
 migrations(name="m012_certificate")(m012_certificate.apply)
 migrations(name="m013_open_sales")(m013_open_sales.apply)
 migrations(name="m014_tokens")(m014_tokens.apply)
+migrations(name="m015_register")(m015_register.apply)
+migrations(name="m016_day_card")(m016_day_card.apply)
 migrations(name="m018_undo")(m018_undo.apply)

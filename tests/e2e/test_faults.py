@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import serial
-import tenacity
 
 from loyalty.basket import Basket
 from pos_client.demo.members import FORMATS, card_number, members
 from pos_client.demo.morning import Ears
 from pos_client.demo.world import World
 from pos_client.plugin.client import PluginProblem, TillClient
+from tests.e2e.conftest import eventually
+from tests.support.process import command
 
 PERSON = members()[0]
 BREAD = Basket.model_validate({"lines": [{"line_id": "1", "sku": "BREAD", "gross_minor": 1000}]})
@@ -32,31 +31,8 @@ def sell(client: TillClient, card: str = PERSON.card) -> int:
     return booked.entry.seq
 
 
-def eventually(check: Callable[[], None]) -> None:
-    """Repeat `check` until its assertions hold, for at most 20 seconds."""
-    for attempt in tenacity.Retrying(
-        stop=tenacity.stop_after_delay(20),
-        wait=tenacity.wait_fixed(0.05),
-        retry=tenacity.retry_if_exception_type((AssertionError, PluginProblem)),
-        reraise=True,
-    ):
-        with attempt:
-            check()
-
-
 def device(client: TillClient, name: str) -> tuple[str, str]:
     return next((found.status, found.text) for found in client.status().devices if found.name == name)
-
-
-def command(world: World, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "pos_client", "--config", str(world.config), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env=os.environ | environment,
-    )
 
 
 def one_line(text: str) -> str:
@@ -66,7 +42,8 @@ def one_line(text: str) -> str:
     return line
 
 
-def test_a_missing_port_is_said_and_the_till_sells(world: World) -> None:
+def test_a_missing_port_is_said_and_the_till_sells(stopped: World) -> None:
+    world = stopped
     world.scanner.unplug()
     client = world.start_till(wait_for_devices=False)
     eventually(lambda: assert_offline(client, "scanner", str(world.scanner.path)))
@@ -78,7 +55,8 @@ def test_a_missing_port_is_said_and_the_till_sells(world: World) -> None:
     assert ears.expect("card_presented").data["known"] is True
 
 
-def test_a_taken_port_is_said_and_comes_up_when_it_is_free(world: World) -> None:
+def test_a_taken_port_is_said_and_comes_up_when_it_is_free(stopped: World) -> None:
+    world = stopped
     holder = serial.Serial(str(world.scanner.path), exclusive=True)
     try:
         client = world.start_till(wait_for_devices=False)
@@ -89,8 +67,7 @@ def test_a_taken_port_is_said_and_comes_up_when_it_is_free(world: World) -> None
     eventually(lambda: assert_online(client, "scanner"))
 
 
-def test_a_device_unplugged_in_the_middle_leaves_the_others_alone(world: World) -> None:
-    client = world.start_till()
+def test_a_device_unplugged_in_the_middle_leaves_the_others_alone(world: World, client: TillClient) -> None:
     ears = Ears(client)
     world.scanner.unplug()
     assert ears.expect("device_status").data["device"] == "scanner"
@@ -101,82 +78,21 @@ def test_a_device_unplugged_in_the_middle_leaves_the_others_alone(world: World) 
     eventually(lambda: assert_online(client, "scanner"))
 
 
-def test_the_wrong_key_stops_the_till_and_harms_nothing(world: World) -> None:
-    client = world.start_till()
-    seq = sell(client)
-    world.stop_till()
-    key_file = world.folder / "till" / "store.key"
-    right = key_file.read_text(encoding="ascii")
-    before = (world.folder / "till" / "store.db").read_bytes()
-    key_file.write_text("00" * 32, encoding="ascii")
-    try:
-        done = command(world, "till")
-    finally:
-        key_file.write_text(right, encoding="ascii")
+def test_a_second_till_on_the_same_folder_is_refused(world: World, client: TillClient) -> None:
+    done = command(world.config, "till", SPAARPUNT_SCREEN__PORT="8399")
     assert done.returncode == 1
-    assert "does not open with this key" in one_line(done.stderr)
-    assert (world.folder / "till" / "store.db").read_bytes() == before
-    assert sell(world.start_till()) == seq + 1
-
-
-def test_a_second_till_on_the_same_folder_is_refused(world: World) -> None:
-    world.start_till()
-    done = command(world, "till", SPAARPUNT_SCREEN__PORT="8399")
-    assert done.returncode == 1
+    assert client.status().till == "kassa 2"
     assert "another till already runs" in one_line(done.stderr)
 
 
-def test_a_token_open_to_others_is_said(world: World) -> None:
-    world.start_till()
-    world.stop_till()
-    token = world.folder / "till" / "plugin.token"
-    token.chmod(0o644)
-    try:
-        done = command(world, "till")
-    finally:
-        token.chmod(0o600)
+def test_a_taken_screen_port_is_said(world: World, client: TillClient) -> None:
+    done = command(world.config, "till")
     assert done.returncode == 1
-    assert str(token) in one_line(done.stderr)
-
-
-def test_a_taken_screen_port_is_said(world: World) -> None:
-    world.start_till()
-    done = command(world, "till")
-    assert done.returncode == 1
+    assert client.status().till == "kassa 2"
     assert "screen.port" in one_line(done.stderr)
 
 
-def test_a_folder_that_cannot_be_written_is_said(world: World) -> None:
-    folder = world.folder / "till"
-    # A read-only mount holds for root too, which file permissions do not.
-    script = f'mount --bind "{folder}" "{folder}" && mount -o remount,ro,bind "{folder}" && exec "$@"'
-    done = subprocess.run(
-        [
-            "unshare",
-            "-rm",
-            "sh",
-            "-c",
-            script,
-            "sh",
-            sys.executable,
-            "-m",
-            "pos_client",
-            "--config",
-            world.config,
-            "till",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 1
-    assert "cannot be written" in one_line(done.stderr)
-    sell(world.start_till())
-
-
-def test_head_office_away_and_another_version(world: World) -> None:
-    client = world.start_till()
+def test_head_office_away_and_another_version(world: World, client: TillClient) -> None:
     world.line.cut()
     seq = sell(client)
     try:
@@ -191,22 +107,9 @@ def test_head_office_away_and_another_version(world: World) -> None:
     assert sell(client) == seq + 1
 
 
-def test_not_a_head_office_at_all(world: World) -> None:
-    world.start_till()
-    world.stop_till()
-    other = serve_something_else()
-    try:
-        done = command(world, "sync", "now", SPAARPUNT_TILL__HEAD_OFFICE_URL=f"http://127.0.0.1:{other.server_port}")
-    finally:
-        other.shutdown()
-    assert done.returncode == 1
-    assert "no Spaarpunt head office" in one_line(done.stderr)
-
-
-def test_an_unknown_card_earns_and_an_unknown_text_is_an_article(world: World) -> None:
-    client = world.start_till()
+def test_an_unknown_card_earns_and_an_unknown_text_is_an_article(world: World, client: TillClient) -> None:
     stranger = card_number(FORMATS[0], 99_999_999)
-    assert command(world, "balance", stranger).returncode == 1
+    assert command(world.config, "balance", stranger).returncode == 1
     session = client.open_session().session
     client.set_basket(session, BREAD, 0)
     answer = client.identify(session, stranger)
@@ -218,27 +121,97 @@ def test_an_unknown_card_earns_and_an_unknown_text_is_an_article(world: World) -
     assert ears.expect("label_scanned").data["text"] == "8710400280507"
 
 
-def test_balance_beside_a_running_till_and_without_one(world: World) -> None:
-    client = world.start_till()
+def test_the_wrong_key_stops_the_till_and_harms_nothing(world: World, client: TillClient) -> None:
+    seq = sell(client)
+    world.stop_till()
+    key_file = world.folder / "till" / "store.key"
+    right = key_file.read_text(encoding="ascii")
+    before = (world.folder / "till" / "store.db").read_bytes()
+    key_file.write_text("00" * 32, encoding="ascii")
+    try:
+        done = command(world.config, "till")
+    finally:
+        key_file.write_text(right, encoding="ascii")
+    assert done.returncode == 1
+    assert "does not open with this key" in one_line(done.stderr)
+    assert (world.folder / "till" / "store.db").read_bytes() == before
+    assert sell(world.start_till()) == seq + 1
+
+
+def test_a_token_open_to_others_is_said(world: World, client: TillClient) -> None:
+    client.close()
+    world.stop_till()
+    token = world.folder / "till" / "plugin.token"
+    token.chmod(0o644)
+    try:
+        done = command(world.config, "till")
+    finally:
+        token.chmod(0o600)
+    assert done.returncode == 1
+    assert str(token) in one_line(done.stderr)
+
+
+def test_a_folder_that_cannot_be_written_is_said(stopped: World) -> None:
+    folder = stopped.folder / "till"
+    # A read-only mount holds for root too, which file permissions do not.
+    script = f'mount --bind "{folder}" "{folder}" && mount -o remount,ro,bind "{folder}" && exec "$@"'
+    done = subprocess.run(
+        [
+            "unshare",
+            "-rm",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            sys.executable,
+            "-m",
+            "pos_client",
+            "--config",
+            stopped.config,
+            "till",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "cannot be written" in one_line(done.stderr)
+    sell(stopped.start_till())
+
+
+def test_balance_beside_a_running_till_and_without_one(world: World, client: TillClient) -> None:
+    eventually(lambda: assert_sent(client))
     world.line.cut()
     sell(client)
-    beside = command(world, "balance", PERSON.card, "--json")
+    beside = command(world.config, "balance", PERSON.card, "--json")
     world.stop_till()
-    without = command(world, "balance", PERSON.card, "--json")
+    without = command(world.config, "balance", PERSON.card, "--json")
     assert beside.returncode == without.returncode == 0
     assert beside.stdout == without.stdout
     assert '"queued": 15' in beside.stdout  # ten euros, silver: 10 + 5
 
 
+def test_not_a_head_office_at_all(stopped: World) -> None:
+    other = serve_something_else()
+    try:
+        done = command(
+            stopped.config, "sync", "now", SPAARPUNT_TILL__HEAD_OFFICE_URL=f"http://127.0.0.1:{other.server_port}"
+        )
+    finally:
+        other.shutdown()
+    assert done.returncode == 1
+    assert "no Spaarpunt head office" in one_line(done.stderr)
+
+
 def test_a_bank_card_number_is_never_looked_up_or_repeated(world: World) -> None:
-    done = command(world, "balance", "4111111111111111")
+    done = command(world.config, "balance", "4111111111111111")
     assert done.returncode == 1
     assert "bank card" in one_line(done.stderr)
     assert "1111" not in done.stdout + done.stderr
 
 
-def test_kill_9_in_the_middle_of_selling_loses_nothing_booked(world: World) -> None:
-    client = world.start_till()
+def test_kill_9_in_the_middle_of_selling_loses_nothing_booked(world: World, client: TillClient) -> None:
     world.line.cut()
     booked: list[int] = []
 

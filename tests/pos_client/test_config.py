@@ -9,9 +9,11 @@ import pytest
 from click.testing import CliRunner
 from pydantic import BaseModel
 
+from drivers.errors import BadDeviceSettings
 from loyalty.cards import CardFormat
 from pos_client.cli import main
 from pos_client.config import DEVICE_KINDS, Config, ConfigError, load_config
+from pos_client.device_settings import build_devices
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
@@ -135,6 +137,22 @@ def test_check_finds_a_card_format_that_bank_cards_use(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert '"usable": false' in result.stdout
     assert "4111" in result.stdout
+
+
+def test_a_printer_that_is_too_narrow_for_its_columns_is_found_before_a_till_starts(tmp_path: Path) -> None:
+    printer = (
+        '[devices.paper]\nkind = "printer"\nport = "socket://127.0.0.1:9100"\nprofile = "POS-5890"\ncolumns = 42\n'
+    )
+    path = write(tmp_path, printer)
+    said = "expected at most 32 columns, as many as the printer profile POS-5890 has on a line, got 42"
+    result = CliRunner().invoke(main, ["config", "check", str(path)])
+    assert result.exit_code == 1
+    assert f"devices.paper: {said}" in result.stderr
+    with pytest.raises(BadDeviceSettings, match=said):
+        build_devices(load_config(path))  # what a till does before it takes anything
+    assert (
+        CliRunner().invoke(main, ["config", "check", str(write(tmp_path, printer.replace("42", "32")))]).exit_code == 0
+    )
 
 
 def test_a_command_with_a_wrong_configuration_is_wrong_use(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.support.process import TillProcess
 def till(tmp_path: Path) -> Iterator[TillProcess]:
     made = TillProcess(tmp_path)
     yield made
-    made.close()
+    made.stop()
 
 
 def wrong(config: Path | None) -> dict[str, Checked]:
@@ -76,8 +76,10 @@ def test_devices_are_opened_when_no_till_has_them(tmp_path: Path) -> None:
     scanner = VirtualSerialScanner(tmp_path)
     till = TillProcess(
         tmp_path,
-        more=f'[devices.scanner]\nkind = "serial"\nport = "{scanner.path}"\n'
-        '[devices.away]\nkind = "serial"\nport = "/dev/serial/by-id/none"\n',
+        devices={
+            "scanner": {"kind": "serial", "port": str(scanner.path)},
+            "away": {"kind": "serial", "port": "/dev/serial/by-id/none"},
+        },
     )
     found = wrong(till.config)
     assert "device scanner" not in found

@@ -30,14 +30,14 @@ SOON_S = 10
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TillProcess, VirtualSerialScanner]]:
     folder = tmp_path_factory.mktemp("running")
     scanner = VirtualSerialScanner(folder)
-    till = TillProcess(folder, more=f'[devices.scanner]\nkind = "serial"\nport = "{scanner.path}"\n')
+    till = TillProcess(folder, devices={"scanner": {"kind": "serial", "port": str(scanner.path)}})
     yield till, scanner
-    till.close()
+    till.stop()
     scanner.close()
 
 
 def window(page: Page, till: TillProcess) -> Page:
-    page.goto(f"{till.url}?lang=nl")
+    page.goto(f"{till.address}/?lang=nl")
     page.wait_for_function("() => window.did_handshake && document.querySelector('.till') !== null")
     return page
 
@@ -50,7 +50,8 @@ def sale_is_there(page: Page) -> None:
 def test_a_till_stopped_and_killed_in_the_middle_of_a_sale(place: tuple[TillProcess, VirtualSerialScanner]) -> None:
     till, scanner = place
     assert till.json("status")[0]["state"] == "never"
-    client = till.start()
+    till.start()
+    client = till.client()
     with chromium() as browser:
         page = window(browser.new_page(), till)
         other = window(browser.new_page(), till)
@@ -77,7 +78,8 @@ def test_a_till_stopped_and_killed_in_the_middle_of_a_sale(place: tuple[TillProc
         assert status["since"] == status["at"]
         assert "was stopped" in till.run("status").stdout
 
-        client = till.start()
+        till.start()
+        client = till.client()
         # By itself: the browser has found the till again, and loaded its page.
         page.wait_for_function("() => window.old === undefined && window.did_handshake", timeout=SOON_S * 1000)
         sale_is_there(page)
@@ -88,6 +90,8 @@ def test_a_till_stopped_and_killed_in_the_middle_of_a_sale(place: tuple[TillProc
         client.open_session("bon-2")
         client.set_basket("bon-2", BREAD, 0)
     client.close()
+    running, _ = till.json("status")
+    assert (running["state"], running["since"]) == ("running", running["started"])
     till.end(signal.SIGKILL)
     status, code = till.json("status")
     assert (status["state"], code) == ("down", 1)

@@ -33,9 +33,9 @@ PICTURES = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TillProcess, VirtualPrinter]]:
     folder = tmp_path_factory.mktemp("training")
     printer = VirtualPrinter(folder)
-    till = TillProcess(folder, more=f'[devices.receipts]\nkind = "printer"\nport = "{printer.port}"\n')
+    till = TillProcess(folder, devices={"receipts": {"kind": "printer", "port": printer.port}})
     yield till, printer
-    till.close()
+    till.stop()
     printer.close()
 
 
@@ -54,10 +54,12 @@ def test_a_day_of_training(place: tuple[TillProcess, VirtualPrinter]) -> None:
     training = till.data / "training"
     with socket.create_server(("127.0.0.1", office_port(till))) as head_office:
         head_office.settimeout(0)
-        client = till.start("--training", data=training)
+        till.start("--training")
+        token = (training / "plugin.token").read_text(encoding="ascii")
+        client = TillClient(till.address, token.strip())
         try:
             with chromium() as browser:
-                practise(browser.new_page(viewport={"width": 1024, "height": 600}), till.url)
+                practise(browser.new_page(viewport={"width": 1024, "height": 600}), till.address)
             assert printer.wait_for(b"OEFENING - GEEN BON", 10)
             shop_software_is_not_let_in(till)
             with pytest.raises(PluginProblem, match="head_office_unreachable"):
@@ -76,7 +78,7 @@ def test_a_day_of_training(place: tuple[TillProcess, VirtualPrinter]) -> None:
 
 def practise(page: Page, url: str) -> None:
     """A sale with a reward on the practice card, a blocked card, and a real card that nobody knows here."""
-    page.goto(f"{url}?lang=nl")
+    page.goto(f"{url}/?lang=nl")
     page.wait_for_function("() => window.did_handshake && document.querySelector('.till') !== null")
     till = page.locator(".till")
     expect(page.locator(".badge")).to_have_text("Oefenen: niets telt")
@@ -111,7 +113,7 @@ def shop_software_is_not_let_in(till: TillProcess) -> None:
     (till.data / "plugin.token").write_text("shop-token-of-the-till-itself-0123456789-0123456\n", encoding="ascii")
     (till.data / "plugin.token").chmod(0o600)
     with (
-        TillClient(till.url, "shop-token-of-the-till-itself-0123456789-0123456") as client,
+        TillClient(till.address, "shop-token-of-the-till-itself-0123456789-0123456") as client,
         pytest.raises(PluginProblem, match="unauthorized"),
     ):
         client.status()
@@ -120,8 +122,7 @@ def shop_software_is_not_let_in(till: TillProcess) -> None:
 
 def connections(till: TillProcess) -> set[str]:
     """Addresses beyond this machine that the process is connected to."""
-    assert till.process is not None
-    found = psutil.Process(till.process.pid).net_connections()
+    found = psutil.Process(till.pid).net_connections()
     return {each.raddr.ip for each in found if each.raddr} - {"127.0.0.1"}
 
 

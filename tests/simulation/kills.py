@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
-import os
 import random
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from multiprocessing.context import ForkServerProcess
+from collections.abc import Callable
 from pathlib import Path
 
 from loyalty.basket import Basket
@@ -20,30 +15,16 @@ from pos_client.plugin.client import PluginProblem, TillClient
 from sync.store import Store
 from tests.simulation.counter import Counter, Receipt
 from tests.support.entries import basket
+from tests.support.process import TillProgram
 from tests.support.proxy import Proxy
 from tests.sync.build import KEY
 
 START_S = 60
-"""The first start loads everything; the later ones are forks of a process that has."""
 MOST_BOOKINGS = 6
 """Bookings answered before a kill at the most: few, so that many kills fit; the moment within a booking is random."""
 WITHIN_S = 0.02
 """A booking takes about this long from request to answer: the kill falls anywhere in it."""
 GONE = frozenset({"till_unreachable", "unknown_session"})
-
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["pos_client.cli", "pos_client.serve", "pos_client.screen.cashier"])
-
-
-def run_till(config: str, log: str) -> None:
-    """`spaarpunt till`, as the command line runs it; what it says goes to the file `log`."""
-    from pos_client.cli import main
-
-    said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    main(["--config", config, "till"])
 
 
 class Victim:
@@ -53,9 +34,8 @@ class Victim:
         self._chance = random.Random(seed)
         self._line = line
         self._cards = cards
-        self._port = free_port()
         self.data = folder / "till"
-        self._log = folder / "till.log"
+        self._till = TillProgram(folder / "spaarpunt.toml", self.data, free_port(), folder / "till.log")
         enrolled = Counter(self.data, line.url)
         enrolled.enrol_patiently(code, "kassa 1")
         enrolled.sync_patiently()
@@ -64,10 +44,9 @@ class Victim:
         key = self.data / "store.key"
         key.touch(mode=0o600)
         key.write_text(KEY.hex(), encoding="ascii")
-        self._config = folder / "spaarpunt.toml"
-        self._config.write_text(
+        self._till.config.write_text(
             f'[till]\ndata_dir = "{self.data}"\nhead_office_url = "{line.url}"\n'
-            f"[screen]\nport = {self._port}\n[sync]\npoll_s = 1\ntimeout_s = 5\n"
+            f"[screen]\nport = {self._till.port}\n[sync]\npoll_s = 1\ntimeout_s = 5\n"
             '[[card_formats]]\nname = "card"\nprefix = "29"\nlength = 13\ncheck = "none"\n',
             encoding="utf-8",
         )
@@ -81,7 +60,8 @@ class Victim:
 
     def lose_it(self) -> None:
         """Start the till, sell, kill it at a random moment."""
-        with self._running() as (process, client):
+        self._till.start()
+        with self._till.client(patience_s=0) as client:
             self._ask_again(client)
             enough = threading.Event()
             wanted = len(self.answered) + self._chance.randint(1, MOST_BOOKINGS)
@@ -90,14 +70,13 @@ class Victim:
             sellers = [threading.Thread(target=self._sell, args=(client, enough, wanted)) for _ in range(2)]
             for seller in sellers:
                 seller.start()
-            assert enough.wait(START_S), self._log.read_text(encoding="utf-8")[-2000:]
+            assert enough.wait(START_S), self._till.said()
             moment = time.monotonic() + self._chance.random() * WITHIN_S
-            while time.monotonic() < moment and process.is_alive():
+            while time.monotonic() < moment and self._till.alive():
                 time.sleep(0)  # a moment within a booking, not a condition to wait for
-            process.kill()
+            assert self._till.end(signal.SIGKILL) == -signal.SIGKILL
             for seller in sellers:
                 seller.join()
-        assert process.exitcode == -signal.SIGKILL
         self.kills += 1
         self._line.join()
 
@@ -118,29 +97,6 @@ class Victim:
         rows = counter.store.rows("SELECT epoch, seq, id FROM journal")
         counter.printed = [Receipt(self.terminal, epoch, seq, name) for epoch, seq, name in rows]
         return counter
-
-    @contextlib.contextmanager
-    def _running(self) -> Iterator[tuple[ForkServerProcess, TillClient]]:
-        process = _processes.Process(target=run_till, args=(str(self._config), str(self._log)))
-        process.start()
-        try:
-            self._wait_until_it_listens(process)
-            token = (self.data / "plugin.token").read_text(encoding="ascii").strip()
-            with TillClient(f"http://127.0.0.1:{self._port}", token, patience_s=0) as client:
-                yield process, client
-        finally:
-            process.kill()
-            process.join()
-
-    def _wait_until_it_listens(self, process: ForkServerProcess) -> None:
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            assert process.is_alive(), self._log.read_text(encoding="utf-8")[-2000:]
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-                return
-            time.sleep(0.01)
-        raise AssertionError("the till does not listen")
 
     def _sell(self, client: TillClient, enough: threading.Event, wanted: int) -> None:
         """Sell until the till is gone; now and then take a sale back."""

@@ -155,43 +155,29 @@ class Chain:
 
     def resolution(self, what: Resolution, *, reason: str = "klopt", approver: str = "Wil") -> Entry:
         """Append a decision about a parked entry."""
-        rules = programme()
-        made = nothing(rules.currency)
-        return self._append(
-            kind=EntryKind.RESOLUTION,
-            card=NO_CARD,
-            account=None,
-            tier="basic",
-            business_date=DAY,
-            programme=rules.id,
-            programme_version=rules.version,
-            basket=made.basket,
-            settlement=made.settlement,
-            points=0,
-            resolves=what,
-            reason=reason,
-            approver=approver,
-        )
+        return self.word(EntryKind.RESOLUTION, NO_CARD, resolves=what, reason=reason, approver=approver)
 
     def order(self, what: CardOrder, card: str, account: str) -> Entry:
         """Append what a manager orders about a card."""
-        rules = programme()
+        return self.word(EntryKind.ADJUSTMENT, card, account=account, reason="lost", approver="Wil", order=what)
+
+    def word(self, kind: EntryKind, card: str, rules: Programme | None = None, **changed: Any) -> Entry:
+        """Append an entry without goods or points: what somebody said, decided or ordered; `changed` says what."""
+        rules = rules or programme()
         made = nothing(rules.currency)
-        return self._append(
-            kind=EntryKind.ADJUSTMENT,
-            card=card,
-            account=account,
-            tier="basic",
-            business_date=DAY,
-            programme=rules.id,
-            programme_version=rules.version,
-            basket=made.basket,
-            settlement=made.settlement,
-            points=0,
-            reason="lost",
-            approver="Wil",
-            order=what,
-        )
+        fields: dict[str, Any] = {
+            "kind": kind,
+            "card": card,
+            "account": None,
+            "tier": "basic",
+            "business_date": DAY,
+            "programme": rules.id,
+            "programme_version": rules.version,
+            "basket": made.basket,
+            "settlement": made.settlement,
+            "points": 0,
+        }
+        return self._append(**{**fields, **changed})
 
     def decide(self, seq: int, action: Action, account: str | None = None, undoes: Action | None = None) -> Resolution:
         """A decision about entry `seq` of this chain, to put on this chain or on another's."""

@@ -12,6 +12,7 @@ TOGETHER = ("tests/pos_client/screen/test_",)
 FIRST = (
     "tests/pos_client/screen/",
     "tests/e2e/",
+    "tests/pos_client/manager/",
     "tests/simulation/",
     "tests/pos_client/simulation/",
     "tests/sync/",

@@ -21,6 +21,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from loyalty.basket import Basket
 from loyalty.errors import BasketError
 from loyalty.ledger import GENESIS, Entry, EntryKind, expect_head, follow
+from sync.epochs import Epochs
 from sync.errors import StoreError, StoreFull
 from sync.journal import Head, Journal
 from sync.store import Store
@@ -358,6 +359,20 @@ def test_a_till_that_starts_on_a_full_disk_says_so(tmp_path: Path) -> None:
         f"database {disk / 'new.db'} {full}",
         f"database key {disk / 'store.key'} cannot be used: No space left on device; free some space",
     ]
+
+
+def test_what_a_card_earned_on_a_day_counts_in_each_epoch(store: Store, journal: Journal) -> None:
+    """A till that goes on in its next epoch in the middle of a day still knows the day's cap."""
+    sale = journal.append(draft())
+    Epochs(store).begin(2)
+    journal.append(draft())
+    journal.append(draft(card=OTHER_CARD))
+    journal.append(draft(business_date=DAY + timedelta(days=1)))
+    earned = sale.settlement.points_earned
+    assert earned > 0
+    assert journal.earned_on(DAY, CARD) == 2 * earned
+    assert journal.earned_on(DAY, OTHER_CARD) == earned
+    assert journal.earned_on(DAY - timedelta(days=1), CARD) == 0
 
 
 def test_full_by_the_databases_own_limit_books_nothing_by_half(store: Store, journal: Journal) -> None:

@@ -40,8 +40,8 @@ def run(tmp_path: Path, folder: Path, hq: httpx.Client) -> Command:
         '[[card_formats]]\nname = "card"\nprefix = "29"\nlength = 13\ncheck = "none"\n'
     )
 
-    def command(*arguments: str, exit_code: int = 0) -> Result:
-        result = CliRunner().invoke(main, ["--config", str(config), *arguments])
+    def command(*arguments: str, exit_code: int = 0, typed: str | None = None) -> Result:
+        result = CliRunner().invoke(main, ["--config", str(config), *arguments], input=typed)
         assert result.exit_code == exit_code, result.output
         return result
 
@@ -79,6 +79,37 @@ def test_a_wrong_code_enrols_nothing_and_the_right_one_then_does(run: Command, d
     assert answer["store"] == "s01"
 
 
+@pytest.mark.parametrize("typed", ["ABC", "XGZPK-TCUVU-9", "XGZPK.TCUVU", ""])
+def test_what_is_no_code_is_wrong_use_and_makes_nothing(run: Command, folder: Path, typed: str) -> None:
+    assert "expected 10 letters and digits, such as XGZPK-TCUVU" in run("enrol", typed, exit_code=2).output
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("asked", [["balance", "2900000000001"], ["sync", "now"], ["report"], ["manager", "list"]])
+def test_a_new_till_is_told_to_enrol(run: Command, asked: list[str]) -> None:
+    assert "this till is not enrolled" in run(*asked, exit_code=1).output
+
+
+def test_status_says_what_comes_next(run: Command, database: Database) -> None:
+    assert "enrol it (spaarpunt enrol CODE)" in run("status", exit_code=1).output
+    run("enrol", code(database))
+    assert "yet: start it with spaarpunt till" in run("status", exit_code=1).output
+
+
+def test_a_pin_comes_from_standard_input_where_there_is_no_terminal(run: Command, database: Database) -> None:
+    run("enrol", code(database))
+    nothing = run("manager", "add", "Wil", exit_code=1)
+    assert nothing.output == "✗ New PIN of Wil: expected it at a terminal or on standard input, got nothing\n"
+    assert run("manager", "add", "Wil", typed="2468\n").output == "Wil can decide at this till\n"
+    assert told(run("manager", "list", "--json")) == ["Wil"]
+
+
+def test_a_key_that_is_gone_is_not_a_new_till(run: Command, folder: Path, database: Database) -> None:
+    run("enrol", code(database))
+    (folder / "store.key").unlink()
+    assert "store.key is missing: put it back" in run("sync", "status", exit_code=1).output
+
+
 def test_a_till_that_is_enrolled_is_not_enrolled_again(run: Command, database: Database, conn: Connection) -> None:
     terminal = told(run("enrol", code(database), "--json"))["terminal"]
     again = run("enrol", code(database), exit_code=1)
@@ -109,7 +140,9 @@ def test_without_head_office_nothing_is_enrolled_and_the_same_code_still_counts(
     text = config.read_text()
     config.write_text(text.replace(str(hq.base_url), "http://127.0.0.1:1"))
     given = code(database)
-    assert "no connection" in run("enrol", given, exit_code=1).output
+    without = run("enrol", given, exit_code=1).output
+    assert "http://127.0.0.1:1: no connection: look at the line and at till.head_office_url" in without
+    assert "sales go on" not in without
     config.write_text(text)
     assert told(run("enrol", given, "--json"))["store"] == "s01"
 

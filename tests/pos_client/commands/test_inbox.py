@@ -97,6 +97,11 @@ def listed(run: Command, *more: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_the_list_for_programs_without_naming_it(run: Command) -> None:
+    assert json.loads(run("inbox", "--json").stdout) == listed(run)
+    assert "spaarpunt inbox show --json" in run("inbox", "--json", "show", "1", code=2).output
+
+
 def test_the_list_says_why_and_what_can_be_done(run: Command) -> None:
     rows = listed(run)
     assert [(row["number"], row["code"], row["actions"]) for row in rows] == [
@@ -223,4 +228,4 @@ def test_managers(tmp_path: Path, runtime: Runtime) -> None:
 def test_a_till_that_is_not_there(tmp_path: Path) -> None:
     run = typed(tmp_path, 1)
     for command in (("inbox", "list"), ("inbox", "show", "1"), ("manager", "list")):
-        assert "missing: put it back, or enrol this till again" in " ".join(run(*command, code=1).output.split())
+        assert "this till is not enrolled" in run(*command, code=1).output

@@ -92,7 +92,8 @@ def test_report(runtime: Runtime, run: Command) -> None:
 
 def test_report_as_files(runtime: Runtime, run: Command, tmp_path: Path) -> None:
     sell(runtime, SANNE.card, minor=1000)
-    run("report", "--pdf", str(tmp_path / "day.pdf"), "--csv", str(tmp_path / "day.csv"))
+    shown = run("report", "--pdf", str(tmp_path / "day.pdf"), "--csv", str(tmp_path / "day.csv")).stdout
+    assert shown.endswith(f"✓ {tmp_path / 'day.pdf'}\n✓ {tmp_path / 'day.csv'}\n")
     assert (tmp_path / "day.pdf").read_bytes().startswith(b"%PDF-")
     assert "entries,sales,1,15," in (tmp_path / "day.csv").read_text(encoding="utf-8")
     assert "could not be written" in run("report", "--pdf", str(tmp_path / "no" / "day.pdf"), code=1).output

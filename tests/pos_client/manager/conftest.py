@@ -1,4 +1,4 @@
-"""One till, one server and one Chromium for all tests of the manager's pages."""
+"""One till and one Chromium for all tests of the manager's pages."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from loyalty.contacts import email_hash, phone_hash
 from pos_client.approvals import MAX_WRONG
 from pos_client.devices import DeviceState
 from pos_client.runtime import Runtime
-from pos_client.serve import create_app
 from sync.terminal import wall_ms
 from sync.wire_mirror import AccountChange, ParkedState
 from tests.pos_client.commands.test_inbox import parked
+from tests.pos_client.conftest import Pages
 from tests.pos_client.office.conftest import EMAIL, PHONE, sell
-from tests.support.browser import chromium, serving
-from tests.support.till import CARD_KEY, FATIMA, JORIS, SANNE, make_runtime, publish
+from tests.support.browser import chromium
+from tests.support.till import CARD_KEY, FATIMA, JORIS, SANNE, publish
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES = ROOT / "build" / "screenshots"
@@ -33,6 +33,17 @@ LOOKS = {
     "large-light-en": ((1280, 800), "light", "en"),
 }
 """Both sizes, both schemes, both languages."""
+
+CUT_CHOICES = """() => [...document.querySelectorAll("select")].filter((made) => {
+  if (!made.checkVisibility()) return false;
+  const room = made.offsetWidth;
+  made.style.width = "max-content";
+  made.style.minWidth = "0";
+  const wanted = made.offsetWidth;
+  made.style.width = made.style.minWidth = "";
+  return wanted > room;
+}).map((made) => made.textContent)"""
+"""The choices whose longest text does not fit their box; the browser cuts them without a word."""
 
 
 @dataclass
@@ -65,6 +76,7 @@ class Office:
         PICTURES.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=PICTURES / f"manager-{name}-{look}.png", animations="disabled")
         assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
+        assert page.evaluate(CUT_CHOICES) == [], f"{name}: a choice is cut"
 
 
 def enter(page: Page, name: str = "Wil", pin: str = PIN) -> None:
@@ -85,9 +97,9 @@ def go(page: Page, number: int) -> None:
     expect(page.locator(".rail button").nth(number)).to_have_attribute("aria-current", "page")
 
 
-@pytest.fixture(scope="session")
-def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    runtime = make_runtime(tmp_path_factory.mktemp("office") / "till")
+@pytest.fixture(scope="module")
+def office(pages: Pages) -> Iterator[Office]:
+    runtime = pages.office
     runtime.approvals.add("Wil", PIN)
     runtime.approvals.add("Guess", "1357")
     phone = phone_hash(PHONE, CARD_KEY)
@@ -114,8 +126,8 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     runtime.board._states["scanner"] = DeviceState("scanner", "online", "Zebra DS2208 on a serial line")
     runtime.board._states["printer"] = DeviceState("printer", "offline", "no printer answers: is it switched on?")
     assert MAX_WRONG == 5
-    with chromium() as browser, serving(create_app(runtime, "t" * 43)) as url:
-        made = Office(runtime, url, browser)
+    with chromium() as browser:
+        made = Office(runtime, pages.url, browser)
         for look in LOOKS:
             page = made.windows[look] = made.open(look)
             enter(page)
@@ -123,4 +135,3 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
         yield made
         for window in made.windows.values():
             window.context.close()
-    runtime.store.close()

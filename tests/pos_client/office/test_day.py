@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import pytest
+
 from pos_client.office.day import DayReport, ProofState, Tally, day_report
 from pos_client.runtime import Runtime
 from sync.terminal import wall_ms
 from sync.wire import DayProof
+from sync.wire_mirror import ParkedState
 from tests.pos_client.commands.test_inbox import parked
 from tests.pos_client.office.conftest import sell
 from tests.support.till import JORIS, SANNE, publish
@@ -72,4 +75,20 @@ def test_what_of_the_day_head_office_did_not_book(runtime: Runtime) -> None:
     digest = runtime.journal.digest_at(1, 1)
     assert digest is not None
     publish(runtime.mirror, [parked(1, terminal="till-0002", digest=digest.hex()), parked(2)])
-    assert [line.code for line in report(runtime).parked] == ["accrual_differs"]
+    made = report(runtime)
+    assert [(line.code, line.state) for line in made.parked] == [("accrual_differs", "open")]
+    assert made.unbooked == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "unbooked"),
+    [(ParkedState.REFERRED, 1), (ParkedState.REVERSED, 1), (ParkedState.LINKED, 0), (ParkedState.APPROVED, 0)],
+)
+def test_what_was_decided_about_counts_by_what_came_of_it(runtime: Runtime, state: ParkedState, unbooked: int) -> None:
+    sell(runtime, SANNE.card)
+    digest = runtime.journal.digest_at(1, 1)
+    assert digest is not None
+    publish(runtime.mirror, [parked(1, state=state, terminal="till-0002", digest=digest.hex())])
+    made = report(runtime)
+    assert [line.state for line in made.parked] == [state]
+    assert made.unbooked == unbooked

@@ -13,15 +13,15 @@ import pytest
 
 from pos_client.plugin.client import AsyncTillClient, PluginProblem, TillClient
 from tests.support.entries import basket
-from tests.support.mortal import MortalTill
+from tests.support.process import TillProcess
 from tests.support.till import JORIS, SANNE, closed_port
 
 WAIT_S = 30.0
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MortalTill]:
-    with MortalTill(tmp_path_factory.mktemp("process") / "till") as made:
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TillProcess]:
+    with TillProcess(tmp_path_factory.mktemp("process")) as made:
         yield made
 
 
@@ -44,7 +44,7 @@ class Blocking:
 
 
 @pytest.fixture(params=["sync", "async"])
-def till(request: pytest.FixtureRequest, process: MortalTill) -> Iterator[Any]:
+def till(request: pytest.FixtureRequest, process: TillProcess) -> Iterator[Any]:
     if request.param == "sync":
         with TillClient(process.address, process.token) as client:
             yield client
@@ -92,7 +92,7 @@ def test_a_day_of_calls(till: Any) -> None:
     assert (caught.value.code, caught.value.status) == ("unknown_session", 404)
 
 
-def test_killed_between_booking_and_answer_it_is_booked_once(till: Any, process: MortalTill) -> None:
+def test_killed_between_booking_and_answer_it_is_booked_once(till: Any, process: TillProcess) -> None:
     process.stop()
     process.start(dies=True)
     session = till.open_session().session
@@ -109,14 +109,14 @@ def test_killed_between_booking_and_answer_it_is_booked_once(till: Any, process:
     assert till.status().queue_length == before + 1
 
 
-def test_a_till_that_is_away_is_waited_for(till: Any, process: MortalTill) -> None:
+def test_a_till_that_is_away_is_waited_for(till: Any, process: TillProcess) -> None:
     process.kill()
     process.start_again_when_it_dies()
     assert till.status().till == "kassa 2"
     process.back()
 
 
-def test_what_was_open_when_the_till_was_killed_is_said(till: Any, process: MortalTill) -> None:
+def test_what_was_open_when_the_till_was_killed_is_said(till: Any, process: TillProcess) -> None:
     session = till.open_session().session
     process.kill()
     process.start_again_when_it_dies()
@@ -137,7 +137,7 @@ def test_patience_ends(client: type[Any]) -> None:
     assert time.monotonic() - begun < 2
 
 
-def test_events_come_to_both_clients(process: MortalTill) -> None:
+def test_events_come_to_both_clients(process: TillProcess) -> None:
     async def heard() -> list[str]:
         async with AsyncTillClient(process.address, process.token) as client, await client.events() as events:
             session = (await client.open_session()).session
@@ -154,7 +154,7 @@ def test_events_come_to_both_clients(process: MortalTill) -> None:
         assert next(events).event == "session_changed"
 
 
-def test_an_event_stream_ends_with_the_till(process: MortalTill) -> None:
+def test_an_event_stream_ends_with_the_till(process: TillProcess) -> None:
     stopping = threading.Thread(target=process.stop)
 
     async def heard() -> list[Any]:
@@ -167,7 +167,7 @@ def test_an_event_stream_ends_with_the_till(process: MortalTill) -> None:
     process.start()
 
 
-def test_a_wrong_token_is_not_tried_again(process: MortalTill) -> None:
+def test_a_wrong_token_is_not_tried_again(process: TillProcess) -> None:
     async def refused() -> PluginProblem:
         async with AsyncTillClient(process.address, "wrong") as client:
             with pytest.raises(PluginProblem) as caught:

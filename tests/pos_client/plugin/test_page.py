@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Error, Page, expect
 from examples.minimal_till.serve import serving
 from pos_client.plugin.client import TillClient
 from tests.support.browser import chromium
-from tests.support.mortal import MortalTill
+from tests.support.process import TillProcess
 from tests.support.till import FATIMA, JORIS, SANNE, closed_port
 
 PAGE = Path(__file__).parents[3] / "examples" / "minimal_till" / "index.html"
@@ -42,9 +42,9 @@ def server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory, server: str) -> Iterator[MortalTill]:
-    folder = tmp_path_factory.mktemp("page") / "till"
-    with MortalTill(
+def process(tmp_path_factory: pytest.TempPathFactory, server: str) -> Iterator[TillProcess]:
+    folder = tmp_path_factory.mktemp("page")
+    with TillProcess(
         folder, till={"language": "en"}, plugin={"origins": [server]}, adapters={"odoo_origins": [server]}
     ) as made:
         yield made
@@ -66,7 +66,7 @@ def page(browser: Browser, server: str) -> Iterator[Page]:
     context.close()
 
 
-def run(page: Page, process: MortalTill, script: str, **settings: Any) -> Any:
+def run(page: Page, process: TillProcess, script: str, **settings: Any) -> Any:
     """Run `script`, which has `till` and the module's names, and give what it returns."""
     return page.evaluate(
         f"""async ([settings]) => {{
@@ -78,7 +78,7 @@ def run(page: Page, process: MortalTill, script: str, **settings: Any) -> Any:
     )
 
 
-def test_a_sale_in_javascript(page: Page, process: MortalTill) -> None:
+def test_a_sale_in_javascript(page: Page, process: TillProcess) -> None:
     told = run(
         page,
         process,
@@ -106,7 +106,7 @@ def test_a_sale_in_javascript(page: Page, process: MortalTill) -> None:
     assert told == ["kassa 2", "Sanne", 250, 0, 15, True, -15, None, "kassa 2", 15, True, 15]
 
 
-def test_a_problem_in_javascript(page: Page, process: MortalTill) -> None:
+def test_a_problem_in_javascript(page: Page, process: TillProcess) -> None:
     told = run(
         page,
         process,
@@ -135,7 +135,7 @@ def test_a_problem_in_javascript(page: Page, process: MortalTill) -> None:
     ]
 
 
-def test_killed_between_booking_and_answer_it_is_booked_once(page: Page, process: MortalTill) -> None:
+def test_killed_between_booking_and_answer_it_is_booked_once(page: Page, process: TillProcess) -> None:
     process.stop()
     process.start(dies=True)
     process.start_again_when_it_dies()
@@ -156,7 +156,7 @@ def test_killed_between_booking_and_answer_it_is_booked_once(page: Page, process
     assert (told, process.pid != killed) == ([10, 1], True)
 
 
-def test_patience_ends_in_javascript(page: Page, process: MortalTill) -> None:
+def test_patience_ends_in_javascript(page: Page, process: TillProcess) -> None:
     said = run(
         page,
         process,
@@ -167,7 +167,7 @@ def test_patience_ends_in_javascript(page: Page, process: MortalTill) -> None:
     assert said == "till_unreachable"
 
 
-def test_events_go_on_after_the_till_was_killed(page: Page, process: MortalTill) -> None:
+def test_events_go_on_after_the_till_was_killed(page: Page, process: TillProcess) -> None:
     page.evaluate(
         """async ([settings]) => {
             const { Till } = await import("/spaarpunt.js");
@@ -202,7 +202,7 @@ def test_events_go_on_after_the_till_was_killed(page: Page, process: MortalTill)
 
 
 def test_odoos_page_reaches_the_hardware_and_another_does_not(
-    page: Page, process: MortalTill, browser: Browser
+    page: Page, process: TillProcess, browser: Browser
 ) -> None:
     asked = """async ([address]) => {
         const hello = await fetch(`${address}/hw_proxy/hello`).then((answer) => answer.text());
@@ -220,7 +220,7 @@ def test_odoos_page_reaches_the_hardware_and_another_does_not(
             stranger.evaluate(asked, [process.address])
 
 
-def test_a_page_pairs_by_itself(page: Page, process: MortalTill, browser: Browser) -> None:
+def test_a_page_pairs_by_itself(page: Page, process: TillProcess, browser: Browser) -> None:
     screen = browser.new_page()
     screen.goto(process.address + "/")
     page.evaluate(
@@ -238,7 +238,7 @@ def test_a_page_pairs_by_itself(page: Page, process: MortalTill, browser: Browse
 
 
 @pytest.fixture(params=[(1280, 800), (1024, 600)], ids=["large", "small"])
-def shop(request: pytest.FixtureRequest, browser: Browser, server: str, process: MortalTill) -> Iterator[Page]:
+def shop(request: pytest.FixtureRequest, browser: Browser, server: str, process: TillProcess) -> Iterator[Page]:
     """The minimal till, paired before."""
     width, height = request.param
     context = browser.new_context(viewport={"width": width, "height": height}, locale="en-GB")
@@ -249,7 +249,7 @@ def shop(request: pytest.FixtureRequest, browser: Browser, server: str, process:
     context.close()
 
 
-def test_the_minimal_till_sells_redeems_and_takes_back(shop: Page, process: MortalTill) -> None:
+def test_the_minimal_till_sells_redeems_and_takes_back(shop: Page, process: TillProcess) -> None:
     for article in ("Bread", "Apple pie", "Bread"):
         shop.get_by_role("button", name=article).click()
         expect(shop.locator("#says.wrong")).to_have_count(0)
@@ -291,7 +291,7 @@ def test_the_minimal_till_says_what_is_wrong(shop: Page) -> None:
     assert "4111" not in shop.content()
 
 
-def test_the_minimal_till_goes_on_when_the_till_was_restarted(shop: Page, process: MortalTill) -> None:
+def test_the_minimal_till_goes_on_when_the_till_was_restarted(shop: Page, process: TillProcess) -> None:
     shop.get_by_role("button", name="Bread").click()
     shop.get_by_placeholder("Scan or type").fill(SANNE.card)
     shop.keyboard.press("Enter")

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from argon2 import PasswordHasher
+from fastapi.testclient import TestClient
 
 from drivers.simulators.printer import VirtualPrinter
 from loyalty.codes import make_code
@@ -132,6 +133,11 @@ def test_every_answer_of_every_call_says_how_far_it_is_confirmed(paper: Paper, n
         walk = Walk(url)
         a_day(walk, paper.runtime)
         walk.close()
+    with (
+        TestClient(app, "http://127.0.0.1:8321", headers=HEADERS) as client,
+        client.websocket_connect("ws://127.0.0.1:8321/v1/events", headers=HEADERS) as socket,
+    ):
+        assert STANDING.lower().encode() in dict(socket.extra_headers or ())
     there = new_shop()
     with serving(create_api(there.runtime, TOKEN)) as url:
         connected = Walk(url)

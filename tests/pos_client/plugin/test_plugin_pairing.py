@@ -160,7 +160,11 @@ def test_the_commands_list_and_revoke(run: tuple[Command, str]) -> None:
     table = command("tokens", "list").output
     assert "Kassa [9]" in table
     assert "https://till.example" in table
-    assert "no token 'x'" in command("tokens", "revoke", "x", code=1).output
+    assert "no token '00000000'" in command("tokens", "revoke", "00000000", code=1).output
+    for wrong in ("", "x", "Kassa [9]", "../../v1/hello", made.upper(), f"{made} "):
+        said = command("tokens", "revoke", wrong, code=1).output
+        assert "expected the id of a token, eight letters and digits as in spaarpunt tokens list" in said
+    assert json.loads(command("tokens", "list", "--json").stdout)[0]["revoked_at"] is None
     assert "✓ Kassa [9] can no longer use this till" in command("tokens", "revoke", made).output
     (listed,) = json.loads(command("tokens", "list", "--json").stdout)
     assert (listed["id"], listed["revoked_at"] is not None) == (made, True)

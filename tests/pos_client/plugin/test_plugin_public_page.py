@@ -43,6 +43,10 @@ exec unshare --mount sh -c 'mount -t tmpfs none /etc/chromium && mkdir -p /etc/c
 """
 
 
+EXPECTING = """([url, targetAddressSpace]) =>
+  fetch(url, {targetAddressSpace}).then(() => 'answered', () => 'refused')"""
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A till at `till`, and its page on "the internet" at `site`."""
@@ -129,6 +133,9 @@ def test_without_the_permission_it_reaches_nothing_and_with_it_it_sells(scene: S
         page, _ = scene.open(browser)
         page.context.grant_permissions(["local-network-access"], origin=scene.site)  # loopback is part of it
         pair_and_sell(page, browser.new_context().new_page(), scene.till, "web-1")
+        # docs/adapters.md, of Odoo: this machine is no "local" one, and Chromium holds a page to what it says.
+        said = [page.evaluate(EXPECTING, [f"{scene.till}/v1/hello", space]) for space in ("loopback", "local")]
+        assert said == ["answered", "refused"]
 
 
 def test_with_the_policy_file_nobody_is_asked(scene: Scene, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One till, one server and one Chromium for all screen tests: NiceGUI keeps its pages in the process."""
+"""One till and one Chromium for all tests of the cashier's screen."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 from axe_playwright_python.sync_playwright import Axe
-from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
 
 from loyalty.basket import Basket, Line
 from pos_client.events import EventKind
 from pos_client.runtime import Runtime
-from pos_client.screen import cashier
 from sync.agent import SyncState
 from sync.terminal import wall_ms
 from sync.wire_mirror import AccountChange, ProgrammeChange
-from tests.support.browser import chromium, serving
-from tests.support.till import MEMBERS, PROGRAMME, SANNE, make_runtime, member_changes, publish
+from tests.pos_client.conftest import Pages
+from tests.support.browser import chromium
+from tests.support.till import MEMBERS, PROGRAMME, SANNE, member_changes, publish
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES = ROOT / "build" / "screenshots"
@@ -225,25 +224,14 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def one_till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
-    """The till and its server: one in the process, for all time."""
-    runtime = make_runtime(tmp_path_factory.mktemp("till"), screen={"manual_sales": True})
-    app = FastAPI()
-    cashier.mount(app, runtime)
-    with serving(app) as url:
-        yield Counter(runtime, url)
-    runtime.store.close()
-
-
 @pytest.fixture(scope="package")
-def the_counter(browser: Browser, one_till: Counter) -> Iterator[Counter]:
+def the_counter(browser: Browser, pages: Pages) -> Iterator[Counter]:
+    made = Counter(pages.counter, pages.url)
     for look, (size, scheme, language) in LOOKS.items():
-        one_till.windows[look] = open_window(browser, one_till.url, size, scheme, language)
-    yield one_till
-    for window in one_till.windows.values():
+        made.windows[look] = open_window(browser, made.url, size, scheme, language)
+    yield made
+    for window in made.windows.values():
         window.context.close()
-    one_till.windows.clear()
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ QUIET = Scenario(tills=20, days=1, seed=7, sales_per_day=3, outage=False, restar
 
 @contextmanager
 def simulation(scenario: Scenario) -> Iterator[Simulation]:
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs as another user
         with Simulation(scenario, Path(folder)) as made:
             yield made

@@ -73,6 +73,7 @@ def test_a_head_office_from_nothing(
     assert (shown["accounts"], shown["points"], shown["parked"], shown["agrees"]) == (1, 12, 1, True)
     assert [row["durable_to"] for row in shown["terminals"]] == [1, 0]
     assert "12 points" in run("status").output
+    assert till.terminal in run("status").output  # whole in a window of 80 characters: `terminal revoke` wants it
 
     run("terminal", "revoke", till.terminal)
     assert "revoked" in run("status").output
@@ -175,7 +176,7 @@ def test_head_offices_own_word(
     (row, *_) = json.loads(run("parked", "--json").stdout)
     assert (row["code"], row["points"], row["state"]) == ("unknown_programme", 10, "open")
     assert row["actions"] == ["approve", "refer", "reverse"]
-    why = ("--reason", "versie 9 was een proef", "--name", "Els")
+    why = ("--reason", "versie 9 was een proef", "--by", "Els")
     place = (till.terminal, "1")
     done = json.loads(run("resolve", "approve", *place, "1", *why, "--json").stdout)
     assert (done["action"], done["booked"]) == ("approve", 1)
@@ -195,9 +196,7 @@ def test_head_offices_own_word(
     assert "card: " in run("resolve", "link", *place, "4", *why, "--card", "2", code=1).output
     assert "by --card or --account" in run("resolve", "link", *place, "4", *why, code=2).output
     assert "take neither" in run("resolve", "approve", *place, "4", *why, "--account", account, code=2).output
-    assert (
-        "--reason of 1 to 200" in run("resolve", "approve", *place, "4", "--reason", " ", "--name", "E", code=2).output
-    )
+    assert "--reason of 1 to 200" in run("resolve", "approve", *place, "4", "--reason", " ", "--by", "E", code=2).output
 
 
 def _by_number(run: Callable[..., Result]) -> list[dict[str, Any]]:

@@ -93,6 +93,7 @@ def test_the_command_asks_first(database_url: str, database: Database, conn: Con
     assert CliRunner().invoke(main, [*base, "import", str(members), *there]).exit_code == 0
     refused = CliRunner().invoke(main, [*base, "erase", "2900000000001", *there], input="n\n")
     assert refused.exit_code == 1
+    assert refused.stdout == ""  # the question is no answer
     assert conn.execute("SELECT count(*) FROM account").fetchone() == (1,)
     done = CliRunner().invoke(main, [*base, "erase", "2900000000001", "--yes", "--json", *there])
     assert done.exit_code == 0, done.output

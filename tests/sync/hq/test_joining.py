@@ -9,12 +9,11 @@ import pytest
 
 from loyalty.ledger import Entry, EntryKind
 from loyalty.programme import Programme
-from loyalty.returns import nothing
 from sync.hq.database import Connection
 from sync.hq.programmes import publish
 from sync.wire import BatchAnswer, Outcome
 from sync.wire_mirror import AccountChange, CardChange, ChangesPage
-from tests.support.entries import DAY, TestTill, programme
+from tests.support.entries import TestTill, programme
 
 STRANGER = "e" * 32
 TERMS = {"nl": "U spaart punten.", "en": "You earn points."}
@@ -31,20 +30,7 @@ def rules(conn: Connection) -> Programme:
 
 def word(till: TestTill, rules: Programme, kind: EntryKind, card: str = STRANGER, **changed: Any) -> Entry:
     """Append what a customer says: an enrolment or an answer."""
-    made = nothing(rules.currency)
-    return till.chain._append(
-        kind=kind,
-        card=card,
-        account=None,
-        tier="basic",
-        business_date=DAY,
-        programme=rules.id,
-        programme_version=rules.version,
-        basket=made.basket,
-        settlement=made.settlement,
-        points=0,
-        **changed,
-    )
+    return till.chain.word(kind, card, rules, **changed)
 
 
 def enrol(till: TestTill, rules: Programme) -> Entry:

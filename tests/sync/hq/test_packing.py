@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync.hq.database import Database
-from sync.hq.packing import NULL, Bigints, Texts, copy_rows, days, int4, int8, packed
+from sync.hq.packing import NULL, Bigints, Texts, Uuids, copy_rows, days, int4, int8, packed
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 BIGINTS = st.integers(-(2**63), 2**63 - 1)
@@ -17,11 +17,13 @@ QUICK = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCh
 
 
 @QUICK
-@given(texts=st.lists(TEXTS, max_size=8), numbers=st.lists(BIGINTS, max_size=8))
-def test_arrays_come_back(database: Database, texts: list[str], numbers: list[int]) -> None:
+@given(texts=st.lists(TEXTS, max_size=8), numbers=st.lists(BIGINTS, max_size=8), names=st.lists(st.uuids(), max_size=8))
+def test_arrays_come_back(database: Database, texts: list[str], numbers: list[int], names: list[UUID]) -> None:
     with database.connection() as conn:
-        row = conn.execute("SELECT %b::text[], %b::bigint[]", (Texts(texts), Bigints(numbers))).fetchone()
-    assert row == (texts, numbers)
+        row = conn.execute(
+            "SELECT %b::text[], %b::bigint[], %b::uuid[]", (Texts(texts), Bigints(numbers), Uuids(names))
+        ).fetchone()
+    assert row == (texts, numbers, names)
 
 
 @QUICK
