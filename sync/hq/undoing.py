@@ -91,10 +91,7 @@ def _not_linked(conn: Connection, programmes: Programmes, word: Word, parked: Pa
     ).fetchone()
     if others is not None:
         raise _Stands("the card was used since it was linked: put points right by hand (spaarpunt adjust)")
-    entries = [_entry(one) for one in linked]
-    undone = {entry.reverses for entry in entries if entry.kind is EntryKind.VOID}
-    stand = [entry for entry in entries if entry.kind is not EntryKind.VOID and entry.id not in undone]
-    _take_back(conn, programmes, word, account, stand)
+    _take_back(conn, programmes, word, account, [_entry(one) for one in linked])
     conn.execute("DELETE FROM card WHERE token = %s", (card,))
     conn.execute("INSERT INTO feed (subject, key) VALUES ('account', %s), ('card', %s)", (account, card))
     _reopen(conn, [one.key for one in linked])
