@@ -72,8 +72,11 @@ class Place:
 class Shops(RuleBasedStateMachine):
     """Everything random comes from hypothesis."""
 
-    def __init__(self, office: Office, tally: Tally, policy: OfflineMode, carrier: Carrier = application) -> None:
+    def __init__(
+        self, office: Office, tally: Tally, policy: OfflineMode, carrier: Carrier = application, *, calm: bool = False
+    ) -> None:
         super().__init__()
+        self.calm = calm
         self.office = office
         self.tally = tally
         self.policy = policy
