@@ -53,7 +53,11 @@ def test_five_thousand_steps_break_no_invariant(head_office: Office, seed: int) 
 
 @pytest.mark.parametrize(
     ("carrier", "said"),
-    [(Forgetful, "both booked and parked|is in trouble"), (Hasty, "was told that"), (Generous, "held and .* leased")],
+    [
+        (Forgetful, "both booked and parked|is in trouble|the watermark of"),
+        (Hasty, "was told that"),
+        (Generous, "held and .* leased"),
+    ],
     ids=["skipped watermark", "acknowledged before commit", "set aside twice"],
 )
 def test_the_machine_sees_through_a_wrong_head_office(
