@@ -30,7 +30,7 @@ from sync.terminal import wall_ms
 log = structlog.get_logger("spaarpunt.screen")
 
 DOUBLE_TAP_S = 0.5
-"""A second tap on a reward within this is the same tap; later it gives the reward back."""
+"""A second tap within this is the same tap; later it gives a reward back, or is for the customer after a return."""
 
 MANUAL_SKU = "bedrag"
 """The article of a sale whose amount was typed: a programme can name it."""
@@ -53,6 +53,7 @@ class Hand:
         self._lookup = Lookup(runtime.store, runtime.terminal.card_key, runtime.config.card_formats)
         self._busy = False
         self._taken_at = 0.0
+        self._returned_at = 0.0
         self.memory = Memory()
 
     async def press(self, key: str, language: str) -> None:
@@ -110,7 +111,7 @@ class Hand:
     async def _on_sale(self, key: str) -> None:
         facts = read_facts(self._runtime)
         match key:
-            case "F12":
+            case "F12" if not self._returning_now():
                 await self._finish(facts)
             case "Ctrl+Z":
                 await self._undo()
@@ -275,9 +276,14 @@ class Hand:
             self._remember(self.memory.take_back(returning.all()))
         elif key == "F12" and returning.chosen:
             chosen = dict(returning.chosen)
-            await self._do(lambda: self._till.corrections.return_goods(returning.id, returning.receipt, chosen))
+            if await self._do(lambda: self._till.corrections.return_goods(returning.id, returning.receipt, chosen)):
+                self._returned_at = asyncio.get_running_loop().time()
         elif key in _ROW_KEYS and _ROW_KEYS[key] < min(len(returning.lines), MAX_ROWS):
             self._remember(self.memory.take_back(returning.tap(returning.lines[_ROW_KEYS[key]])))
+
+    def _returning_now(self) -> bool:
+        """Whether a return is being booked, or was a moment ago: the second tap on its button means no new sale."""
+        return self._busy or asyncio.get_running_loop().time() - self._returned_at < DOUBLE_TAP_S
 
     # -- within ---------------------------------------------------------------------------------------------------
 
