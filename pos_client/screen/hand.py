@@ -111,7 +111,7 @@ class Hand:
     async def _on_sale(self, key: str) -> None:
         facts = read_facts(self._runtime)
         match key:
-            case "F12" if not self._returning_now():
+            case "F12":
                 await self._finish(facts)
             case "Ctrl+Z":
                 await self._undo()
@@ -165,6 +165,8 @@ class Hand:
         """Book the sale on the screen; where no software sells, ask for the amount of the next."""
         quote = facts.quote
         if quote is None or quote.state is not SessionState.OPEN:
+            if self._returning_now():
+                return
             if facts.manual_sales and facts.programme and (quote is None or quote.session == self.memory.dismissed):
                 self._remember(self.memory.ask(Pad("amount")))
             return
