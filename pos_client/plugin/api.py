@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from fastapi import Depends, FastAPI, Request, Security
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import Response
-from fastapi.security import HTTPBearer
 from starlette.routing import Match
 
 from pos_client import __version__
@@ -25,7 +24,7 @@ from pos_client.plugin import (
     web_socket,
 )
 from pos_client.plugin.answered import Answered
-from pos_client.plugin.gate import OPENAPI_PATH, Gate, needs
+from pos_client.plugin.gate import OPENAPI_PATH, Gate, Needs
 from pos_client.plugin.messages import Problem
 from pos_client.plugin.rate import PROGRAMS, STRANGERS, Buckets, Rate
 from pos_client.runtime import Runtime
@@ -108,10 +107,8 @@ def create_api(runtime: Runtime, token: str, programs: Rate = PROGRAMS, stranger
     )
     problems.install(app)
     app.add_exception_handler(stream.TooManyListeners, stream.on_too_many)
-    # The gate checks the token before a body is read; here it is only made known to OpenAPI.
-    bearer = Security(HTTPBearer(auto_error=False))
     for router, scope in _SCOPES:
-        app.include_router(router, dependencies=[bearer, Depends(needs(scope))], responses=_PROBLEMS)
+        app.include_router(router, dependencies=[Depends(Needs(scope))], responses=_PROBLEMS)
     app.include_router(pair.strangers, responses=_PROBLEMS)
     app.include_router(web_socket.router)
     for router in adapters.routers(runtime, app.state.answered, app.state.endings):

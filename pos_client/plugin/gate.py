@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from fastapi import Request
 from fastapi.responses import Response
-from starlette.concurrency import run_in_threadpool
+from fastapi.security import HTTPBearer
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pos_client.plugin.problems import respond
@@ -183,17 +183,20 @@ def caller_of(scope: Scope) -> Caller:
     return cast(Caller, scope["state"]["caller"])
 
 
-def needs(allowed: Allowed) -> Callable[[Request], Awaitable[None]]:
-    """A dependency of calls that take a token with this scope.
+class Needs(HTTPBearer):
+    """A dependency of calls that take a token with this scope; makes the token known to OpenAPI.
 
-    It raises:
+    The gate checks the token, before a body is read; the call raises:
         TillError: `scope_missing`.
     """
 
-    async def check(request: Request) -> None:  # a plain function would cost a worker thread
-        expect_scope(caller_of(request.scope), allowed)
+    def __init__(self, allowed: Allowed) -> None:
+        super().__init__()
+        self.scheme_name = HTTPBearer.__name__
+        self._allowed = allowed
 
-    return check
+    async def __call__(self, request: HTTPConnection) -> None:  # a plain function would cost a worker thread
+        expect_scope(caller_of(request.scope), self._allowed)
 
 
 def expect_scope(caller: Caller, allowed: Allowed) -> None:
@@ -282,7 +285,7 @@ def _stating(send: Send, standing: Standing) -> Send:
         if message["type"] == "websocket.accept" or (
             message["type"] == "http.response.start" and message["status"] < 300
         ):
-            MutableHeaders(scope=message)[STANDING] = await run_in_threadpool(standing)
+            MutableHeaders(scope=message)[STANDING] = await standing.now()
         await send(message)
 
     return stating

@@ -14,6 +14,7 @@ from loyalty.ledger import Entry
 from pos_client.office.lookup import Lookup
 from pos_client.office.story import is_confirmed
 from pos_client.plugin.answers import balance_answer, offline_answer
+from pos_client.plugin.call import Call
 from pos_client.plugin.messages import BalanceAnswer, ReceiptAnswer, SessionId
 from pos_client.plugin.sales import Running
 from pos_client.plugin.standing import CONFIRMED
@@ -23,7 +24,7 @@ from pos_client.receipts.layout import Columns, lay_out
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 
-router = APIRouter(prefix="/v1", tags=["look-up"])
+router = APIRouter(prefix="/v1", tags=["look-up"], route_class=Call)
 
 Form = Literal["json", "text", "escpos", "png"]
 _TYPES: dict[Form, str] = {

@@ -5,11 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from pos_client.plugin.answers import status_answer
+from pos_client.plugin.call import Call
 from pos_client.plugin.messages_till import StatusAnswer, SyncAnswer, SyncNow
 from pos_client.plugin.once import Claimed, Once
 from pos_client.plugin.sales import Running
 
-status_router = APIRouter(prefix="/v1", tags=["till"])
+status_router = APIRouter(prefix="/v1", tags=["till"], route_class=Call)
 router = APIRouter(prefix="/v1", tags=["till"], route_class=Once)
 
 

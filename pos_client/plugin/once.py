@@ -8,11 +8,11 @@ from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, Request
 from fastapi.responses import Response
-from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from loyalty.ledger import Entry
 from pos_client.plugin.answered import MAX_KEY, Answered, Claim, KeyReused, KeyUnderWay
+from pos_client.plugin.call import Call
 from pos_client.plugin.gate import caller_of
 from pos_client.plugin.messages import Answer
 from pos_client.plugin.problems import respond
@@ -24,7 +24,7 @@ _KEY = re.compile(rf'"?([!#-~]{{1,{MAX_KEY}}})"?')  # a structured string (RFC 8
 _READS = frozenset({"GET", "HEAD"})
 
 
-class Once(APIRoute):
+class Once(Call):
     """A call that is carried out once for each Idempotency-Key. Without the header it is a call as any other."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
+
 import structlog
+from starlette.concurrency import run_in_threadpool
 
 from pos_client.plugin.answers import at
 from pos_client.runtime import Runtime
@@ -13,6 +18,8 @@ STANDING = "Spaarpunt-Standing"
 CONFIRMED = "Spaarpunt-Confirmed"
 """On a receipt, of its own entry: `true` when head office has it, else `false`."""
 NEVER = "never"
+READ_EACH_S = 1.0
+"""How often the time is read from the disk: it moves once in some fifteen seconds, and a till answers many calls."""
 
 DESCRIPTION = (
     "Whether head office answered last time (`online` or `offline`), and `as-of` when this till had its every change: "
@@ -28,19 +35,28 @@ log = structlog.get_logger("spaarpunt.plugin")
 
 
 class Standing:
-    """Reads the till's disk: for a worker thread."""
+    """How things stand with head office, as the header says it."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, steady_s: Callable[[], float] = time.monotonic) -> None:
+        """`steady_s`: seconds that only go forward, from anywhere."""
         self._runtime = runtime
+        self._steady_s = steady_s
         self._as_of = NEVER
+        self._read_s = -math.inf
 
-    def __call__(self) -> str:
-        """The header's value now. When the disk fails, with the time that was read last: that is still so."""
+    async def now(self) -> str:
+        """The header's value now; its time may be a second behind, and is true all the same."""
+        if self._steady_s() - self._read_s >= READ_EACH_S:
+            await run_in_threadpool(self._read)
+        state = "online" if self._runtime.agent.state.online else "offline"
+        return f'{state}; as-of="{self._as_of}"'
+
+    def _read(self) -> None:
+        """Read the time from the till's disk. When that fails, the time that was read last still holds."""
         try:
             as_of = at(self._runtime.mirror.contact().as_of_ms)
         except StoreError as error:
             log.warning("an answer says how things stood before", problem=str(error))
         else:
             self._as_of = as_of.isoformat(timespec="milliseconds").replace("+00:00", "Z") if as_of else NEVER
-        state = "online" if self._runtime.agent.state.online else "offline"
-        return f'{state}; as-of="{self._as_of}"'
+            self._read_s = self._steady_s()

@@ -111,6 +111,8 @@ class CashierScreen:
             self._loop.call_later(UNDO_MS / 1000, self._refresh)
 
     def _refresh(self, tone: Tone | None = None) -> None:
+        if not self._pages:  # a till whose own software has the screen
+            return
         facts = read_facts(self._runtime)
         views: dict[str, View] = {}
         for page in self._pages:

@@ -31,7 +31,7 @@ from pos_client.plugin.adapters.nexo_messages import (
 )
 from pos_client.plugin.adapters.tickets import Tickets, major, minor
 from pos_client.plugin.answered import Answered
-from pos_client.plugin.gate import needs
+from pos_client.plugin.gate import Needs
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
 from pos_client.session import Booked
@@ -270,7 +270,7 @@ async def _raw(request: Request) -> bytes:
 def router(runtime: Runtime, answered: Answered) -> APIRouter:
     """The one call, for a till whose configuration lets it in."""
     nexo = Nexo(runtime, answered)
-    routes = APIRouter(include_in_schema=False, dependencies=[Depends(needs(Scope.SELL))])
+    routes = APIRouter(include_in_schema=False, dependencies=[Depends(Needs(Scope.SELL))])
 
     @routes.post(PATH)
     def message(raw: Annotated[bytes, Depends(_raw)]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ from pos_client.plugin.adapters.toast_messages import (
     TransactionType,
 )
 from pos_client.plugin.answered import Answered
-from pos_client.plugin.gate import needs
+from pos_client.plugin.gate import Needs
 from pos_client.plugin.problems import explain
 from pos_client.reckoning import TillError
 from pos_client.runtime import Runtime
@@ -269,7 +269,7 @@ async def _raw(request: Request) -> bytes:
 def router(runtime: Runtime, answered: Answered) -> APIRouter:
     """The one call, for a till whose configuration lets it in."""
     toast = Toast(runtime, answered)
-    routes = APIRouter(include_in_schema=False, dependencies=[Depends(needs(Scope.SELL))], route_class=_InToastsWords)
+    routes = APIRouter(include_in_schema=False, dependencies=[Depends(Needs(Scope.SELL))], route_class=_InToastsWords)
 
     @routes.post(PATH)
     def transaction(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from fastapi.testclient import TestClient
 from drivers.simulators.printer import VirtualPrinter
 from loyalty.codes import make_code
 from pos_client.plugin.api import create_api
-from pos_client.plugin.standing import SCHEMA, STANDING
+from pos_client.plugin.standing import READ_EACH_S, SCHEMA, STANDING, Standing
 from pos_client.runtime import Runtime
 from sync.wire_mirror import AccountChange
 from tests.pos_client.commands.test_inbox import parked
@@ -164,6 +165,24 @@ def test_a_till_that_never_heard_of_head_office_says_so_and_a_refusal_says_nothi
     with serving(create_api(runtime, TOKEN)) as url:
         assert httpx.get(f"{url}/v1/hello").headers[STANDING] == 'offline; as-of="never"'
         assert STANDING not in httpx.get(f"{url}/v1/status").headers
-        # A disk that fails takes nobody's answer away.
-        runtime.store.close()
-        assert httpx.get(f"{url}/v1/hello").headers[STANDING] == 'offline; as-of="never"'
+
+
+def test_the_time_is_read_once_a_second_and_a_disk_that_fails_takes_nobodys_answer_away(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    runtime = make_runtime(tmp_path_factory.mktemp("till"), programme=None)
+    clock = iter([0.0, 0.0, READ_EACH_S / 2, READ_EACH_S, READ_EACH_S, 9.0, 10.0])
+    standing = Standing(runtime, lambda: next(clock))
+
+    def said() -> str:
+        return asyncio.run(standing.now())
+
+    assert said() == 'offline; as-of="never"'
+    publish(runtime.mirror, [])
+    assert said() == 'offline; as-of="never"', "a second has not gone by"
+    known = said()
+    assert re.fullmatch(str(SCHEMA["pattern"]), known)
+    assert "never" not in known
+    runtime.store.close()
+    assert said() == known
+    assert said() == known
