@@ -59,10 +59,9 @@ def main(minutes: float, seed: int | None) -> None:
                     break  # every proof ran with the first seed at least
             if time.monotonic() - start >= minutes * 60:
                 break
-    counts = ", ".join(
-        f"{done.done.get(what, 0):,} {what}" for what in ("seeds", "power cuts", "kills", "sale", "sync")
-    )
-    console.print(f"✓ nothing lost, nothing twice: {counts}, {done.steps:,} steps", highlight=False)
+    counts = {"rounds": "seeds", "power cuts": "power cuts", "kills": "kills", "sales": "sale", "exchanges": "sync"}
+    told = ", ".join(f"{what} {done.done.get(kind, 0):,}" for what, kind in counts.items())
+    console.print(f"✓ nothing lost, nothing twice: {told}, steps {done.steps:,}", highlight=False)
 
 
 def _prove(name: str, proof: Callable[[], None], seed: int) -> None:
