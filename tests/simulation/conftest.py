@@ -18,7 +18,7 @@ SEED = 20_260_331
 """The tests' own seed: the same run each time. `make torture` takes others, and SEED=… replays one of them."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def seed() -> int:
     return int(os.environ.get("SEED", SEED))
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from loyalty.basket import Basket, Line
@@ -169,17 +168,6 @@ def open_window(browser: Browser, url: str, size: tuple[int, int], scheme: Any, 
     page.goto(f"{url}?lang={language}")
     page.wait_for_function("() => window.did_handshake && document.querySelector('.till') !== null")
     return page
-
-
-def serious(page: Page) -> list[str]:
-    """What axe finds serious or critical on a window."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{problem['id']}: {node['html'][:120]}"
-        for problem in found
-        if problem["impact"] in ("serious", "critical")
-        for node in problem["nodes"]
-    ]
 
 
 def in_all(counter: Counter, selector: str, dutch: str, english: str) -> None:
