@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 
 import click
+import structlog
 from rich.console import Console
 from rich.table import Table
 
@@ -36,6 +38,7 @@ NAMES = (
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def main(names: tuple[str, ...], as_json: bool) -> None:
     """Run the benchmarks NAMES, or all of them."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     progress = Console(stderr=True)
     results = []
     for name in names or NAMES:

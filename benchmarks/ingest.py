@@ -14,14 +14,11 @@ import http.client
 import random
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,21 +27,20 @@ import psutil
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from benchmarks.chain import DEADLINE_S, account_of, card_of, head_office, populate, postmaster
 from benchmarks.result import Result
 from loyalty.facts import Facts
-from loyalty.ledger import GENESIS
 from sync.hq.database import Database
-from sync.hq.programmes import publish
 from sync.signing import SignedMessage, sign
 from sync.wire import PROTOCOL, PROTOCOL_HEADER, Batch, fit_batch
 from sync.wire_bodies import compress
-from tests.support.entries import Chain, programme
+from tests.support.entries import Chain
 
 TILLS = 8
 ENTRIES = 4000
 """Entries of each till: several seconds of work, so that start-up and the first plans do not count for much."""
-MEMBERS = 5000
-DEADLINE_S = 120
+MEMBERS = 50_000
+"""Of whom few come to two tills within one batch, as in a chain whose night brings millions of entries."""
 TARGET = 15_000
 """Entries a second that were promised."""
 SHARE_OF_COPY = 0.25
@@ -69,8 +65,9 @@ def _with_workers(tills: Sequence[_Till], workers: int) -> list[Result]:
     folder = Path(tempfile.mkdtemp(prefix="bench-ingest-"))
     try:
         with Database.open(None, folder) as database:
-            _populate(database, tills)
-            with _head_office(folder, workers) as (port, server):
+            with database.connection() as conn:
+                populate(conn, MEMBERS, {till.terminal: till.key for till in tills})
+            with head_office(folder, workers) as (port, server):
                 spent = _booked(tills, port, server, database)
             with database.connection() as conn:
                 bare = _bare_copy(conn, tills)
@@ -117,7 +114,7 @@ def _tills() -> list[_Till]:
             member = chance.randrange(MEMBERS)
             amounts = [chance.randrange(50, 2500) for _ in range(chance.randrange(1, 6))]
             facts = Facts(at_ms=1_774_900_000_000 + chance.randrange(40_000_000))
-            chain.sale(_card(member), amounts, account=_account(member), facts=facts)
+            chain.sale(card_of(member), amounts, account=account_of(member), facts=facts)
         till = _Till(chain.terminal, Ed25519PrivateKey.generate(), chain)
         start = 1
         while start <= ENTRIES:
@@ -126,63 +123,6 @@ def _tills() -> list[_Till]:
             start = end + 1
         made.append(till)
     return made
-
-
-def _card(member: int) -> str:
-    return f"{member:032x}"
-
-
-def _account(member: int) -> str:
-    return f"m{member:016x}"
-
-
-def _populate(database: Database, tills: Sequence[_Till]) -> None:
-    with database.connection() as conn:
-        publish(conn, programme())
-        with conn.transaction(), conn.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO account (account_id, tier) VALUES (%s, 'basic')",
-                [(_account(member),) for member in range(MEMBERS)],
-            )
-            cursor.executemany(
-                "INSERT INTO card (token, account_id) VALUES (%s, %s)",
-                [(_card(member), _account(member)) for member in range(MEMBERS)],
-            )
-            cursor.executemany(
-                "INSERT INTO terminal (terminal_id, store_id, name, public_key, software, enrolled_at, "
-                "last_contact_at) VALUES (%s, 's01', %s, %s, 'bench', now(), now())",
-                [(till.terminal, till.terminal, till.key.public_key().public_bytes_raw()) for till in tills],
-            )
-            cursor.executemany(
-                "INSERT INTO stream (terminal_id, epoch, head_digest) VALUES (%s, 1, %s)",
-                [(till.terminal, GENESIS) for till in tills],
-            )
-        conn.execute("ANALYZE")
-
-
-@contextmanager
-def _head_office(folder: Path, workers: int) -> Iterator[tuple[int, psutil.Process]]:
-    """The real command; yields its port and process."""
-    command = [
-        sys.executable,
-        "-c",
-        "from pos_client.cli import main; main()",
-        "hq",
-        "serve",
-        "--port",
-        "0",
-        "--data",
-        str(folder),
-    ]
-    command += ["--workers", str(workers)] if workers else []
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert child.stdout is not None
-        line = child.stdout.readline()
-        yield int(line.rsplit(":", 1)[-1]), psutil.Process(child.pid)
-    finally:
-        child.terminate()
-        child.wait(DEADLINE_S)
 
 
 @dataclass(frozen=True)
@@ -290,8 +230,5 @@ def _processor_s(process: psutil.Process) -> float:
 def _postgres_s(database: Database) -> float:
     """Processor time of the server and everything it runs; ended connections are counted with their parent."""
     with database.connection() as conn:
-        row = conn.execute("SELECT pg_backend_pid()").fetchone()
-    assert row is not None
-    postmaster = psutil.Process(row[0]).parent()
-    assert postmaster is not None
-    return _processor_s(postmaster) + sum(postmaster.cpu_times()[2:4])
+        server = postmaster(conn)
+    return _processor_s(server) + sum(server.cpu_times()[2:4])

@@ -23,7 +23,7 @@ GENESIS = bytes(32)
 """The digest before the first entry of an epoch."""
 
 MAX_ENTRY_BYTES = 200_000
-"""A basket of 500 lines encodes to some 150 kB; a batch on the wire holds at most 256 KiB."""
+"""A basket of 500 lines encodes to some 150 kB; a batch on the wire holds at most 512 KiB."""
 
 
 class EntryKind(StrEnum):

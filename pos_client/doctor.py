@@ -18,6 +18,7 @@ from pos_client import __version__
 from pos_client.app import STORE_NAME, build_transport, till_key
 from pos_client.config import Config, ConfigError, load_config
 from pos_client.device_examination import examine
+from pos_client.moments import local
 from pos_client.plugin.client import PluginProblem, TillClient
 from pos_client.plugin.messages_till import StatusAnswer
 from pos_client.plugin.token import TokenError, read_existing
@@ -66,7 +67,7 @@ def examine_till(path: Path | None) -> Iterator[Checked]:
     if status is None:
         yield Checked("till", False, "no till runs here", "start it: spaarpunt till, or systemctl start spaarpunt-till")
     else:
-        yield Checked("till", True, f"runs since {status.started.astimezone():%d-%m-%Y %H:%M}")
+        yield Checked("till", True, f"runs since {local(status.started, config)}")
     yield from _disk(config)
     with contextlib.ExitStack() as stack:
         store = None

@@ -24,8 +24,8 @@ CODE_LENGTH = 10
 
 MAX_BATCH_ENTRIES = 500
 """Entries in one batch: well under a second of work for head office, so that one till never holds up the rest."""
-MAX_BATCH_BYTES = 256 * 1024
-"""Entry bytes in one batch, before compression: a batch gets through a bad mobile line within one time-out."""
+MAX_BATCH_BYTES = 512 * 1024
+"""Entry bytes in one batch, before compression. A till sends fewer over a bad line, until they get through in time."""
 
 
 class WireError(Exception):

@@ -5,7 +5,7 @@ import path from "node:path";
 import { settle, takeBack } from "./settle.mjs";
 import { certified, chained, GENESIS, leased, Line, privateKey, publicBytes, publicKey, Refused, token } from "./wire.mjs";
 
-const MOST_ENTRIES = 500, MOST_BYTES = 256 * 1024, HOLD_S = 900;
+const MOST_ENTRIES = 500, MOST_BYTES = 512 * 1024, HOLD_S = 900;
 
 /** Entries of one epoch, each flushed to disk before it counts. */
 export class Journal {

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, json_option, pass_config
-from pos_client.commands.office import iso, looking, minutes
+from pos_client.commands.office import looking
 from pos_client.config import Config
+from pos_client.moments import iso, minutes
 from pos_client.office.lookup import Kind, Person
 from sync.mirror import Mirror
 
@@ -33,21 +34,21 @@ def balance(config: Config, context: click.Context, who: str, as_json: bool) -> 
     def show() -> None:
         for data in found:
             if not data["known"]:
-                text = f"not known here as of {minutes(as_of)}; {data['queued']} points wait for head office"
+                text = f"not known here as of {minutes(as_of, config)}; {data['queued']} points wait for head office"
                 console.print(f"{finding.shown}: {text}", highlight=False, markup=False)
                 continue
             tier = programme.tier(data["tier"] or "").name.get("en") if programme else data["tier"]
             name = f"{data['first_name']}, " if data["first_name"] else ""
             console.print(f"{name}{tier}: [bold]{data['balance']}[/] points", highlight=False)
             console.print(
-                f"{data['confirmed']} confirmed at {minutes(as_of)}, {data['queued']:+} here", highlight=False
+                f"{data['confirmed']} confirmed at {minutes(as_of, config)}, {data['queued']:+} here", highlight=False
             )
             if soon := data["expiring"]:
                 console.print(f"{soon['points']} lapse after {soon['on']}", highlight=False)
             if data["blocked"]:
                 console.print("blocked: send the customer to the service desk", style="red")
         if not found:
-            console.print(f"nobody here has this {finding.kind} as of {minutes(as_of)}", highlight=False)
+            console.print(f"nobody here has this {finding.kind} as of {minutes(as_of, config)}", highlight=False)
 
     emit(found[0] if len(found) == 1 else {"matches": found}, as_json, show)
     if len(found) != 1 or not found[0]["known"]:

@@ -9,8 +9,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, json_option, pass_config
-from pos_client.commands.office import iso, looking, minutes
+from pos_client.commands.office import looking
 from pos_client.config import Config
+from pos_client.moments import iso, minutes
 from pos_client.office.lookup import Kind
 from pos_client.office.story import MAX_LINES, Line, Standing, Stories
 
@@ -42,7 +43,7 @@ def history(config: Config, context: click.Context, who: str, limit: int, as_jso
             lines = [stories.entry(finding.receipt)]
         else:
             lines = [line for person in finding.people for line in stories.of(person, limit)][:limit]
-    emit([line_data(line) for line in lines], as_json, lambda: _show(lines))
+    emit([line_data(line) for line in lines], as_json, lambda: _show(lines, config))
     if not lines:
         context.exit(EXIT_PROBLEM)
 
@@ -64,7 +65,7 @@ def line_data(line: Line) -> dict[str, Any]:
     }
 
 
-def _show(lines: list[Line]) -> None:
+def _show(lines: list[Line], config: Config) -> None:
     if not lines:
         click.echo("no entries at this till")
         return
@@ -75,6 +76,6 @@ def _show(lines: list[Line]) -> None:
     for line in lines:
         entry = line.entry
         said = f"{entry.reason} ({entry.approver})" if entry.reason else line.said
-        when = minutes(entry.clock.wall_ms)
+        when = minutes(entry.clock.wall_ms, config)
         table.add_row(when, str(entry.kind), f"{entry.points:+}", escape(said), _STANDINGS[line.standing])
     console.print(table)

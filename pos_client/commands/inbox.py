@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
@@ -16,6 +15,7 @@ from pos_client.commands.approved import answer_for, approved, at_till
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
 from pos_client.config import Config
 from pos_client.inbox import Item, item_of
+from pos_client.moments import minutes
 from pos_client.plugin.answers import parked_answer
 from pos_client.plugin.decisions import decide
 from pos_client.plugin.messages_manager import Decide
@@ -63,7 +63,7 @@ def show(config: Config, context: click.Context, number: int, as_json: bool) -> 
     item, said = _look(config, lambda parked: _with_said(parked, number, config.till.language))
     if item is None:
         fail(f"no entry {number} in the inbox: look at the list again")
-    emit(parked_answer(item).model_dump(mode="json"), as_json, lambda: _show_item(item, said))
+    emit(parked_answer(item).model_dump(mode="json"), as_json, lambda: _show_item(item, said, config))
 
 
 @inbox.command("link")
@@ -183,25 +183,23 @@ def _stands(item: Item) -> str:
     return stands + "".join(f"; {action}" for action in item.actions)
 
 
-def _show_item(item: Item, said: list[Said]) -> None:
+def _show_item(item: Item, said: list[Said], config: Config) -> None:
     entry = item.entry
     table = Table(show_header=False, box=None)
-    decided = None if entry.decided_ms is None else f"{entry.approver}, {_minutes(entry.decided_ms)}: {entry.reason}"
+    decided = (
+        None if entry.decided_ms is None else f"{entry.approver}, {minutes(entry.decided_ms, config)}: {entry.reason}"
+    )
     for name, value in (
         ("number", entry.number),
         ("why", item.reason),
         ("head office says", f"{entry.text} ({entry.code})"),
         ("till", f"{entry.till} ({entry.terminal}, epoch {entry.epoch}, number {entry.seq})"),
         ("what", f"{entry.entry_kind or 'cannot be read'} of {entry.business_date}, {entry.points:+} points"),
-        ("parked", _minutes(entry.parked_ms)),
-        *((f"{one.action} here", f"{one.approver}, {_minutes(one.at_ms)}: {one.reason}") for one in said),
+        ("parked", minutes(entry.parked_ms, config)),
+        *((f"{one.action} here", f"{one.approver}, {minutes(one.at_ms, config)}: {one.reason}") for one in said),
         ("last decided", decided),
         ("now", _stands(item)),
     ):
         if value is not None:
             table.add_row(name, escape(str(value)))
     console.print(table)
-
-
-def _minutes(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%d-%m-%Y %H:%M")

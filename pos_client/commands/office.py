@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from zoneinfo import ZoneInfo
 
 from loyalty.errors import LoyaltyError
@@ -48,15 +48,3 @@ def looking(config: Config) -> Iterator[Office]:
             store.close()
     except (SyncError, LoyaltyError) as error:
         fail(str(error))
-
-
-def minutes(at_ms: int | None) -> str:
-    """A moment (Unix ms UTC) as people of this machine's time zone read it; "never" for None."""
-    if at_ms is None:
-        return "never"
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%d-%m-%Y %H:%M")
-
-
-def iso(at_ms: int | None) -> str | None:
-    """A moment (Unix ms UTC) for programs."""
-    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()

@@ -13,8 +13,9 @@ from rich.table import Table
 
 from loyalty.explain import money
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
-from pos_client.commands.office import looking, minutes
+from pos_client.commands.office import looking
 from pos_client.config import Config
+from pos_client.moments import minutes
 from pos_client.office.day import DayReport, ProofState, day_report
 from pos_client.office.files import report_csv
 from pos_client.office.hints import Hint, hints
@@ -58,7 +59,7 @@ def report(config: Config, *, day: datetime | None, pdf: Path | None, spreadshee
     data = {**asdict(made), "hints": [asdict(hint) for hint in noticed]}
 
     def show() -> None:
-        _show(made, noticed, config.till.name)
+        _show(made, noticed, config)
         for path in (pdf, spreadsheet):
             if path is not None:
                 console.print(f"✓ {path}", markup=False, highlight=False, soft_wrap=True)
@@ -66,8 +67,9 @@ def report(config: Config, *, day: datetime | None, pdf: Path | None, spreadshee
     emit(data, as_json, show)
 
 
-def _show(made: DayReport, noticed: list[Hint], till: str) -> None:
-    table = Table(title=escape(f"{made.store_name}, {till}, {made.day:%d-%m-%Y}"), show_header=False, box=None)
+def _show(made: DayReport, noticed: list[Hint], config: Config) -> None:
+    title = escape(f"{made.store_name}, {config.till.name}, {made.day:%d-%m-%Y}")
+    table = Table(title=title, show_header=False, box=None)
     table.add_column()
     table.add_column(justify="right")
     for name, value in (
@@ -87,7 +89,7 @@ def _show(made: DayReport, noticed: list[Hint], till: str) -> None:
     for reward in made.given:
         worth = money(reward.minor, made.currency, "en")
         console.print(escape(f"  {reward.count} × {reward.name}: {reward.points} points, {worth}"), highlight=False)
-    compared = f" ({minutes(made.proof_checked_ms)})" if made.proof_checked_ms else ""
+    compared = f" ({minutes(made.proof_checked_ms, config)})" if made.proof_checked_ms else ""
     console.print(f"head office: {_PROOFS[made.proof]}{compared}", highlight=False)
     english = Words("en", ZoneInfo("UTC"))
     for hint in noticed:

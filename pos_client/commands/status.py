@@ -9,6 +9,7 @@ import click
 
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, json_option, pass_config
 from pos_client.config import Config
+from pos_client.moments import local
 from pos_client.plugin.client import PluginProblem, TillClient
 from pos_client.plugin.token import TokenError, read_existing
 from pos_client.status_file import last_status
@@ -24,7 +25,7 @@ def status(config: Config, context: click.Context, as_json: bool) -> None:
     Asks the running till. When none answers, says from its files since when, and what it said last.
     """
     found = till_status(config)
-    emit(found, as_json, lambda: _show(found, enrolled=config.till.store_key_file.exists()))
+    emit(found, as_json, lambda: _show(found, config, enrolled=config.till.store_key_file.exists()))
     if not found["healthy"]:
         context.exit(EXIT_PROBLEM)
 
@@ -51,11 +52,11 @@ def till_status(config: Config) -> dict[str, Any]:
     return {**last, "state": state, "since": last.get("at"), "healthy": False, "answer": unanswered}
 
 
-def _show(found: dict[str, Any], *, enrolled: bool) -> None:
+def _show(found: dict[str, Any], config: Config, *, enrolled: bool) -> None:
     def line(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    since = _local(found["since"])
+    since = "?" if found["since"] is None else local(datetime.fromisoformat(found["since"]), config)
     name = found.get("till", "this till")
     match found["state"]:
         case "running":
@@ -74,7 +75,3 @@ def _show(found: dict[str, Any], *, enrolled: bool) -> None:
         line(f"{mark} {trouble['text']}: {trouble['todo']}")
     if "queue_length" in found:
         line(f"  {found['queue_length']} entries wait for head office; {'online' if found['online'] else 'offline'}")
-
-
-def _local(at: str | None) -> str:
-    return "?" if at is None else datetime.fromisoformat(at).astimezone().strftime("%d-%m-%Y %H:%M:%S")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_o
 from pos_client.commands.lazy import LazyGroup
 from pos_client.commands.progress import exchange_progress
 from pos_client.config import Config
+from pos_client.moments import iso
 from pos_client.plugin.client import PluginProblem, TillClient
 from pos_client.plugin.messages_till import SyncAnswer
 from pos_client.plugin.token import TokenError, read_or_create
@@ -104,12 +104,12 @@ def status(config: Config, as_json: bool) -> None:
             "acked_seq": head.acked_seq,
             "queue": head.queued,
             "accounts": mirror.accounts(),
-            "as_of": _iso(contact.as_of_ms),
-            "last_contact": _iso(contact.last_contact_ms),
+            "as_of": iso(contact.as_of_ms),
+            "last_contact": iso(contact.last_contact_ms),
             "clock_offset_ms": contact.clock_offset_ms,
             "clock": skew_problem(contact.clock_offset_ms),
             "doubt": epochs.doubt(),
-            "notices": [{"at": _iso(notice.at_ms), "code": notice.code, "text": notice.text} for notice in notices],
+            "notices": [{"at": iso(notice.at_ms), "code": notice.code, "text": notice.text} for notice in notices],
             "proof": {"business_date": proof.business_date, "agrees": proof.agrees, "parked": proof.parked}
             if proof
             else None,
@@ -131,10 +131,6 @@ def status(config: Config, as_json: bool) -> None:
                 console.print(f"[yellow]![/] {escape(str(text))}", highlight=False)
 
     emit(data, as_json, show)
-
-
-def _iso(at_ms: int | None) -> str | None:
-    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()
 
 
 def _exchange(config: Config, *, nightly: bool, quiet: bool) -> dict[str, Any]:

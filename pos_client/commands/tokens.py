@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from pos_client.app import look_store
 from pos_client.commands.approved import at_till
 from pos_client.commands.common import console, emit, fail, json_option, pass_config
 from pos_client.config import Config
+from pos_client.moments import iso, minutes
 from pos_client.tokens import TOKEN_ID, Tokens
 from sync.errors import SyncError
 
@@ -38,8 +37,8 @@ def list_command(config: Config, as_json: bool) -> None:
             "name": caller.name,
             "scopes": sorted(caller.scopes),
             "origin": caller.origin,
-            "made_at": _iso(caller.made_ms),
-            "revoked_at": None if caller.revoked_ms is None else _iso(caller.revoked_ms),
+            "made_at": iso(caller.made_ms),
+            "revoked_at": iso(caller.revoked_ms),
         }
         for caller in callers
     ]
@@ -53,10 +52,10 @@ def list_command(config: Config, as_json: bool) -> None:
             return
         table = Table("id", "name", "may", "page", "since", "revoked", box=None, pad_edge=False)
         for caller in callers:
-            revoked = "" if caller.revoked_ms is None else _iso(caller.revoked_ms)[:16]
+            revoked = "" if caller.revoked_ms is None else minutes(caller.revoked_ms, config)
             scopes = " ".join(sorted(caller.scopes))
             table.add_row(
-                caller.id, escape(caller.name), scopes, caller.origin or "", _iso(caller.made_ms)[:16], revoked
+                caller.id, escape(caller.name), scopes, caller.origin or "", minutes(caller.made_ms, config), revoked
             )
         console.print(table)
 
@@ -77,7 +76,3 @@ def revoke(config: Config, token_id: str, as_json: bool) -> None:
         lambda client: client.revoke_token(token_id).name,
     )
     emit({"id": token_id, "name": name}, as_json, lambda: click.echo(f"✓ {name} can no longer use this till"))
-
-
-def _iso(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()

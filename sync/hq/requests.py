@@ -23,7 +23,7 @@ from sync.wire import PROTOCOL, PROTOCOL_HEADER
 from sync.wire_bodies import MAX_BODY_BYTES, decompress
 
 BODY_TIMEOUT_S = 30
-"""How long a body may take to arrive: a full batch at 9 kB/s; slower lines send smaller batches."""
+"""How long a body may take to arrive: a full batch, compressed, at 4 kB/s; slower lines send smaller batches."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def test_it_agrees_with_every_vector() -> None:
         "chain": 3,
         "keys": 2,
         "requests": len(list((vectors / "requests").glob("*.http"))),
-        "conversation": 6,
+        "conversation": 8,
         "settlements": len(list((vectors / "settlements").glob("*.json"))) - 1,
     }
 
