@@ -27,7 +27,7 @@ def test_every_page_looks_well_and_is_accessible(office: Office, look: str) -> N
         office.picture("pin", look, gate)
         well(gate)
     finally:
-        gate.context.close()
+        gate.close()
     look_up(page, SANNE.card)
     expect(page.locator("h1")).to_have_text("Sanne")
     office.picture("member", look, page)
@@ -148,7 +148,7 @@ def test_by_keyboard_alone(office: Office) -> None:
         page.keyboard.press("Enter")
         expect(page.locator("h1")).to_have_text("Sanne")
     finally:
-        page.context.close()
+        page.close()
 
 
 def test_wrong_pin_five_times(office: Office) -> None:
@@ -164,7 +164,7 @@ def test_wrong_pin_five_times(office: Office) -> None:
         expect(page.locator(".note[role=alert]")).to_contain_text("Too many wrong PINs")
         expect(page.locator(".rail")).to_have_count(0)
     finally:
-        page.context.close()
+        page.close()
 
 
 def test_leaving_asks_for_the_pin_again(office: Office) -> None:
@@ -175,7 +175,7 @@ def test_leaving_asks_for_the_pin_again(office: Office) -> None:
         expect(page.locator("input[name=pin]")).to_be_visible()
         expect(page.locator(".rail")).to_have_count(0)
     finally:
-        page.context.close()
+        page.close()
 
 
 def test_the_day_as_files_and_what_is_worth_a_look(office: Office) -> None:
