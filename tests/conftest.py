@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -27,13 +29,31 @@ settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")
 
 
+# Hundreds of files are read, and nearly all that they make stays until the end: nothing to collect.
+gc.disable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     longest_first(items)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByUnit:
     return ByUnit(config, log)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL server with a migrated database `hq_tests`: one for the whole run of a process."""
+    from tests.support.postgres import started  # head office's code, which the process that shares out needs not
+
+    with started() as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)

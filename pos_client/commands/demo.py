@@ -49,9 +49,9 @@ def demo(context: click.Context, *, headless: bool, as_json: bool, name: str, da
     with tempfile.TemporaryDirectory(prefix="spaarpunt-demo-", ignore_cleanup_errors=True) as temporary:
         world = World(data or Path(temporary), SHOPS[name])
         try:
-            figures, problems = _play(world, console)
+            figures, problems = play(world, console)
             if as_json:
-                click.echo(json.dumps(_figures_json(figures)))
+                click.echo(json.dumps(figures_json(figures)))
             if not headless:
                 _stay(world, console)
         except (DemoError, PluginProblem) as error:
@@ -62,7 +62,13 @@ def demo(context: click.Context, *, headless: bool, as_json: bool, name: str, da
         context.exit(EXIT_PROBLEM)
 
 
-def _play(world: World, console: Console) -> tuple[Figures, list[str]]:
+def play(world: World, console: Console) -> tuple[Figures, list[str]]:
+    """Start all parts of `world` and play its morning, told on `console`; the figures, and which do not agree.
+
+    Raises:
+        DemoError, PluginProblem: a part does not start, or something did not happen as it should.
+    """
+
     def say(text: str) -> None:
         console.print(f"  {text}")
 
@@ -96,7 +102,7 @@ def _table(figures: Figures) -> Table:
     return table
 
 
-def _figures_json(figures: Figures) -> dict[str, object]:
+def figures_json(figures: Figures) -> dict[str, object]:
     """The published figures; queue and balances are in the table and the exit code."""
     return {name: value for name, value in asdict(figures).items() if name not in {"queue", "balances_agree"}}
 

@@ -12,13 +12,14 @@ import tenacity
 from pos_client.demo.shops import SHOPS
 from pos_client.demo.world import World
 from pos_client.plugin.client import PluginProblem, TillClient
+from tests.support.shop import ForkedWorld
 
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[World]:
     # Not below pytest's own folder: that one is closed to the user that PostgreSQL runs as when the tests run as root.
     with tempfile.TemporaryDirectory(prefix="spaarpunt-shop-", ignore_cleanup_errors=True) as folder:
-        world = World(Path(folder), SHOPS["bakery"])
+        world = ForkedWorld(Path(folder), SHOPS["bakery"])
         try:
             world.start_head_office()
             world.fill_head_office()

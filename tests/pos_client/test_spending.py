@@ -34,9 +34,9 @@ from sync.terminal import save_terminal, wall_ms
 from sync.transport import Transport
 from tests.support.entries import basket, programme
 from tests.support.proxy import Proxy
-from tests.sync.hq.conftest import CARDS, DAY, code, conn, database, database_url, hq, postgres
+from tests.sync.hq.conftest import CARDS, DAY, code, conn, database, database_url, hq
 
-__all__ = ["conn", "database", "database_url", "hq", "postgres"]
+__all__ = ["conn", "database", "database_url", "hq"]
 
 LEASE = OfflinePolicy(
     redeem=OfflineMode.LEASE, lease_points=100, lease_tills=2, lease_lifetime_s=86_400, lease_grace_s=3600

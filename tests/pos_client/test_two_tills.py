@@ -8,9 +8,9 @@ from loyalty.card_orders import CardAction
 from loyalty.cards import CardNumber
 from sync.hq.database import Connection
 from tests.pos_client.test_spending import NUMBER, Shop, give, new_shop
-from tests.sync.hq.conftest import CARDS, conn, database, database_url, hq, postgres
+from tests.sync.hq.conftest import CARDS, conn, database, database_url, hq
 
-__all__ = ["conn", "database", "database_url", "give", "hq", "new_shop", "postgres"]
+__all__ = ["conn", "database", "database_url", "give", "hq", "new_shop"]
 
 NEW = "2900000000024"
 

@@ -10,15 +10,14 @@ import pytest
 
 from tests.simulation.office import Office, office
 from tests.simulation.power_cuts import fast_folder
-from tests.sync.hq.conftest import postgres
 
-__all__ = ["fast", "head_office", "postgres", "seed"]
+__all__ = ["fast", "head_office", "seed"]
 
 SEED = 20_260_331
 """The tests' own seed: the same run each time. `make torture` takes others, and SEED=… replays one of them."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def seed() -> int:
     return int(os.environ.get("SEED", SEED))
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.simulation.power_cuts import ROOT, cut_the_power, log_of_a_day
+from tests.simulation.power_cuts import ROOT, cut_the_power, fast_folder, log_of_a_day
 from tests.support.disk import (
     Create,
     Flush,
@@ -42,25 +42,30 @@ def can_mount() -> None:
         pytest.skip(missing.reason)
 
 
+@pytest.fixture(scope="module")
+def day(seed: int) -> list[Op]:
+    """All that a till did to its disk on a day."""
+    with fast_folder() as folder:
+        return log_of_a_day(Path(folder), commits=COMMITS, seed=seed)
+
+
 @pytest.mark.timeout(300)
-def test_no_power_cut_loses_what_was_acknowledged(fast: Path, seed: int) -> None:
-    log = log_of_a_day(fast, commits=COMMITS, seed=seed)
-    verdict = cut_the_power(log, fast, cuts=CUTS, seed=seed)
+def test_no_power_cut_loses_what_was_acknowledged(day: list[Op], fast: Path, seed: int) -> None:
+    verdict = cut_the_power(day, fast, cuts=CUTS, seed=seed)
     assert verdict.losses == []
     assert verdict.states == CUTS
     assert set(verdict.kinds) == set(Left)
     assert verdict.promised >= COMMITS
 
 
-def test_the_day_has_what_a_cut_could_break(fast: Path, seed: int) -> None:
+def test_the_day_has_what_a_cut_could_break(day: list[Op]) -> None:
     """Checkpoints, a removed log and a shortened one are among what is cut through."""
-    log = log_of_a_day(fast, commits=COMMITS, seed=seed)
-    files = {op.inode: op.name for op in log if isinstance(op, Create)}
-    flushed = [files[op.inode] for op in log if isinstance(op, Flush)]
+    files = {op.inode: op.name for op in day if isinstance(op, Create)}
+    flushed = [files[op.inode] for op in day if isinstance(op, Flush)]
     assert flushed.count("till.db-wal") >= COMMITS  # a flush for each commit at the least
     assert flushed.count("till.db") >= 3  # checkpoints
-    assert [op.name for op in log if isinstance(op, Remove)].count("till.db-wal") == 2
-    assert any(isinstance(op, FlushNames) for op in log)
+    assert [op.name for op in day if isinstance(op, Remove)].count("till.db-wal") == 2
+    assert any(isinstance(op, FlushNames) for op in day)
 
 
 def test_a_cut_while_the_file_is_made_leaves_a_till_that_can_be_enrolled_again(fast: Path, seed: int) -> None:

@@ -10,9 +10,9 @@ import pytest
 from sync.journal import Journal
 from sync.store import Store
 from tests.sync.build import enrolled, journal_of
-from tests.sync.hq.conftest import conn, database, database_url, hq, member, postgres
+from tests.sync.hq.conftest import conn, database, database_url, hq, member
 
-__all__ = ["conn", "database", "database_url", "hq", "journal", "member", "postgres", "store"]
+__all__ = ["conn", "database", "database_url", "hq", "journal", "member", "store"]
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from sync.journal import Journal
 from sync.store import Store, hold_folder, read_key
 from sync.terminal import load_terminal
 from tests.sync.build import draft
-from tests.sync.hq.conftest import code, conn, database, database_url, hq, member, postgres
+from tests.sync.hq.conftest import code, conn, database, database_url, hq, member
 
-__all__ = ["conn", "database", "database_url", "hq", "member", "postgres"]
+__all__ = ["conn", "database", "database_url", "hq", "member"]
 
 Command = Callable[..., Result]
 

@@ -61,13 +61,15 @@ class Office:
         return self.windows["small-dark-en"]
 
     def open(self, look: str = "small-dark-en") -> Page:
-        """A window before the PIN."""
+        """A window before the PIN; beside the one that is open in this look, which has loaded what both need."""
         (width, height), scheme, language = LOOKS[look]
         colours: Any = scheme
-        context = self.browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=colours, reduced_motion="reduce"
-        )
-        page = context.new_page()
+        if look in self.windows:
+            page = self.windows[look].context.new_page()
+        else:
+            page = self.browser.new_context(
+                viewport={"width": width, "height": height}, color_scheme=colours, reduced_motion="reduce"
+            ).new_page()
         page.goto(f"{self.url}manager?lang={language}")
         page.wait_for_function("() => window.did_handshake && document.querySelector('.office') !== null")
         return page

@@ -3,48 +3,43 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.pos_client.manager.conftest import LOOKS, Office, enter, go, look_up
 from tests.pos_client.office.conftest import EMAIL, PHONE, sell
+from tests.support import axe
+from tests.support.axe import serious
 from tests.support.till import EAN_FORMAT, FATIMA, JORIS, NOOR, SANNE, card_text
 
 pytestmark = pytest.mark.browser
 
 
-def serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{violation['id']}: {node['html'][:200]}"
-        for violation in found
-        if violation["impact"] in {"serious", "critical"}
-        for node in violation["nodes"]
-    ]
-
-
 @pytest.mark.parametrize("look", LOOKS)
 def test_every_page_looks_well_and_is_accessible(office: Office, look: str) -> None:
+
+    def well(window: Page) -> None:
+        assert look not in axe.LOOKS or serious(window) == []
+
     page = office.windows[look]
     gate = office.open(look)
     try:
         expect(gate.locator("h1")).to_be_visible()
         office.picture("pin", look, gate)
-        assert serious(gate) == []
+        well(gate)
     finally:
-        gate.context.close()
+        gate.close()
     look_up(page, SANNE.card)
     expect(page.locator("h1")).to_have_text("Sanne")
     office.picture("member", look, page)
-    assert serious(page) == []
+    well(page)
     page.locator("summary").first.click()
     office.picture("adjust", look, page)
-    assert serious(page) == []
+    well(page)
     look_up(page, NOOR.card)
     page.locator("summary").nth(1).click()
     expect(page.locator("select[name=action]")).to_be_visible()
     office.picture("block", look, page)
-    assert serious(page) == []
+    well(page)
     look_up(page, PHONE)
     expect(page.locator("tbody tr")).to_have_count(2)
     office.picture("found", look, page)
@@ -52,17 +47,17 @@ def test_every_page_looks_well_and_is_accessible(office: Office, look: str) -> N
         go(page, number)
         expect(page.locator("h1")).to_be_visible()
         office.picture(name, look, page)
-        assert serious(page) == []
+        well(page)
     go(page, 2)
     page.locator("table").first.locator("tbody tr").last.locator("button").click()
     expect(page.locator("select[name=action]")).to_be_visible()
     office.picture("decide", look, page)
-    assert serious(page) == []
+    well(page)
     go(page, 2)
     page.locator("table").last.locator("button").click()
     expect(page.locator("input[name=reason]")).to_be_visible()
     office.picture("undo", look, page)
-    assert serious(page) == []
+    well(page)
 
 
 def test_looking_up_by_anything(office: Office) -> None:
@@ -153,7 +148,7 @@ def test_by_keyboard_alone(office: Office) -> None:
         page.keyboard.press("Enter")
         expect(page.locator("h1")).to_have_text("Sanne")
     finally:
-        page.context.close()
+        page.close()
 
 
 def test_wrong_pin_five_times(office: Office) -> None:
@@ -169,7 +164,7 @@ def test_wrong_pin_five_times(office: Office) -> None:
         expect(page.locator(".note[role=alert]")).to_contain_text("Too many wrong PINs")
         expect(page.locator(".rail")).to_have_count(0)
     finally:
-        page.context.close()
+        page.close()
 
 
 def test_leaving_asks_for_the_pin_again(office: Office) -> None:
@@ -180,7 +175,7 @@ def test_leaving_asks_for_the_pin_again(office: Office) -> None:
         expect(page.locator("input[name=pin]")).to_be_visible()
         expect(page.locator(".rail")).to_have_count(0)
     finally:
-        page.context.close()
+        page.close()
 
 
 def test_the_day_as_files_and_what_is_worth_a_look(office: Office) -> None:

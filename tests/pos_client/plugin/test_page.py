@@ -56,14 +56,17 @@ def browser() -> Iterator[Browser]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Iterator[Page]:
+    with browser.new_context() as context:
+        yield context.new_page()
+
+
 @pytest.fixture
-def page(browser: Browser, server: str) -> Iterator[Page]:
+def page(window: Page, server: str) -> Page:
     """A page of the named origin with nothing on it. It comes from this machine, or Chromium would ask first."""
-    context = browser.new_context()
-    made = context.new_page()
-    made.goto(f"{server}/blank")
-    yield made
-    context.close()
+    window.goto(f"{server}/blank")  # what the test before left in it is gone
+    return window
 
 
 def run(page: Page, process: TillProcess, script: str, **settings: Any) -> Any:

@@ -24,9 +24,9 @@ from tests.pos_client.plugin.conftest import TOKEN, serving
 from tests.pos_client.receipts.test_printing import Paper
 from tests.pos_client.test_spending import Shop, new_shop
 from tests.support.till import JORIS, PROGRAMME, SANNE, make_runtime, publish
-from tests.sync.hq.conftest import conn, database, database_url, hq, postgres
+from tests.sync.hq.conftest import conn, database, database_url, hq
 
-__all__ = ["conn", "database", "database_url", "hq", "new_shop", "postgres"]
+__all__ = ["conn", "database", "database_url", "hq", "new_shop"]
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 LINES = [{"line_id": "1", "sku": "bread", "quantity": 2000, "gross_minor": 2340}]

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from loyalty.basket import Basket, Line
 from pos_client.events import EventKind
@@ -160,26 +159,12 @@ def fits(page: Page) -> bool:
     )
 
 
-def open_window(browser: Browser, url: str, size: tuple[int, int], scheme: Any, language: str) -> Page:
+def open_window(context: BrowserContext, url: str, language: str) -> Page:
     """Open the cashier's screen and wait until it is live."""
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, reduced_motion="reduce"
-    )
     page = context.new_page()
     page.goto(f"{url}?lang={language}")
     page.wait_for_function("() => window.did_handshake && document.querySelector('.till') !== null")
     return page
-
-
-def serious(page: Page) -> list[str]:
-    """What axe finds serious or critical on a window."""
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{problem['id']}: {node['html'][:120]}"
-        for problem in found
-        if problem["impact"] in ("serious", "critical")
-        for node in problem["nodes"]
-    ]
 
 
 def in_all(counter: Counter, selector: str, dutch: str, english: str) -> None:
@@ -227,8 +212,12 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def the_counter(browser: Browser, pages: Pages) -> Iterator[Counter]:
     made = Counter(pages.counter, pages.url)
-    for look, (size, scheme, language) in LOOKS.items():
-        made.windows[look] = open_window(browser, made.url, size, scheme, language)
+    for look, ((width, height), scheme, language) in LOOKS.items():
+        colours: Any = scheme
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=colours, reduced_motion="reduce"
+        )
+        made.windows[look] = open_window(context, made.url, language)
     yield made
     for window in made.windows.values():
         window.context.close()

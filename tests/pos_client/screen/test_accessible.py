@@ -7,7 +7,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from tests.pos_client.screen.conftest import Counter, in_all, pad, phase, pins, serious
+from tests.pos_client.screen.conftest import Counter, in_all, pad, phase, pins
+from tests.support import axe
+from tests.support.axe import serious
 from tests.support.till import SANNE, UNKNOWN_CARD
 
 pytestmark = pytest.mark.browser
@@ -76,7 +78,7 @@ def refused(counter: Counter) -> None:
 )
 def test_axe_finds_nothing_serious(shop: Counter, state: Callable[[Counter], None]) -> None:
     state(shop)
-    for look in ("small-light-nl", "large-dark-nl"):
+    for look in sorted(axe.LOOKS):
         assert serious(shop.windows[look]) == []
 
 

@@ -20,7 +20,8 @@ from sync.errors import TransportError
 from sync.terminal import wall_ms
 from sync.wire_mirror import AccountChange
 from tests.pos_client.programme_tools.test_logo import logo
-from tests.pos_client.screen.conftest import NARROW, Counter, in_all, phase, serious
+from tests.pos_client.screen.conftest import NARROW, Counter, in_all, phase
+from tests.support.axe import serious
 from tests.support.till import FATIMA, JORIS, NOOR, PROGRAMME, SANNE, UNKNOWN_CARD, publish
 
 pytestmark = pytest.mark.browser

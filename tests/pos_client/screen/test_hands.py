@@ -142,23 +142,23 @@ def test_another_card_takes_over_at_once(counter: Counter) -> None:
 def test_a_new_window_shows_the_sale_under_way(counter: Counter) -> None:
     counter.scan(SANNE.card)
     counter.sell()
-    page = open_window(counter.page.context.browser, counter.url, (1024, 600), "light", "en")  # type: ignore[arg-type]
+    page = open_window(counter.page.context, counter.url, "en")
     try:
         expect(page.locator(".balance")).to_have_text("1,284")
         expect(page.locator(".lines li:visible")).to_have_count(len(BREAD.lines))
     finally:
-        page.context.close()
+        page.close()
 
 
 def test_the_language_changes_on_the_screen(counter: Counter) -> None:
-    page = open_window(counter.page.context.browser, counter.url, (1024, 600), "light", "xx")  # type: ignore[arg-type]
+    page = open_window(counter.page.context, counter.url, "xx")
     try:
         expect(page.locator(".hint")).to_have_text("Scan of swipe de kaart")
         page.get_by_role("link", name="EN").click()
         expect(page.locator(".hint")).to_have_text("Scan or swipe the card")
         assert page.evaluate("document.documentElement.lang") == "en"
     finally:
-        page.context.close()
+        page.close()
 
 
 def test_nothing_comes_from_elsewhere(counter: Counter) -> None:

@@ -25,9 +25,9 @@ from tests.pos_client.screen.conftest import (
     phase,
     pinned,
     pins,
-    serious,
 )
 from tests.pos_client.screen.test_readers import type_as_a_reader
+from tests.support.axe import serious
 from tests.support.till import CARD_KEY, EAN_FORMAT, JORIS, SANNE, UNKNOWN_CARD, card_text, make_runtime, publish
 
 pytestmark = pytest.mark.browser
@@ -154,11 +154,11 @@ def test_a_reopened_window_shows_the_open_pad(counter: Counter) -> None:
     pad(counter, "amount")
     counter.page.locator(".digits button", has_text="7").click()
     in_all(counter, ".pad output", "€\xa00,07", "€0.07")
-    page = open_window(counter.page.context.browser, counter.url, (1024, 600), "light", "en")  # type: ignore[arg-type]
+    page = open_window(counter.page.context, counter.url, "en")
     try:
         expect(page.locator(".pad output")).to_have_text("€0.07")
     finally:
-        page.context.close()
+        page.close()
 
 
 # -- what the programme puts on the screen ----------------------------------------------------------------------------

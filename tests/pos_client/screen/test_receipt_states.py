@@ -12,7 +12,8 @@ from drivers.events import Event, StatusUpdateEvent
 from drivers.printing.receipt_printer import PrinterSettings, ReceiptPrinter
 from drivers.simulators.printer import VirtualPrinter
 from drivers.supervisor import Supervisor
-from tests.pos_client.screen.conftest import Counter, in_all, phase, serious
+from tests.pos_client.screen.conftest import Counter, in_all, phase
+from tests.support.axe import serious
 from tests.support.till import SANNE
 
 WAIT_S = 10.0

@@ -1,14 +1,11 @@
-"""A real PostgreSQL for head office's tests: one server a session, an empty database for each test."""
+"""Head office for its tests, on the PostgreSQL of all tests: an empty database for each."""
 
 from __future__ import annotations
 
 import itertools
-import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import cast
 
 import httpx
@@ -18,7 +15,6 @@ from psycopg.conninfo import make_conninfo
 
 from loyalty.cards import CardFormat, CardNumber, CheckDigit
 from sync.hq.database import Connection, Database
-from sync.hq.embedded import EmbeddedPostgres
 from sync.hq.enrolment import new_code
 from sync.hq.members import import_members
 from sync.hq.programmes import publish
@@ -29,27 +25,6 @@ CARDS = [CardFormat(name="card", prefix="29", length=13, check=CheckDigit.NONE)]
 DEADLINE_S = 20
 
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The address of a server with a migrated database `hq_tests`."""
-    # Not pytest's own folder: that has a long name, and a socket's path may have 107 characters.
-    folder = Path(tempfile.mkdtemp(prefix="hq-"))
-    server = EmbeddedPostgres(folder)
-    try:
-        with psycopg.connect(server.url, autocommit=True) as admin:
-            # Nothing here cuts the power; flushing to disk is most of the time that small databases take.
-            admin.execute("ALTER SYSTEM SET fsync = off")
-            # Each line of the server's log begins with the SQLSTATE: what it refused can be read there.
-            admin.execute("ALTER SYSTEM SET log_line_prefix = '%e '")
-            admin.execute("SELECT pg_reload_conf()")
-            admin.execute("CREATE DATABASE hq_tests")
-        Database(make_conninfo(server.url, dbname="hq_tests")).close()
-        yield server.url
-    finally:
-        server.close()
-        shutil.rmtree(folder)
 
 
 @pytest.fixture

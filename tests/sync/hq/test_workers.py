@@ -150,11 +150,14 @@ def test_the_log_of_a_worker_holds_no_card(
     )
     conn.execute("CREATE TRIGGER broken BEFORE INSERT ON received EXECUTE FUNCTION broken()")
     log = tmp_path / "log"
-    with log.open("w") as errors, workers(database_url, 2, errors) as (address, _):
-        till = enrolled(address, database)
-        till.chain.sale(card, (100,), account=account)
-        assert till.send(till.chain.batch(1, 1)).status_code == 500
-        till.client.close()
+    try:
+        with log.open("w") as errors, workers(database_url, 2, errors) as (address, _):
+            till = enrolled(address, database)
+            till.chain.sale(card, (100,), account=account)
+            assert till.send(till.chain.batch(1, 1)).status_code == 500
+            till.client.close()
+    finally:
+        conn.execute("DROP FUNCTION broken CASCADE")
     said = log.read_text(encoding="utf-8")
     assert "head office failed on POST /v1/entries" in said
     assert "[error    ]" in said  # a line of ours, not one that Python prints for want of a set-up
