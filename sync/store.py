@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from filelock import FileLock, Timeout
 from sync.checkpoints import LAST_RESORT_PAGES, Checkpoints
 from sync.errors import StoreDamaged, StoreError, StoreFull, StoreTaken, StoreUnusable
 from sync.health import damage
+from sync.turns import Turns
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -29,8 +29,6 @@ BUSY_TIMEOUT_MS = 5000
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """The write-ahead log is cut back to this after a checkpoint: one long reader must not fill the disk for good."""
 KEY_BYTES = 32
-BREATH_S = 0.001
-"""After a transaction beside the sales: Python's locks are not fair, and a checkout that waits has to get its turn."""
 
 _STEPS = {path.stem for path in Path(__file__).with_name("migrations").glob("m[0-9]*.py")}
 """The steps of the schema, each in a file of its name."""
@@ -155,7 +153,7 @@ class Store:
         self.path = path
         self.key = key
         self._connection = connection
-        self._lock = threading.RLock()
+        self._lock = Turns()
         # Whoever writes beside the sales, the checkpoints included, takes turns here first, and only then the lock.
         self._aside = threading.Lock()
         self._reader: Any = None
@@ -287,7 +285,7 @@ class Store:
     def _writing_aside(self) -> Iterator[None]:
         with self._aside:
             yield
-        time.sleep(BREATH_S)
+        self._lock.breathe()
 
     @contextlib.contextmanager
     def _flushing(self, flushed: bool) -> Iterator[None]:

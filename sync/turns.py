@@ -1,0 +1,33 @@
+"""A lock of the sales that whoever writes beside them gives up for a breath, when somebody waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+BREATH_S = 0.001
+"""Python's locks are not fair: who gives one back and takes it again at once leaves a checkout waiting."""
+
+
+class Turns:
+    """A lock that may be taken again by the thread that has it, and that knows whether anybody had to wait for it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._waited_for = threading.Event()
+
+    def __enter__(self) -> None:
+        """Take the lock, or wait for it."""
+        if not self._lock.acquire(blocking=False):
+            self._waited_for.set()
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        """Give it back."""
+        self._lock.release()
+
+    def breathe(self) -> None:
+        """Leave the lock to those who waited since the last breath; without the lock."""
+        if self._waited_for.is_set():
+            self._waited_for.clear()
+            time.sleep(BREATH_S)
