@@ -25,7 +25,7 @@ def started() -> Iterator[str]:
         with psycopg.connect(server.url, autocommit=True) as admin:
             # Nothing here cuts the power; flushing to disk is most of the time that small databases take.
             admin.execute("ALTER SYSTEM SET fsync = off")
-            # What it counts in a table that a test emptied, it plans by when the next has filled it: a query over
+            # What it counts in a table that a test emptied, it may plan by when the next has filled it: a query over
             # thousands of rows as if there were none. Of a table it never counted it goes by the size.
             admin.execute("ALTER SYSTEM SET autovacuum = off")
             # Each line of the server's log begins with the SQLSTATE: what it refused can be read there.
