@@ -15,7 +15,7 @@ from pos_client.plugin.messages import Answer
 class Call(APIRoute):
     """FastAPI checks an answer anew in another worker thread, and writes it on the event loop.
 
-    Ours are checked when they are made. One thread less is a tenth of what a program waits for a quote.
+    Ours are checked when they are made, and a program waits for one thread less.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
