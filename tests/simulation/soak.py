@@ -293,7 +293,7 @@ class Soak:
         assert points == self.expected, "members have other points than they earned and spent"
         grown = self.done.end_mb - self.done.warm_mb
         assert grown <= MAX_GROWTH_MB, f"the till grew by {grown:.1f} MB"
-        # Threads for calls and holds are made when so many are asked for at one moment for the first time: late, perhaps.
+        # Threads for calls and holds are made when so many are first asked for at one moment: that may come late.
         assert self.done.threads[1] <= self.done.threads[0] + AT_ONCE, f"threads: {self.done.threads}"
         assert self.done.files[1] <= self.done.files[0] + 4, f"open files: {self.done.files}"
 
