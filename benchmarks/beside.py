@@ -16,6 +16,7 @@ from loyalty.cards import CardNumber
 from pos_client.events import EventBus
 from pos_client.till import Till
 from sync.mirror import Mirror
+from sync.turns import step_back
 from tests.support.till import EAN_FORMAT, card_text
 
 ROUNDS = 2
@@ -24,7 +25,7 @@ ENTRIES = 10_000
 """In the queue of each round's drain: 20 000 in all."""
 SNAPSHOTS = 3
 """In a row in each round, 10 000 rows each: as many checkouts beside them as beside the drain."""
-MOST = 400
+MOST = 1000
 """Checkouts of a round."""
 PAUSE_S = 0.005
 CUSTOMERS = 1000
@@ -69,14 +70,18 @@ def _rounds(made: OneTill) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {"alone": [], "a drain": [], "a snapshot": []}
     for _ in range(ROUNDS):
         taken["alone"] += _checkouts(till, numbers, lambda: False)
-        fill_journal(made.journal, ENTRIES)
+        fill_journal(made, ENTRIES)
         taken["a drain"] += _while(drained, till, numbers)
         taken["a snapshot"] += _while(mirrored, till, numbers)
     return taken
 
 
 def _while(work: Callable[[], None], till: Till, numbers: Iterator[int]) -> list[float]:
-    thread = threading.Thread(target=work)
+    def beside() -> None:
+        step_back()  # as the agent's own thread does
+        work()
+
+    thread = threading.Thread(target=beside)
     thread.start()
     taken = _checkouts(till, numbers, lambda: not thread.is_alive())
     thread.join()

@@ -56,13 +56,14 @@ def populate(conn: Connection, members: int, keys: Mapping[str, Ed25519PrivateKe
 
 
 @contextmanager
-def head_office(folder: Path, workers: int, niceness: int = 0) -> Iterator[tuple[int, psutil.Process]]:
+def head_office(folder: Path, workers: int, *, only_idle: bool = False) -> Iterator[tuple[int, psutil.Process]]:
     """The real command on the database in `folder`; yields its port and process.
 
     Args:
-        niceness: as of nice(1).
+        only_idle: it runs only when nothing else wants the processor (chrt(1)).
     """
-    command = ["nice", "-n", str(niceness), sys.executable, "-c", "from pos_client.cli import main; main()"]
+    command = [*(["chrt", "--idle", "0"] if only_idle else []), sys.executable]
+    command += ["-c", "from pos_client.cli import main; main()"]
     command += ["hq", "serve", "--port", "0", "--data", str(folder), "--workers", str(workers)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

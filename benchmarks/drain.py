@@ -22,7 +22,7 @@ def measure() -> list[Result]:
 
 
 def _drain(till: OneTill) -> tuple[float, float]:
-    fill_journal(till.journal, ENTRIES)
+    fill_journal(till, ENTRIES)
     start, used = time.perf_counter(), time.process_time()
     report = till.agent.run_once()
     taken = time.perf_counter() - start, time.process_time() - used

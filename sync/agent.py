@@ -30,11 +30,17 @@ from sync.settling import Settling
 from sync.snapshot import Snapshots
 from sync.store import Store
 from sync.terminal import Terminal, wall_ms
+from sync.turns import step_back
 from sync.wire_mirror import Change
 
 FEED = "till"
 MAX_BACKOFF_S = 300
 """Longest wait between tries: a shop that comes back on the network is in step within five minutes."""
+
+RESTS = 3
+"""While the till sells, the agent rests after a batch, so many times as long as the batch took: most checkouts then
+meet nothing of a long queue on its way, and the queue is there some seconds later."""
+LONGEST_REST_S = 1.0
 
 _SNAPSHOT_WANTED = ("feed_epoch", "feed_dropped", "cursor")
 """Refusals that say: this cursor cannot be followed, take a snapshot."""
@@ -143,6 +149,7 @@ class Agent:
         self._on_state = on_state
         self._on_changes = on_changes
         self._now_ms = now_ms
+        self._steady_s = steady_s
         self._round = threading.Lock()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -238,12 +245,17 @@ class Agent:
         self._settling.settle()
         sent = booked = parked = 0
         total = self._journal.head().queued
-        while (done := self._send()) is not None:
+        while True:
+            began, last = self._steady_s(), self._journal.head().seq
+            done = self._send()
+            if done is None:
+                return Sent(sent, booked, parked)
             sent += done.entries
             booked += done.booked
             parked += done.parked
             on_progress(sent, max(total, sent))
-        return Sent(sent, booked, parked)
+            if self._journal.head().seq > last:  # a customer is being served
+                self._stop.wait(min(RESTS * (self._steady_s() - began), LONGEST_REST_S))
 
     def _send(self) -> Sent | None:
         """Send one batch; when head office knows this journal otherwise, settle that and go on with what is next."""
@@ -338,6 +350,7 @@ class Agent:
             self._thread.join()
 
     def _run(self) -> None:
+        step_back()
         retry = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(SyncError),
             wait=_delay,

@@ -150,7 +150,7 @@ def test_a_device_that_does_not_let_go_is_looked_for_again_and_touches_no_other(
     supervisor.stop()
     hardware.close()
     assert stubborn.claimed >= 2
-    assert "4111" not in capsys.readouterr().out
+    assert "411111" not in capsys.readouterr().out
 
 
 def test_one_scan_arriving_on_two_channels_is_one_event(tmp_path: Path, run: Run, till: Any) -> None:

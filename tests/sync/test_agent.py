@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from loyalty.ledger import EntryKind
-from sync.agent import MAX_BACKOFF_S, Agent, NightReport, SyncState
+from sync.agent import LONGEST_REST_S, MAX_BACKOFF_S, Agent, NightReport, SyncState
 from sync.epochs import Epochs
 from sync.errors import OtherVersion, Rejected, ServerFault, Unreachable
 from sync.hq.database import Connection, Database
@@ -28,6 +30,7 @@ from sync.proofs import Proofs
 from sync.store import Store
 from sync.terminal import load_terminal, save_terminal, wall_ms
 from sync.transport import Transport
+from sync.turns import NICENESS
 from sync.wire import AccountBalance, BatchAnswer, Outcome, Result, StreamAnswer
 from tests.support.entries import programme
 from tests.support.proxy import Fault, Proxy
@@ -240,6 +243,33 @@ def test_a_long_queue_goes_in_batches_with_progress(shop: Shop, conn: Connection
     assert hq_points(conn, shop.account) == 720
 
 
+class Rests(threading.Event):
+    """Notes for how long the agent rests, instead of resting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.seconds.append(timeout)
+        return False
+
+
+def test_a_long_queue_rests_for_customers_and_only_for_them(shop: Shop) -> None:
+    rests = shop.agent._stop = Rests()
+    for _ in range(620):
+        shop.sell(100)
+    shop.agent.run_once()
+    assert rests.seconds == [], "nobody was served"
+
+    for _ in range(620):
+        shop.sell(100)
+    shop.agent.run_once(lambda sent, _total: shop.sell(100) if sent < 500 else None)
+    assert 1 <= len(rests.seconds) < 5
+    assert all(0 < seconds <= LONGEST_REST_S for seconds in rests.seconds)
+
+
 def test_what_head_office_does_not_book_is_parked_and_blocks_nothing(shop: Shop, conn: Connection) -> None:
     shop.agent.run_once()
     shop.sell(1000, card=OTHER_CARD, account=None)  # of nobody at head office either
@@ -347,6 +377,10 @@ def test_it_runs_by_itself_and_wakes_for_a_sale(shop: Shop, conn: Connection) ->
     acked = threading.Event()
     shop.agent.start()
     shop.wait_for(lambda: bool(shop.states) and shop.states[-1].online)
+    (thread,) = (each for each in threading.enumerate() if each.name == "sync-agent")
+    assert thread.native_id is not None
+    if sys.platform == "linux":
+        assert os.getpriority(os.PRIO_PROCESS, thread.native_id) >= NICENESS  # sales go first
     shop.sell(1000)
     shop.agent.wake()
     deadline = wall_ms() + WAIT_S * 1000

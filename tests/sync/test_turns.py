@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 
-from sync.turns import BREATH_S, Turns
+from sync.turns import BREATH_S, NICENESS, Turns, step_back
 
 WAIT_S = 30
 
@@ -39,3 +41,21 @@ def test_who_waited_gets_its_turn_during_the_breath() -> None:
     assert turn_came.wait(WAIT_S)
     waiting.join(WAIT_S)
     assert not turns._waited_for.is_set(), "one breath for those that waited"
+
+
+def test_a_thread_steps_back_alone() -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    seen: list[int] = []
+
+    def works_beside_the_sales() -> None:
+        step_back()
+        seen.append(niceness())
+
+    before = niceness()
+    thread = threading.Thread(target=works_beside_the_sales)
+    thread.start()
+    thread.join()
+    assert seen == [max(before, NICENESS) if sys.platform == "linux" else before]
+    assert niceness() == before

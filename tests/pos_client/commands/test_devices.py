@@ -112,7 +112,7 @@ def test_watch_shows_masked_events(shop: Shop) -> None:
     assert any(line["kind"] == "payment_card_refused" for line in lines)
     assert any(line["kind"] == "status" and line["device"] == "gone" for line in lines)
     assert OWN not in result.output
-    assert "4111" not in result.output
+    assert "411111" not in result.output
 
 
 def test_doctor_finds_what_is_wrong(shop: Shop) -> None:

@@ -151,7 +151,7 @@ def test_the_commands(database_url: str, two: Callable[[str], str], till: TestTi
     assert "birthday" in run("members", "edit", ANNA, "--birthday", "25-12", code=1).output
     shown = run("members", "pin", ANNA, typed="4711\n4711\n")
     assert shown.stdout == f"{two(ANNA)} has a new PIN\n"
-    assert "4711" not in shown.output
+    assert "4711" not in shown.output.replace(two(ANNA), "")  # an id may hold any digits
     assert run("members", "pin", BO, "--clear").stdout == f"{two(BO)} has no PIN any more\n"
     cards = tmp_path / "cards.txt"
     cards.write_text(f"\ufeff{ANNA}\n{BO}\n", encoding="utf-8")
