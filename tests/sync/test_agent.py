@@ -265,7 +265,7 @@ def test_a_long_queue_rests_for_customers_and_only_for_them(shop: Shop) -> None:
 
     for _ in range(620):
         shop.sell(100)
-    shop.agent.run_once(lambda sent, _total: shop.sell(100) if sent < 500 else None)
+    shop.agent.run_once(lambda sent, _total: shop.sell(100) if sent < 620 else None)
     assert 1 <= len(rests.seconds) < 5
     assert all(0 < seconds <= LONGEST_REST_S for seconds in rests.seconds)
 
