@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -282,7 +282,7 @@ def test_help(counter: Counter) -> None:
 def test_points_that_lapse_soon(counter: Counter) -> None:
     """As of today and the member; with eight rewards there is room for it as well."""
     counter.publish_programme(rewards=[{**PROGRAMME["rewards"][0], "id": f"r{number}"} for number in range(8)])
-    today = date.today()
+    today = counter.runtime.till.reckoning.business_date(wall_ms())
     for days, shown in ((TOLD_AHEAD_DAYS, True), (TOLD_AHEAD_DAYS + 1, False)):
         on = today + timedelta(days=days)
         change = AccountChange(
