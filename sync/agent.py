@@ -41,6 +41,7 @@ RESTS = 3
 """While the till sells, the agent rests after a batch, so many times as long as the batch took: most checkouts then
 meet nothing of a long queue on its way, and the queue is there some seconds later."""
 LONGEST_REST_S = 1.0
+"""A batch that took long waited for the line more than it worked."""
 
 _SNAPSHOT_WANTED = ("feed_epoch", "feed_dropped", "cursor")
 """Refusals that say: this cursor cannot be followed, take a snapshot."""
