@@ -1,4 +1,8 @@
-"""Durable appends: the till's journal beside queues of others with the same promise, and beside a bare table."""
+"""Durable appends: the till's journal beside queues of others with the same promise, and beside a bare table.
+
+An append alone, and an entry's whole way: in, read, and acknowledged. Others write once more for each message that is
+taken or done; the journal moves one number for a batch.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from pathlib import Path
 
 import litequeue
 from huey.storage import SqliteStorage
-from persistqueue import SQLiteQueue
+from persistqueue import SQLiteAckQueue, SQLiteQueue
 
 from benchmarks.result import Result
 from sync.journal import Journal
@@ -46,6 +50,7 @@ def measure() -> list[Result]:
         taken = {one: _rate(seconds) for one, seconds in _in_turn(works).items()}
         ours, floor = taken.pop("journal"), taken["a bare table, encrypted"]
         results = [Result("journal append", ours, "appends/s", "higher", taken, floor), _acknowledging(journal)]
+        results.append(_whole_way(folder, journal, raw))
         store.close()
         return results + _queued(folder)
 
@@ -159,6 +164,76 @@ def _acknowledging(journal: Journal) -> Result:
 
     seconds = _in_turn({"ours": work})["ours"]
     return Result("acknowledging a batch", 1e6 * seconds / APPENDS, "µs", "lower")
+
+
+def _whole_way(folder: Path, journal: Journal, raw: bytes) -> Result:
+    """Entries a second that go in, are read, and are acknowledged."""
+    head = journal.head()
+    journal.acknowledge(head.epoch, head.seq)
+    taken = _in_turn(
+        {
+            "ours": _ours_and_back(journal),
+            "persist-queue, not encrypted": _persist_queue_and_back(folder, raw),
+            "litequeue, FULL, not encrypted": _litequeue_and_back(folder, raw),
+            "huey, fsync, not encrypted, deletes before the work": _huey_and_back(folder, raw),
+        }
+    )
+    rates = {name: _rate(seconds) for name, seconds in taken.items()}
+    return Result("in, read and acknowledged", rates.pop("ours"), "entries/s", "higher", rates)
+
+
+def _ours_and_back(journal: Journal) -> Callable[[], None]:
+    append = _ours(journal)
+
+    def work() -> None:
+        append()
+        tail = journal.tail()
+        assert tail is not None
+        assert len(tail.raws) == APPENDS
+        journal.acknowledge(tail.epoch, tail.from_seq + APPENDS - 1)
+
+    return work
+
+
+def _persist_queue_and_back(folder: Path, raw: bytes) -> Callable[[], None]:
+    queue = SQLiteAckQueue(str(folder / "persist-and-back"), auto_commit=True)
+
+    def work() -> None:
+        for _ in range(APPENDS):
+            queue.put(raw)
+        for _ in range(APPENDS):
+            message = queue.get(block=False, raw=True)
+            queue.ack(id=message["pqid"])
+
+    return work
+
+
+def _litequeue_and_back(folder: Path, raw: bytes) -> Callable[[], None]:
+    queue = litequeue.LiteQueue(folder / "lite-and-back.db")
+    queue.conn.execute("PRAGMA synchronous = FULL")
+    text = raw.decode()
+
+    def work() -> None:
+        for _ in range(APPENDS):
+            queue.put(text)
+        for _ in range(APPENDS):
+            message = queue.pop()
+            assert message is not None
+            queue.done(message.message_id)
+
+    return work
+
+
+def _huey_and_back(folder: Path, raw: bytes) -> Callable[[], None]:
+    storage = SqliteStorage("bench", str(folder / "huey-and-back.db"), fsync=True)
+
+    def work() -> None:
+        for _ in range(APPENDS):
+            storage.enqueue(raw)
+        for _ in range(APPENDS):
+            assert storage.dequeue() == raw
+
+    return work
 
 
 def _queued(folder: Path) -> list[Result]:
