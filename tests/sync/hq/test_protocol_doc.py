@@ -114,6 +114,16 @@ def test_the_example_lease_verifies() -> None:
     Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(lease["signature"]), terms.encode())
 
 
+@pytest.mark.parametrize(("answer", "request_"), [("StreamAnswer", "EnrolRequest"), ("EpochAnswer", "EpochRequest")])
+def test_the_example_certificates_verify(answer: str, request_: str) -> None:
+    """The bytes are put together by hand, as another client would."""
+    shown = {name: json.loads(body) for name, body in reversed(EXAMPLES)}
+    given, key = shown[answer], base64.b64decode(shown[request_]["public_key"])
+    said = b"spaarpunt terminal key\0" + given["epoch"].to_bytes(4, "big") + key + given["terminal"].encode("ascii")
+    head_office = base64.b64decode(shown["EnrolAnswer"]["hq_public_key"])
+    Ed25519PublicKey.from_public_bytes(head_office).verify(base64.b64decode(given["certificate"]), said)
+
+
 def test_every_code_is_in_a_table_and_every_code_in_a_table_exists() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "sync" / "hq").glob("*.py"))
     refusals = set(re.findall(r'(?:Refused|_problem)\(\s*(?:\d{3}|error\.status_code),\s*"(\w+)"', sources))
