@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -122,6 +123,11 @@ def test_the_example_certificates_verify(answer: str, request_: str) -> None:
     said = b"spaarpunt terminal key\0" + given["epoch"].to_bytes(4, "big") + key + given["terminal"].encode("ascii")
     head_office = base64.b64decode(shown["EnrolAnswer"]["hq_public_key"])
     Ed25519PublicKey.from_public_bytes(head_office).verify(base64.b64decode(given["certificate"]), said)
+
+
+def test_a_request_without_a_body_has_the_written_digest() -> None:
+    digest = base64.b64encode(hashlib.sha256(b"").digest()).decode("ascii")
+    assert f"the digest of nothing, `sha-256=:{digest}:`" in " ".join(TEXT.split())
 
 
 def test_every_code_is_in_a_table_and_every_code_in_a_table_exists() -> None:
