@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from sync.epochs import Doubt, Epochs
 from sync.errors import StoreDamaged, StoreFull, StoreTaken, StoreUnusable
 from sync.opening import Opened, open_till
 from sync.store import Store
+from tests.support.small_disk import small_disk as mounted
 from tests.sync.build import KEY, account, card, draft, enrolled, hear, journal_of
 from tests.sync.children import run
 
@@ -55,18 +55,8 @@ def waiting(opened: Opened) -> dict[int, bytes]:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of two megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
-    try:
+    with mounted(tmp_path / "disk", 2) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 # -- damage -----------------------------------------------------------------------------------------------------------
