@@ -27,6 +27,7 @@ from tests.support.disk import (
     logged_disk,
     read_log,
 )
+from tests.support.missing import missing
 from tests.support.power import Left, Remains, remains
 
 COMMITS = 160
@@ -38,8 +39,8 @@ CUTS = 1500
 def can_mount() -> None:
     try:
         expect_fuse()
-    except NoFuse as missing:
-        pytest.skip(missing.reason)
+    except NoFuse as error:
+        missing(error.reason)
 
 
 @pytest.fixture(scope="module")
