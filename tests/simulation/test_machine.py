@@ -35,6 +35,8 @@ def test_five_thousand_steps_break_no_invariant(head_office: Office, seed: int) 
     for what in (
         "sync",
         "sync that failed",
+        "night",
+        "sale with reward",
         "crash",
         "clock",
         "card linked late",
