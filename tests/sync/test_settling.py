@@ -275,23 +275,6 @@ def test_a_copys_entries_that_a_restored_head_office_lost_and_booked_another_for
     assert parked(conn) == [(0, "stream_conflict")] * 2
 
 
-def test_what_head_office_lost_and_the_till_has_no_more_starts_a_new_epoch(shop: Shop, conn: Connection) -> None:
-    for _ in range(4):
-        shop.sell(1000)
-    shop.agent.run_once()
-    restore_head_office(conn, 1)
-    with shop.store.transaction() as connection:  # as pruning leaves it
-        (digest,) = connection.execute("SELECT digest FROM journal WHERE seq = 3").fetchone()
-        connection.execute("DELETE FROM journal WHERE seq <= 3")
-        connection.execute("INSERT INTO pruned VALUES (1, 3, ?)", (digest,))
-    shop.sell(1000)
-    shop.agent.run_once()
-    assert (shop.journal.head().epoch, shop.journal.head().queued) == (2, 0)
-    assert "entries_lost" in [notice.code for notice in Epochs(shop.store).notices()]
-    shop.sell(1000)
-    assert shop.agent.run_once().booked == 1
-
-
 @contextmanager
 def running_again(shop: Shop) -> Iterator[Agent]:
     """The shop's till after a new start, with the key that it has now."""
