@@ -152,14 +152,16 @@ class Settling:
             declared = self._epochs.begin(error.wanted_seq)
             answer = self._transport.open_epoch(declared.epoch, declared.key)
         left, durable_to = answer.left_epoch, answer.left_durable_to
-        last = self._journal.last_of(left)
+        last, acked = self._journal.reached(left) or (durable_to, durable_to)
         ours = self._journal.digest_at(left, durable_to)
-        other = ours is not None and ours.hex() != answer.left_head_digest
+        other = durable_to > last or (ours is not None and ours.hex() != answer.left_head_digest)
+        if durable_to < acked and not other:
+            self.went_back(left, durable_to + 1)
         doubt = self._epochs.doubt()
         self._epochs.opened()
         self._transport.sign_with(declared.key)
         self._certificates.keep(answer.epoch, answer.certificate)
-        if last is not None and (durable_to > last or other):
+        if other:
             self._epochs.diverged(left)
             # It may have lost ours to a backup since it acknowledged them, and booked another copy's in their place.
             self._epochs.send_closed_again()

@@ -23,6 +23,7 @@ from pos_client.config import Config
 from pos_client.runtime import Runtime
 from pos_client.session import Quote
 from pos_client.till import Till
+from sync.epochs import Epochs
 from sync.errors import TransportError
 from sync.hq.available import available
 from sync.hq.database import Connection, Database
@@ -330,6 +331,20 @@ def test_no_answer_falls_back_to_the_policy_within_the_time(
     assert authority(shop, "bon") == [(AuthorityKind.FLOOR, 50)]
     shop.on()
     assert (balance(conn, account), free(conn, account)) == (10, 10)
+
+
+def test_points_are_held_after_the_till_has_gone_on_in_its_next_epoch(
+    new_shop: Callable[[], Shop], give: Callable[[int], str], conn: Connection
+) -> None:
+    """Without a new start: the key of before is past."""
+    give(100)
+    policy(conn, OfflinePolicy(redeem=OfflineMode.NEVER))
+    shop = new_shop()
+    shop.sync()
+    Epochs(shop.runtime.store).begin(2)
+    shop.sync()
+    shop.redeem("bon")
+    assert authority(shop, "bon") == [(AuthorityKind.HOLD, 50)]
 
 
 # -- alone, under leases --------------------------------------------------------------------------------------------

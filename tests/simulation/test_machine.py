@@ -43,6 +43,7 @@ def test_five_thousand_steps_break_no_invariant(head_office: Office, seed: int) 
         "void",
         "return",
         "put back",
+        "moved",
         "clone",
         "adjustment",
         "head office restored",
