@@ -59,8 +59,8 @@ def codes(runtime: Runtime) -> set[str]:
     return {trouble.code for trouble in troubles(runtime)}
 
 
-def test_on_a_disk_that_fills_up_rewards_end_long_before_booking(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", DISK_MB) as disk:
+def test_on_a_disk_that_fills_up_rewards_end_long_before_booking() -> None:
+    with small_disk(DISK_MB) as disk:
         runtime = make_runtime(disk / "till")
         try:
             prepare(runtime, "bon-1")
