@@ -137,11 +137,10 @@ class Chain(Shops):
                 self.tally.note("night")
 
     def line(self, place: int, what: str) -> None:
-        """The line goes or comes; or what seemed lost on it arrives after all."""
-        at = self._at(place)
+        """The line goes or comes; or what seemed lost on any line arrives after all."""
         if what != "late":
-            at.wire.up = what == "up"
-        elif at.wire.deliver_late():
+            self._at(place).wire.up = what == "up"
+        elif sum(at.wire.deliver_late() for at in self.places):
             self.tally.note("late arrival")
             self.office_moved = True
 
