@@ -72,7 +72,8 @@ class Sender:
         self._size = FIRST_BATCH
         self._under_way: Batch | None = None
         self._faults = 0
-        self._before_split: int | None = None
+        self._suspected_to: tuple[int, int] | None = None
+        self._before_split = FIRST_BATCH
         self._parked_in_a_row = 0
 
     def send_next(self) -> Sent | None:
@@ -108,6 +109,7 @@ class Sender:
         """The journal's place has changed: the batch under way is no longer the next."""
         self._under_way = None
         self._faults = 0
+        self._clear()
 
     def _make(self) -> Batch | None:
         tail = self._journal.tail(min(self._size, self._most))
@@ -140,6 +142,8 @@ class Sender:
             self._journal.acknowledge(batch.epoch, durable_to, at_ms=answer.server_time_ms, within=connection)
             self._mirror.heard(now, answer.server_time_ms, within=connection)
         self._under_way, self._faults = None, 0
+        if self._suspected_to is not None and (batch.epoch, durable_to) >= self._suspected_to:
+            self._clear()
         self._most = max(1, min(answer.max_batch, MAX_BATCH_ENTRIES))
         parked = [result for result in answer.results if result.outcome is Outcome.PARKED]
         if parked:  # one line a batch: a long queue may hold thousands
@@ -166,19 +170,32 @@ class Sender:
     def _failed_there(self, batch: Batch, error: ServerFault) -> Sent:
         """Head office failed on the batch. When it does again, the entry it fails on is found and handed over alone."""
         self._faults += 1
-        if not error.broken or self._faults < FAULTS_BEFORE_SPLIT:
+        alone = len(batch.entries) == 1
+        # A part of a batch that failed is halved at once; one entry gets another try before it is handed over.
+        enough = 1 if self._suspected_to is not None and not alone else FAULTS_BEFORE_SPLIT
+        if not error.broken or self._faults < enough:
             raise error
-        if len(batch.entries) > 1:
-            if self._before_split is None:
-                self._before_split = self._size
-            self._smaller(batch)
-            return Sent()
+        return self._hand_over(batch, error) if alone else self._split(batch)
+
+    def _split(self, batch: Batch) -> Sent:
+        if self._suspected_to is None:
+            self._before_split = self._size
+        self._suspected_to = (batch.epoch, batch.to_seq)
+        self._faults = 0
+        self._smaller(batch)
+        return Sent()
+
+    def _clear(self) -> None:
+        """Nothing is suspected any more: batches are as large again as before."""
+        if self._suspected_to is not None:
+            self._size, self._suspected_to = self._before_split, None
+
+    def _hand_over(self, batch: Batch, error: ServerFault) -> Sent:
         if self._parked_in_a_row >= PARKED_IN_A_ROW:
             raise error
         answer = self._transport.park(batch)
         log.error("head office cannot book this entry: handed over as it is", epoch=batch.epoch, seq=batch.from_seq)
         self._parked_in_a_row += 1
-        self._size, self._before_split = self._before_split or self._size, None
         return self._take(batch, answer)
 
     def _smaller(self, batch: Batch) -> None:
@@ -188,5 +205,5 @@ class Sender:
     def _fit_to(self, seconds: float) -> None:
         if seconds > SLOW_S:
             self._size = max(1, self._size // 2)
-        elif seconds < QUICK_S and self._before_split is None:
+        elif seconds < QUICK_S and self._suspected_to is None:
             self._size = min(self._most, self._size * 2)

@@ -8,7 +8,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 WAIT_S = 10
@@ -81,6 +81,9 @@ class Scripted:
         self._listener.close()
         assert not self._thread.is_alive()
 
+    def _answer(self, _: Asked) -> bytes | None:
+        return self.answers.popleft()
+
     def _serve(self) -> None:
         while self.answers:
             try:
@@ -92,7 +95,7 @@ class Scripted:
                 if request is None:
                     continue
                 self.asked.append(request)
-                answer = self.answers.popleft()
+                answer = self._answer(request)
                 if answer is None:
                     self._end.wait(WAIT_S)
                 else:
@@ -103,6 +106,27 @@ class Scripted:
 def scripted(*answers: bytes | None) -> Iterator[Scripted]:
     """A `Scripted` server that is closed at the end."""
     server = Scripted(*answers)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+class Judging(Scripted):
+    """Answers each request as `judge` says, until it is closed."""
+
+    def __init__(self, judge: Callable[[Asked], bytes]) -> None:
+        self._judge = judge
+        super().__init__(b"")
+
+    def _answer(self, request: Asked) -> bytes:
+        return self._judge(request)
+
+
+@contextlib.contextmanager
+def judging(judge: Callable[[Asked], bytes]) -> Iterator[Judging]:
+    """A `Judging` server that is closed at the end."""
+    server = Judging(judge)
     try:
         yield server
     finally:
