@@ -64,11 +64,12 @@ def read_request(connection: socket.socket) -> Asked | None:
 class Scripted:
     """Answers one request a connection with the next of `answers`; None keeps the caller waiting until the end."""
 
-    def __init__(self, *answers: bytes | None) -> None:
+    def __init__(self, *answers: bytes | None, port: int = 0) -> None:
         self.answers = collections.deque(answers)
         self.asked: list[Asked] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -103,9 +104,9 @@ class Scripted:
 
 
 @contextlib.contextmanager
-def scripted(*answers: bytes | None) -> Iterator[Scripted]:
+def scripted(*answers: bytes | None, port: int = 0) -> Iterator[Scripted]:
     """A `Scripted` server that is closed at the end."""
-    server = Scripted(*answers)
+    server = Scripted(*answers, port=port)
     try:
         yield server
     finally:
