@@ -15,7 +15,7 @@ from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.store import Store
 from sync.terminal import Terminal, boot_id, read_clock
-from sync.wire import MAX_BATCH_ENTRIES, Batch, BatchAnswer, ClockReading, Outcome, fit_batch
+from sync.wire import MAX_BATCH_ENTRIES, MAX_POLL_S, POLL_S, Batch, BatchAnswer, ClockReading, Outcome, fit_batch
 
 FIRST_BATCH = 125
 """Entries in the first batch: some 30 kB compressed, so that a bad line shows itself before a full one is under way."""
@@ -72,6 +72,8 @@ class Sender:
         self._epochs = Epochs(store)
         self._now_ms = now_ms
         self._steady_s = steady_s
+        self.poll_s = POLL_S
+        """How long a till with nothing to send waits before it asks for changes, as head office last said."""
         self._most = MAX_BATCH_ENTRIES
         self._size = FIRST_BATCH
         self._under_way: Batch | None = None
@@ -150,6 +152,7 @@ class Sender:
         if self._suspected_to is not None and (batch.epoch, durable_to) >= self._suspected_to:
             self._clear()
         self._most = max(1, min(answer.max_batch, MAX_BATCH_ENTRIES))
+        self.poll_s = max(1, min(answer.next_poll_s, MAX_POLL_S))
         parked = [result for result in answer.results if result.outcome is Outcome.PARKED]
         if parked:  # one line a batch: a long queue may hold thousands
             first = parked[0]

@@ -16,7 +16,7 @@ from sync.sender import FIRST_BATCH, PARKED_IN_A_ROW, TRIES_ALONE, TRIES_AS_IS, 
 from sync.store import Store
 from sync.terminal import load_terminal, wall_ms
 from sync.transport import Transport
-from sync.wire import Batch, BatchAnswer, Outcome, Problem, Result, StreamAnswer
+from sync.wire import MAX_POLL_S, POLL_S, Batch, BatchAnswer, Outcome, Problem, Result, StreamAnswer
 from tests.sync.build import draft
 from tests.sync.wires import Asked, Scripted, http, judging, scripted
 
@@ -34,10 +34,15 @@ BROKEN = fault("500 X", "internal")
 AWAY = fault("503 X", "unavailable")
 
 
-def taken(to: int, outcome: Outcome = Outcome.BOOKED) -> bytes:
+def taken(to: int, outcome: Outcome = Outcome.BOOKED, next_poll_s: int = POLL_S) -> bytes:
     result = Result(seq=to, outcome=outcome, code="server_fault" if outcome is Outcome.PARKED else None)
     answer = BatchAnswer(
-        durable_to=to, applied_to=to, results=(result,), balances=(), next_poll_s=15, server_time_ms=wall_ms()
+        durable_to=to,
+        applied_to=to,
+        results=(result,),
+        balances=(),
+        next_poll_s=next_poll_s,
+        server_time_ms=wall_ms(),
     )
     return http("200 OK", answer.encode(), Spaarpunt_Protocol="1")
 
@@ -121,6 +126,18 @@ def test_a_quick_line_gets_larger_batches(store: Store, journal: Journal, lines:
         till = line(lines, store, journal, office)
         sent = [till.sender.send_next() for _ in range(3)]
         assert [one.entries for one in sent if one] == [FIRST_BATCH, 2 * FIRST_BATCH, 10]
+
+
+@pytest.mark.parametrize(("said", "waits"), [(90, 90), (0, 1), (-5, 1), (10**9, MAX_POLL_S)])
+def test_head_office_says_how_long_an_idle_till_waits(
+    store: Store, journal: Journal, lines: list[Transport], said: int, waits: int
+) -> None:
+    sell(journal, 1)
+    with scripted(taken(1, next_poll_s=said)) as office:
+        till = line(lines, store, journal, office)
+        assert till.sender.poll_s == POLL_S
+        till.sender.send_next()
+        assert till.sender.poll_s == waits
 
 
 @pytest.mark.parametrize(("status", "code"), [("413 X", "too_large"), ("408 X", "slow")])
