@@ -51,7 +51,7 @@ $(READY): requirements/all.lock pyproject.toml scripts/setup.sh
 	@PYTHON=$(PYTHON) scripts/setup.sh $(VENV)
 	@touch $@
 
-# What no wheel brings: a browser for the screen's tests, libzbar for the second decoder.
+# What no wheel brings: a browser for the screen's tests, libzbar for the second decoder, FUSE for the power cuts.
 $(TOOLS): $(READY) scripts/system-packages.sh
 	@scripts/system-packages.sh
 	@touch $@

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     MIRROR_OLD = "mirror_old"
     CARD_UNKNOWN = "card_unknown"
     CARD_BLOCKED = "card_blocked"
+    NO_ROOM = "no_room"  # this till's disk or queue comes near its limit: what is left is for earning
     RESTORED = "restored"  # this till's journal may be a copy: head office has not said yet how far it has it
 
 
@@ -65,6 +66,7 @@ def assess(
     held: int = 0,
     leased: int = 0,
     restored: bool = False,
+    short_of_room: bool = False,
 ) -> Verdict:
     """How many points this till may redeem for this card now.
 
@@ -82,6 +84,7 @@ def assess(
         held: points that head office holds for this sale.
         leased: points of this member set aside at this till, not spent and not lapsed.
         restored: this till's journal may be a copy or a backup: what it says was spent and set aside does not count.
+        short_of_room: this till's disk or queue comes near its limit: redeeming stops, for earning to go on.
     """
     if blocked:
         return Verdict(False, 0, mirror_as_of_ms, Reason.CARD_BLOCKED, Mode.NEVER)
@@ -91,9 +94,10 @@ def assess(
     bounded = Reason.BALANCE if points == max(0, balance) else Reason.PENDING
     if online:
         return Verdict(points > 0, points, mirror_as_of_ms, bounded, Mode.ONLINE)
-    if restored:
+    if restored or short_of_room:
         bound = min(points, held)
-        return Verdict(bound > 0, bound, mirror_as_of_ms, Reason.RESTORED, Mode.NEVER)
+        reason = Reason.RESTORED if restored else Reason.NO_ROOM
+        return Verdict(bound > 0, bound, mirror_as_of_ms, reason, Mode.NEVER)
     own, reason = _own_word(policy, mirror_as_of_ms, now_ms, card_spent_today, till_spent_today)
     if policy.redeem is OfflineMode.LEASE and leased:
         reason = Reason.LEASE_SHORT

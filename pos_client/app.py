@@ -16,6 +16,7 @@ from pos_client.night_report import write_report
 from pos_client.pairing import Pairing
 from pos_client.receipts.desk import ReceiptDesk
 from pos_client.receipts.printing import Printing
+from pos_client.room import Room
 from pos_client.runtime import Runtime
 from pos_client.till import Till
 from pos_client.tokens import Tokens
@@ -147,6 +148,8 @@ def build_runtime(config: Config, store: Store, *, training: bool = False) -> Ru
         on_free=agent.wake,
         ask_s=config.sync.hold_ms / 1000,
     )
+    journal = Journal(store, terminal)
+    room = Room(config.till.data_dir, journal)
     till = Till(
         store,
         terminal,
@@ -158,14 +161,15 @@ def build_runtime(config: Config, store: Store, *, training: bool = False) -> Ru
         credentials=credentials,
         holds=holds,
         on_booked=agent.wake,
+        short_of_room=room.short,
     )
-    journal = Journal(store, terminal)
     tokens = Tokens(store)
     return Runtime(
         config=config,
         store=store,
         terminal=terminal,
         journal=journal,
+        room=room,
         mirror=Mirror(store),
         proofs=Proofs(store, journal),
         bus=bus,

@@ -23,9 +23,10 @@ from pos_client.plugin.client import PluginProblem, TillClient
 from pos_client.plugin.messages_till import StatusAnswer
 from pos_client.plugin.token import TokenError, read_existing
 from pos_client.reckoning import card_patterns
-from pos_client.troubles import Gravity, Trouble, space_trouble, store_troubles
+from pos_client.troubles import Gravity, Trouble, queue_trouble, space_trouble, store_troubles
 from sync.errors import NotEnrolled, StoreError, SyncError, TransportError, Unreachable, code_of
 from sync.health import damage
+from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.store import Store
 from sync.terminal import Terminal, clock_problem, load_terminal, skew_problem, wall_ms
@@ -166,7 +167,9 @@ def _enrolled(config: Config, store: Store | None) -> Iterator[Checked]:
     try:
         terminal = load_terminal(store)
         programme = Mirror(store).programme()
-        found = store_troubles(store, wall_ms())
+        found = list(store_troubles(store, wall_ms()))
+        if (queue := queue_trouble(Journal(store, terminal).head().queued)) is not None:
+            found.append(queue)
     except NotEnrolled:
         yield Checked("enrolment", False, "this till has no place at head office", "spaarpunt enrol CODE")
         return

@@ -62,6 +62,7 @@ class Reckoning:
         time_zone: str,
         business_day_starts: time,
         now_ms: Callable[[], int],
+        short_of_room: Callable[[], bool],
     ) -> None:
         self._mirror = mirror
         self._journal = journal
@@ -74,6 +75,7 @@ class Reckoning:
         self._zone = ZoneInfo(time_zone)
         self._day_starts = business_day_starts
         self._now_ms = now_ms
+        self._short_of_room = short_of_room
 
     def business_date(self, at_ms: int) -> date:
         """The shop's trading day at a moment (Unix ms UTC): it turns at the configured hour, not at midnight."""
@@ -116,6 +118,7 @@ class Reckoning:
             online=self._spending.online and not promised,
             held=sum(source.points for source in self._spending.held(session)),
             leased=sum(source.points for source in self._spending.leased(holder.account)),
+            short_of_room=self._short_of_room(),
         )
 
     def look_up(self, card_text: str, proven: str | None = None) -> Presented:

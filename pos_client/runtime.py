@@ -12,6 +12,7 @@ from pos_client.inbox import Inbox
 from pos_client.members import Members
 from pos_client.pairing import Pairing
 from pos_client.receipts.printing import Printing
+from pos_client.room import Room
 from pos_client.till import Till
 from pos_client.tokens import Tokens
 from sync.agent import Agent
@@ -31,6 +32,7 @@ class Runtime:
     store: Store
     terminal: Terminal
     journal: Journal
+    room: Room
     mirror: Mirror
     proofs: Proofs
     bus: EventBus

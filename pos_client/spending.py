@@ -13,11 +13,14 @@ from sync.leases import Leases
 class Spending:
     """Knows what is set aside for a sale, has more held, and gives back what is not needed."""
 
-    def __init__(self, leases: Leases, desk: HoldDesk | None, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, leases: Leases, desk: HoldDesk | None, now_ms: Callable[[], int], short_of_room: Callable[[], bool]
+    ) -> None:
         """Without a desk head office is never asked: everything goes by the offline policy."""
         self._leases = leases
         self._desk = desk
         self._now_ms = now_ms
+        self._short_of_room = short_of_room
 
     @property
     def online(self) -> bool:
@@ -36,7 +39,7 @@ class Spending:
         """How many points more have to be held for a sale that spends `spent`; 0 when there is nobody to ask."""
         if not spent or not self.online:
             return 0
-        return max(0, spent - _total(self.held(session)) - _total(self.leased(account)))
+        return max(0, spent - _total(self.held(session)) - self._from_leases(account))
 
     def ask(self, card: str, points: int, session: str) -> Held | None:
         """Have points held; None when nobody answers in time. Not under the till's lock: it waits for the line.
@@ -51,7 +54,7 @@ class Spending:
         if self._desk is None or not session.holds:
             return
         usable = {source.id for source in self.held(session)}
-        needed = max(0, spent - _total(self.leased(account))) if spent else 0
+        needed = max(0, spent - self._from_leases(account)) if spent else 0
         total = sum(hold.points for hold in session.holds if hold.id in usable)
         surplus = []
         for hold in list(session.holds):
@@ -67,6 +70,10 @@ class Spending:
         if self._desk is not None and holds:
             self._desk.free(hold.id for hold in holds)  # first: where the disk fails, the sale still has them
             session.holds[:] = [hold for hold in session.holds if hold not in holds]
+
+    def _from_leases(self, account: str | None) -> int:
+        """Points that need no hold; while this till is short of room nothing is given from a lease (`assess`)."""
+        return 0 if self._short_of_room() else _total(self.leased(account))
 
 
 def _total(sources: list[SetAside]) -> int:

@@ -54,12 +54,13 @@ class Till:
         holds: HoldDesk | None = None,
         on_booked: Callable[[], None] = lambda: None,
         now_ms: Callable[[], int] = wall_ms,
+        short_of_room: Callable[[], bool] = lambda: False,
     ) -> None:
         self._bus = bus
         self._now_ms = now_ms
         self._journal = Journal(store, terminal)
         self._mirror = Mirror(store)
-        self._spending = Spending(Leases(store), holds, now_ms)
+        self._spending = Spending(Leases(store), holds, now_ms, short_of_room)
         self.reckoning = Reckoning(
             self._mirror,
             self._journal,
@@ -71,6 +72,7 @@ class Till:
             time_zone=time_zone,
             business_day_starts=business_day_starts,
             now_ms=now_ms,
+            short_of_room=short_of_room,
         )
         self.drafts = Drafts(store, self._journal, self.reckoning, now_ms)
         self._pins = Pins(store, self._mirror, now_ms)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pos_client.devices import DeviceState
 from pos_client.i18n import mark, translator
+from pos_client.room import LITTLE_SPACE_BYTES, MANY_QUEUED, MOST_QUEUED, NO_SPACE_BYTES
 from pos_client.runtime import Runtime
 from sync.epochs import Doubt, Epochs
 from sync.inbox import Parked
 from sync.store import Store
 from sync.terminal import clock_problem, skew_problem, wall_ms
-
-LITTLE_SPACE_BYTES = 500 * 1024 * 1024
-"""Below this the manager is told: a year of journal and a week of backups of an ordinary till."""
-NO_SPACE_BYTES = 50 * 1024 * 1024
-"""Below this somebody has to act at once: then booking ends."""
 
 
 class Gravity(StrEnum):
@@ -117,9 +112,25 @@ SAID: dict[str, Said] = {
         Gravity.WARN, mark("{what} is not connected"), mark("Check its cable and power: it comes back by itself")
     ),
     "device_failed": Said(Gravity.WARN, mark("{what} does not work"), mark("Run: spaarpunt devices doctor")),
-    "disk_little": Said(Gravity.WARN, mark("Little space on the disk: {what} MB left"), mark("Free space on the disk")),
+    "disk_little": Said(
+        Gravity.WARN,
+        mark("Little space on the disk, {what} MB left: rewards without head office end first"),
+        mark("Free space on the disk"),
+    ),
     "disk_full": Said(
-        Gravity.STOP, mark("Almost no space on the disk: {what} MB left, then booking ends"), mark("Free space now")
+        Gravity.STOP,
+        mark("Almost no space on the disk, {what} MB left: no rewards without head office, then booking ends"),
+        mark("Free space now"),
+    ),
+    "queue_long": Said(
+        Gravity.WARN,
+        mark("{what} bookings wait for head office: with many more, rewards without it end"),
+        mark("Check the line"),
+    ),
+    "queue_full": Said(
+        Gravity.STOP,
+        mark("{what} bookings wait for head office: saving goes on, no rewards until it is reached"),
+        _CALL,
     ),
     "other": Said(Gravity.WARN, mark("Something is wrong with this till: see its log"), mark("Call support")),
 }
@@ -174,8 +185,8 @@ def troubles(runtime: Runtime) -> tuple[Trouble, ...]:
     proof = runtime.proofs.latest()
     if proof is not None and not proof.agrees:
         found.append(Trouble("day_differs", f"{proof.business_date:%d-%m-%Y}"))
-    if (space := space_trouble(shutil.disk_usage(runtime.config.till.data_dir).free)) is not None:
-        found.append(space)
+    room = space_trouble(runtime.room.free_bytes()), queue_trouble(runtime.room.queued())
+    found += [trouble for trouble in room if trouble is not None]
     return gravest_first(found)
 
 
@@ -208,11 +219,18 @@ def _device_trouble(device: DeviceState) -> Trouble | None:
     return Trouble("device_offline" if device.status == "offline" else "device_failed", device.name)
 
 
-def space_trouble(free_bytes: int) -> Trouble | None:
-    """What is wrong with that much space on the data folder's disk, if anything."""
-    if free_bytes >= LITTLE_SPACE_BYTES:
+def space_trouble(free_bytes: int | None) -> Trouble | None:
+    """What is wrong with that much space on the data folder's disk, if anything; None where the machine cannot say."""
+    if free_bytes is None or free_bytes >= LITTLE_SPACE_BYTES:
         return None
     return Trouble("disk_full" if free_bytes < NO_SPACE_BYTES else "disk_little", str(free_bytes // 2**20))
+
+
+def queue_trouble(queued: int) -> Trouble | None:
+    """What is wrong with that many entries waiting for head office, if anything."""
+    if queued < MANY_QUEUED:
+        return None
+    return Trouble("queue_full" if queued >= MOST_QUEUED else "queue_long", str(queued))
 
 
 def gravest_first(found: list[Trouble]) -> tuple[Trouble, ...]:

@@ -15,7 +15,6 @@ import tenacity
 
 from sync.backups import Backup, back_up
 from sync.calls import Calls
-from sync.certificates import Certificates
 from sync.epochs import Epochs, Notice
 from sync.errors import OtherVersion, Rejected, ServerFault, StoreError, SyncError, TransportError, code_of
 from sync.holds import tell_head_office
@@ -135,7 +134,7 @@ class Agent:
         self._thread: threading.Thread | None = None
         self._sender = Sender(store, terminal, transport, self._journal, now_ms, steady_s=steady_s)
         self._epochs = Epochs(store)
-        self._settling = Settling(self._epochs, self._journal, Certificates(store), transport, now_ms, asked=resumed)
+        self._settling = Settling(store, self._journal, transport, now_ms, asked=resumed)
         self._nights = Nights(store, terminal.terminal, night) if night else None
         self._on_night = on_night
         self.state = SyncState(online=False, since_ms=now_ms())

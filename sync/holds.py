@@ -17,6 +17,7 @@ from sync.calls import Calls
 from sync.errors import Rejected, TransportError
 from sync.leases import Leases
 from sync.store import Store
+from sync.terminal import load_terminal
 from sync.transport import Transport
 from sync.wire_spending import ClosedLeases, HoldRequest, HoldState
 
@@ -104,6 +105,7 @@ class HoldDesk:
         try:
             with self._store.transaction() as connection:
                 connection.execute("INSERT INTO hold (hold) VALUES (?)", (hold,))
+            self._transport.sign_with(load_terminal(self._store).private_key)  # an epoch that began brought its own
             asked = self._steady_s()
             request = HoldRequest(id=hold, card=card, points=points, session=session, expires_s=HOLD_S)
             under_way = self._asking.submit(self._transport.hold, request)

@@ -285,13 +285,14 @@ class Journal:
         row = self._store.row("SELECT doubt IS NOT NULL FROM origin")
         return bool(row and row[0])
 
-    def last_of(self, epoch: int) -> int | None:
-        """The last sequence this journal wrote in an epoch; None when it never was in it."""
+    def reached(self, epoch: int) -> tuple[int, int] | None:
+        """The last sequence this journal wrote in an epoch, and the last acknowledged; None when it never was in it."""
         row = self._store.row(
-            "SELECT seq FROM head WHERE epoch = ? UNION ALL SELECT seq FROM closed_epoch WHERE epoch = ?",
-            (epoch, epoch),
+            "SELECT seq, acked_seq FROM head WHERE epoch = ?1 "
+            "UNION ALL SELECT seq, acked_seq FROM closed_epoch WHERE epoch = ?1",
+            (epoch,),
         )
-        return None if row is None else int(row[0])
+        return None if row is None else (row[0], row[1])
 
     def acknowledge(self, epoch: int, seq: int, *, at_ms: int | None = None, within: Any = None) -> None:
         """Head office has everything up to `seq`. A lower or equal number, or one not written, changes nothing.

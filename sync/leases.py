@@ -20,7 +20,7 @@ log = structlog.get_logger("spaarpunt.sync")
 
 
 class LeaseSpent(RewardRefused):
-    """A sale wants more of a lease than is left of it."""
+    """A sale wants more of a lease than is left of it, or one of an epoch that was left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,8 @@ def spend(connection: Any, entry: Entry) -> None:
     """Note what a sale spent, and on what: leases, holds, or this till's own word. Within the entry's transaction.
 
     Raises:
-        LeaseSpent: less is left of a lease than the sale wants; the transaction must not go on.
+        LeaseSpent: less is left of a lease than the sale wants, or it is of another epoch than the sale; the
+            transaction must not go on.
     """
     if entry.kind is EntryKind.VOID:
         connection.execute(
@@ -166,8 +167,9 @@ def spend(connection: Any, entry: Entry) -> None:
             connection.execute("DELETE FROM hold WHERE hold = ?", (part.id,))
             continue
         drawn = connection.execute(
-            "UPDATE lease SET spent = spent + ? WHERE lease = ? AND spent + ? <= points AND closed_seq IS NULL",
-            (part.points, part.id, part.points),
+            "UPDATE lease SET spent = spent + ?1 WHERE lease = ?2 AND epoch = ?3 AND spent + ?1 <= points "
+            "AND closed_seq IS NULL",
+            (part.points, part.id, entry.epoch),
         )
         if drawn.rowcount != 1:
             raise LeaseSpent("lease_short", "the points set aside here were spent meanwhile: choose the reward again")

@@ -68,6 +68,18 @@ class Proofs:
             )
         return DayResult(day, agrees, ours, answer.proof, answer.parked)
 
+    def pruned(self) -> Sequence[Proof]:
+        """Of each epoch that was left, the newest day that was pruned whole, as both sides agreed on it.
+
+        Not of an epoch that diverged: the manager was told.
+        """
+        rows = self._store.rows(
+            "SELECT d.ours, max(json_extract(d.ours, '$.last_seq')) FROM day_proof d "
+            "JOIN pruned p USING (epoch) JOIN closed_epoch c USING (epoch) "
+            "WHERE c.diverged = 0 AND d.ours <> '' AND json_extract(d.ours, '$.last_seq') <= p.seq GROUP BY epoch"
+        )
+        return [Proof.model_validate_json(ours) for ours, _ in rows]
+
     def latest(self) -> DayResult | None:
         """The newest day compared, or None."""
         row = self._store.row(

@@ -11,6 +11,8 @@ from sync.certificates import Certificates
 from sync.epochs import Declared, Doubt, Epochs
 from sync.errors import Rejected, TransportError
 from sync.journal import Journal
+from sync.proofs import Proofs
+from sync.store import Store
 from sync.terminal import wall_ms
 
 log = structlog.get_logger("spaarpunt.sync")
@@ -21,17 +23,17 @@ class Settling:
 
     def __init__(
         self,
-        epochs: Epochs,
+        store: Store,
         journal: Journal,
-        certificates: Certificates,
         transport: Calls,
         now_ms: Callable[[], int] = wall_ms,
         *,
         asked: bool = False,
     ) -> None:
-        self._epochs = epochs
+        self._epochs = Epochs(store)
         self._journal = journal
-        self._certificates = certificates
+        self._proofs = Proofs(store, journal)
+        self._certificates = Certificates(store)
         self._transport = transport
         self._now_ms = now_ms
         self._asked = asked
@@ -46,6 +48,8 @@ class Settling:
             self._open(declared)
         elif not self._asked or self._epochs.doubt() is not None:
             self._compare()
+        if not self._asked:
+            self._look_for_pruned()
         self._asked = True
 
     @property
@@ -101,7 +105,26 @@ class Settling:
                 "till no longer has: it goes on in a new epoch"
             )
             self._epochs.tell(self._now_ms(), "entries_lost", text)
-            self.move_on()
+            declared = self._epochs.begin(epoch + 1)
+            self._epochs.diverged(epoch)
+            self._epochs.send_closed_again()
+            self._open(declared)
+
+    def _look_for_pruned(self) -> None:
+        """Tell the manager of epochs that were left of which head office lacks what this till no longer has.
+
+        It never asks for anything of a closed epoch; a day that both sides once agreed on shows it.
+        """
+        for ours in self._proofs.pruned():
+            theirs = self._transport.proof(ours.business_date, ours.epoch).proof
+            if theirs.last_seq >= ours.last_seq:
+                continue
+            text = (
+                f"head office was restored from a backup and lacks entries of epoch {ours.epoch} up to number "
+                f"{ours.last_seq} of {ours.business_date}, which this till no longer has"
+            )
+            self._epochs.tell(self._now_ms(), "entries_lost", text)
+            self._epochs.diverged(ours.epoch)
 
     def _compare(self) -> None:
         stream = self._transport.stream()
@@ -129,20 +152,23 @@ class Settling:
             declared = self._epochs.begin(error.wanted_seq)
             answer = self._transport.open_epoch(declared.epoch, declared.key)
         left, durable_to = answer.left_epoch, answer.left_durable_to
-        last = self._journal.last_of(left)
+        last, acked = self._journal.reached(left) or (durable_to, durable_to)
         ours = self._journal.digest_at(left, durable_to)
-        other = ours is not None and ours.hex() != answer.left_head_digest
+        other = durable_to > last or (ours is not None and ours.hex() != answer.left_head_digest)
+        if durable_to < acked and not other:
+            self.went_back(left, durable_to + 1)
         doubt = self._epochs.doubt()
         self._epochs.opened()
         self._transport.sign_with(declared.key)
         self._certificates.keep(answer.epoch, answer.certificate)
-        if last is not None and (durable_to > last or other):
+        if other:
             self._epochs.diverged(left)
             # It may have lost ours to a backup since it acknowledged them, and booked another copy's in their place.
             self._epochs.send_closed_again()
             lost = f"; {durable_to - last} sales that head office has are not in it" if durable_to > last else ""
             text = f"this till's database was restored or copied{lost}: it goes on in epoch {declared.epoch}"
             self._epochs.tell(self._now_ms(), "restored", text)
+            self._look_for_pruned()
         elif doubt is not None:
             text = f"this till's database was {doubt}; nothing of it is missing: it goes on in epoch {declared.epoch}"
             self._epochs.tell(self._now_ms(), "restored", text)

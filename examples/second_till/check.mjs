@@ -1,19 +1,20 @@
 // Tries this till: `node check.mjs vectors FOLDER` holds it against the golden vectors, `node check.mjs day ORIGIN CODE
 // CARD STRANGER FOLDER` plays a day with a head office. Each prints one JSON object; what is not as expected ends it with 1.
 import { deepStrictEqual as same } from "node:assert";
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomUUID, verify } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { zstdDecompressSync } from "node:zlib";
 import { settle, takeBack, Unsupported } from "./settle.mjs";
 import { Till } from "./till.mjs";
-import { chained, GENESIS, Line, privateKey, publicBytes, signatureBase, signedHeaders, token } from "./wire.mjs";
+import { certified, chained, GENESIS, leased, Line, privateKey, publicBytes, publicKey, signatureBase, signedHeaders, token } from "./wire.mjs";
 
 const rows = (file) => fs.readFileSync(file, "utf8").split("\n").filter((row) => /^[^#]/.test(row)).map((row) => row.split(" "));
 const json = (file) => JSON.parse(fs.readFileSync(file, "utf8"));
 const list = (folder, end) => fs.readdirSync(folder).filter((name) => name.endsWith(end)).sort().map((name) => path.join(folder, name));
 
 function vectors(folder) {
-  const counts = { tokens: 0, chain: 0, keys: 0, requests: 0, conversation: 0, settlements: 0, beyond: 0 };
+  const counts = { tokens: 0, chain: 0, keys: 0, requests: 0, packed: 0, signed: 0, vouched: 0, mirror: 0, conversation: 0, settlements: 0, beyond: 0 };
   const agree = (kind, made, expected) => { same(made, expected); counts[kind] += 1; };
   for (const [key, number, expected] of rows(`${folder}/card_tokens.txt`)) agree("tokens", token(Buffer.from(key, "hex"), number), expected);
   let digest = GENESIS;
@@ -21,18 +22,38 @@ function vectors(folder) {
     digest = chained(digest, fs.readFileSync(`${folder}/chain/entry-${number}.json`));
     agree("chain", digest, expected);
   }
-  const keys = json(`${folder}/keys.json`), key = (name) => privateKey(Buffer.from(keys[name].seed, "hex"));
-  for (const name of ["terminal", "next"]) agree("keys", publicBytes(key(name)).toString("base64"), keys[name].public);
+  const keys = json(`${folder}/keys.json`), hq = publicKey(Buffer.from(keys.head_office.public, "base64")), key = (name) => privateKey(Buffer.from(keys[name].seed, "hex"));
+  for (const name of ["terminal", "next", "head_office"]) agree("keys", publicBytes(key(name)).toString("base64"), keys[name].public);
   for (const file of list(`${folder}/requests`, ".http")) {
     const raw = fs.readFileSync(file), end = raw.indexOf("\r\n\r\n");
     const [first, ...sent] = raw.subarray(0, end).toString().split("\r\n"), [method, target] = first.split(" ");
     const keyid = target === "/v1/terminals" ? "enrol" : keys.terminal.id, created = 1774958400;
     const made = signedHeaders(method, target, raw.subarray(end + 4), key("terminal"), keyid, created, "pyhms");
     for (const [name, value] of sent.map((row) => row.split(/: (.*)/s))) if (name in made) same(made[name], value);
+    if (sent.includes("Content-Encoding: zstd")) {
+      const { entries, prev_digest, head_digest } = JSON.parse(zstdDecompressSync(raw.subarray(end + 4)));
+      agree("packed", entries.reduce(chained, prev_digest), head_digest);
+    }
     agree("requests", signatureBase(method, target, made["Content-Digest"], created, keyid)[0], fs.readFileSync(file.replace(/http$/, "base"), "utf8"));
   }
-  for (const { body } of list(`${folder}/conversation`, ".json").map(json).filter((step) => step.body?.entries && step.status === 200))
-    agree("conversation", body.entries.reduce(chained, body.prev_digest), body.head_digest);
+  const steps = list(`${folder}/conversation`, ".json").map(json).filter((step) => step.call), { terminal: { id } } = keys;
+  for (const { call, body, status, answer } of steps) {
+    if (body?.entries && status === 200) agree("conversation", body.entries.reduce(chained, body.prev_digest), body.head_digest);
+    if (answer.certificate)
+      agree("vouched", certified(hq, id, answer.epoch, publicBytes(key(call.endsWith("epochs") ? "next" : "terminal")), answer.certificate), true);
+    for (const lease of (answer.changes ?? [answer].flat().flatMap((part) => part.rows ?? [])).filter((row) => row.kind === "lease"))
+      agree("vouched", leased(hq, lease), true);
+  }
+  for (const file of list(`${folder}/signed`, ".bin"))
+    agree("signed", verify(null, fs.readFileSync(file), hq, Buffer.from(fs.readFileSync(file.replace(/bin$/, "sig"), "utf8"), "base64")), true);
+  const parts = steps.find((step) => step.call === "GET /v1/snapshot").answer, page = steps.filter((step) => step.answer.changes).at(-1).answer;
+  const knows = (rows) => {
+    const till = new Till(folder, "");
+    Object.assign(till, { hq, terminal: id, epoch: page.epoch });
+    for (const row of rows) till.take(row);
+    return [till.accounts, till.cards, till.leases];
+  };
+  agree("mirror", knows(parts.flatMap((part) => part.rows)), knows(page.changes)); // the whole at once, or all that ever changed
   for (const vector of list(`${folder}/settlements`, ".json").map(json)) {
     try {
       const { sale, before, back, programme, basket, tier, rewards, settlement } = vector;

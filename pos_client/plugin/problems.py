@@ -118,7 +118,11 @@ STATUS: Mapping[str, int] = {
     "card_cap": 409,
     "till_cap": 409,
     "policy_never": 409,
+    "no_lease": 409,
+    "lease_short": 409,
+    "points_held": 409,
     "mirror_old": 409,
+    "no_room": 409,
     "restored": 409,
     "card_unknown": 409,
     # The till's disk, and head office.

@@ -44,6 +44,8 @@ class Facts:
     online: bool
     since_ms: int
     queued: int
+    short_of_room: bool
+    """No points are given without head office: this till's disk or queue comes near its limit."""
     as_of_ms: int | None
     devices_away: tuple[str, ...]
     enrolled: bool
@@ -99,7 +101,8 @@ def read_facts(runtime: Runtime) -> Facts:
         verdict=verdict,
         online=state.online or runtime.training,
         since_ms=state.since_ms,
-        queued=runtime.journal.head().queued,
+        queued=runtime.room.queued(),
+        short_of_room=runtime.room.short(),
         as_of_ms=runtime.mirror.contact().as_of_ms,
         devices_away=tuple(device.name for device in runtime.board.states() if device.status != "online"),
         enrolled=enrolled,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from loyalty.basket import Line
+from loyalty.programme_members import OfflinePolicy
 from pos_client.pairing import Asked
 from pos_client.screen.brand import brand
 from pos_client.screen.facts import Facts
@@ -122,7 +123,7 @@ def _allowed(words: Words, facts: Facts) -> str:
     """What still goes on without a line, for the idle screen."""
     if facts.online or facts.programme is None:
         return ""
-    return words.offline_policy(facts.programme.offline)
+    return words.offline_policy(OfflinePolicy() if facts.short_of_room else facts.programme.offline)
 
 
 def _more(words: Words, facts: Facts, rewards: int, fit: int) -> str:

@@ -88,6 +88,7 @@ REASONS = {
     "card_cap": mark("at most {card_cap} a day per card"),
     "till_cap": mark("at most {till_cap} a day at this till"),
     "mirror_old": mark("too long without head office"),
+    "no_room": mark("this till's storage is almost full"),
     "restored": mark("this till was restored: head office first"),
     "policy_never": mark("only with a connection"),
     "no_lease": mark("no points set aside at this till"),

@@ -116,8 +116,9 @@ def post(
     # Nearly all are plain sales, which order nothing about cards and spend nothing: the rooms for that see the others.
     others = [(received, account) for received, account in booked if isinstance(received.read, Entry)]
     conn.execute("INSERT INTO feed (subject, key) SELECT 'account', unnest(%b::text[])", (Texts(accounts),))
-    # In account order, so that two workers on the same accounts wait for one another instead of deadlocking; before
-    # the ledger, whose positions are to be in the order of commits within an account.
+    # In account order, so that two workers on the same accounts wait for one another instead of deadlocking (unless a
+    # batch is posted in parts: `ingest._parts`); before the ledger, whose positions are to be in the order of commits
+    # within an account.
     conn.execute(
         "INSERT INTO balance (account_id, points) SELECT * FROM unnest(%b::text[], %b::bigint[]) "
         "ON CONFLICT (account_id) DO UPDATE SET points = balance.points + excluded.points",

@@ -171,7 +171,11 @@ def _book(
 
 
 def _parts(fresh: Sequence[Received]) -> Iterator[Sequence[Received]]:
-    """The entries in runs, a resolution or enrolment alone in its own: what follows it must know what it did."""
+    """The entries in runs, a resolution or enrolment alone in its own: what follows it must know what it did.
+
+    Accounts are locked in order within a run, not over all of them: two batches of which one has several runs may
+    deadlock, and the database has one of them tried again.
+    """
     alone = {received.seq for received in fresh if isinstance(received.read, Entry) and received.changes_more}
     if not alone:  # nearly every batch
         if fresh:

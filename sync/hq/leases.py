@@ -136,7 +136,8 @@ def reclaim_due(conn: Connection, now: datetime) -> int:
     """Reclaim what is due and forget holds long over; returns how many leases. Before points lapse: these may.
 
     A lease is reclaimed when its lifetime and grace are over and its terminal's stream has passed it: everything up to
-    the number at which the till closed it is here, or the terminal is in a later epoch, in which it dropped its leases.
+    the number at which the till closed it is here, or an entry of the later epoch that the terminal is in. In that
+    epoch it has dropped its leases, and before that entry it sent all that it still had of the epochs it left.
 
     Args:
         conn: a pooled connection, outside any transaction.
@@ -244,7 +245,7 @@ def _due(conn: Connection, now: datetime) -> list[str]:
 
 _PASSED = (
     "lease l JOIN stream s USING (terminal_id) WHERE l.state = 'active' AND l.reclaim_at <= %(now)s "
-    "AND (s.epoch > l.epoch OR (s.epoch = l.epoch AND l.closed_seq <= s.durable_to))"
+    "AND ((s.epoch = l.epoch AND l.closed_seq <= s.durable_to) OR (s.epoch > l.epoch AND s.durable_to > 0))"
 )
 
 

@@ -47,6 +47,8 @@ def undo(
             raise _Stands(f"the last word on this entry is {action} by {approver}: look at the list again")
         if action == Action.REFER and (word.by is None or terminal != word.by[0]):
             raise _Stands(f"{approver} handed this entry to head office, which decides: ask there")
+        if action == Action.REFER and state != "referred":
+            raise _Stands("it was booked meanwhile, since its card is known now: it waits for nobody any more")
         if action == Action.APPROVE:
             return None, _not_booked(conn, programmes, word, parked)
         if action == Action.LINK and (state != "linked" or parked.code != Code.UNKNOWN_CARD):

@@ -108,6 +108,33 @@ def test_which_policy_and_why(
     assert verdict.allowed == (limit > 0)
 
 
+@pytest.mark.parametrize("policy", [OfflinePolicy(), CAPPED, LEASE], ids=lambda policy: policy.redeem)
+@pytest.mark.parametrize(
+    ("changes", "limit"),
+    [
+        ({}, 0),
+        ({"leased": 300}, 0),
+        ({"leased": 300, "held": 250}, 250),
+        ({"held": 900}, 800),
+        ({"held": 250, "spendable": 100}, 100),
+    ],
+    ids=str,
+)
+def test_short_of_room_only_what_is_held_is_redeemed(
+    policy: OfflinePolicy, changes: dict[str, Any], limit: int
+) -> None:
+    verdict = judged(policy, short_of_room=True, **changes)
+    assert (verdict.limit, verdict.allowed, verdict.reason) == (limit, limit > 0, Reason.NO_ROOM)
+    assert verdict.mode is Mode.NEVER
+
+
+def test_short_of_room_what_stands_above_it_is_said_as_ever() -> None:
+    assert judged(short_of_room=True, online=True) == judged(online=True)
+    assert judged(short_of_room=True, blocked=True) == judged(blocked=True)
+    assert judged(short_of_room=True, known=False) == judged(known=False)
+    assert judged(short_of_room=True, restored=True, held=100) == judged(restored=True, held=100)
+
+
 def test_a_lease_policy_says_how_much() -> None:
     with pytest.raises(ValueError, match="lease_points above 0"):
         OfflinePolicy(redeem=OfflineMode.LEASE)
@@ -131,6 +158,7 @@ CASES = st.fixed_dictionaries(
         "till_spent_today": st.integers(0, 10**5),
         "held": st.integers(0, 10**4),
         "leased": st.integers(0, 10**4),
+        "short_of_room": st.booleans(),
     }
 )
 
@@ -149,6 +177,8 @@ def test_the_limit_is_never_above_any_cap(policy: OfflinePolicy, case: dict[str,
     if verdict.allowed:
         assert case["known"]
         assert not case["blocked"]
+    if case["short_of_room"]:
+        assert verdict.limit <= case["held"]
     if own > 0:
         assert policy.redeem is OfflineMode.CAPPED
         assert case["mirror_as_of_ms"] is not None

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from drivers.simulators.channels import VirtualSerialScanner
+from loyalty.ledger import GENESIS
 from pos_client.cli import main
 from pos_client.doctor import Checked, examine_till
+from pos_client.room import MANY_QUEUED
 from pos_client.troubles import Trouble
-from sync.store import read_key
+from sync.store import Store, read_key
 from tests.support.process import TillProcess
 
 
@@ -85,6 +88,15 @@ def test_devices_are_opened_when_no_till_has_them(tmp_path: Path) -> None:
     assert "device scanner" not in found
     assert found["device away"].todo == "spaarpunt devices doctor away"
     scanner.close()
+
+
+def test_a_queue_that_is_nearly_too_long_is_found_without_a_running_till(till: TillProcess) -> None:
+    path = till.data / "store.db"
+    with closing(Store.open(path, read_key(path.with_suffix(".key"), create=False))) as store:
+        left = "INSERT INTO closed_epoch (epoch, seq, digest, acked_seq) VALUES (0, ?, ?, 0)"
+        store.db.conn.execute(left, (MANY_QUEUED, GENESIS))
+    trouble = Trouble("queue_long", str(MANY_QUEUED))
+    assert wrong(till.config)["notice"] == Checked("notice", False, trouble.text("en"), trouble.todo("en"))
 
 
 def test_the_command_says_it_to_people_and_to_programs(till: TillProcess) -> None:

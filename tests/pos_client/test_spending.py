@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from pos_client.config import Config
 from pos_client.runtime import Runtime
 from pos_client.session import Quote
 from pos_client.till import Till
+from sync.epochs import Epochs
 from sync.errors import TransportError
 from sync.hq.available import available
 from sync.hq.database import Connection, Database
@@ -332,6 +333,20 @@ def test_no_answer_falls_back_to_the_policy_within_the_time(
     assert (balance(conn, account), free(conn, account)) == (10, 10)
 
 
+def test_points_are_held_after_the_till_has_gone_on_in_its_next_epoch(
+    new_shop: Callable[[], Shop], give: Callable[[int], str], conn: Connection
+) -> None:
+    """Without a new start: the key of before is past."""
+    give(100)
+    policy(conn, OfflinePolicy(redeem=OfflineMode.NEVER))
+    shop = new_shop()
+    shop.sync()
+    Epochs(shop.runtime.store).begin(2)
+    shop.sync()
+    shop.redeem("bon")
+    assert authority(shop, "bon") == [(AuthorityKind.HOLD, 50)]
+
+
 # -- alone, under leases --------------------------------------------------------------------------------------------
 
 
@@ -406,6 +421,42 @@ def test_connected_a_till_uses_its_own_lease_and_has_the_rest_held(
     assert sorted(authority(shop, "bon")) == [(AuthorityKind.HOLD, 20), (AuthorityKind.LEASE, 30)]
     shop.sync()
     assert (balance(conn, account), debt_totals(conn)) == (41, (0, 0))
+
+
+def test_short_of_room_head_office_holds_all_and_what_it_held_is_spent_alone(
+    new_shop: Callable[[], Shop], give: Callable[[int], str], conn: Connection
+) -> None:
+    account = give(180)
+    policy(conn, OfflinePolicy(redeem=OfflineMode.LEASE, lease_points=60))
+    shop = new_shop()
+    shop.open("bon-0", 100)
+    shop.till.bookings.commit("bon-0")
+    shop.sync()
+    short = False
+    till = Till(
+        shop.runtime.store,
+        shop.runtime.terminal,
+        formats=CARDS,
+        bus=shop.runtime.bus,
+        time_zone="Europe/Amsterdam",
+        business_day_starts=datetime.min.time(),
+        session_timeout_s=60,
+        holds=shop.runtime.holds,
+        short_of_room=lambda: short,
+    )
+    shop = Shop(replace(shop.runtime, till=till), shop.proxy)
+    short = True
+    shop.redeem("bon-1", 500)
+    assert free(conn, account) == 181 - 60 - 50  # all of it is held: nothing of the lease
+    shop.off()
+    shop.open("bon-2")
+    assert shop.refused("bon-2") == "no_room"  # the lease has 60
+    assert authority(shop, "bon-1") == [(AuthorityKind.HOLD, 50)]
+    short = False
+    shop.till.redeem("bon-2", REWARD)
+    assert authority(shop, "bon-2") == [(AuthorityKind.LEASE, 50)]
+    shop.on()
+    assert debt_totals(conn) == (0, 0)
 
 
 def test_a_lease_ends_by_the_later_clock_and_is_closed_then(

@@ -15,14 +15,13 @@ import sync
 from drivers.events import StatusUpdateEvent
 from pos_client.i18n import LANGUAGES
 from pos_client.plugin.answers import status_answer
+from pos_client.room import LITTLE_SPACE_BYTES, NO_SPACE_BYTES
 from pos_client.runtime import Runtime
 from pos_client.screen.facts import read_facts
 from pos_client.screen.memory import Memory
 from pos_client.screen.shown import Message
 from pos_client.screen.view import build_view
 from pos_client.troubles import (
-    LITTLE_SPACE_BYTES,
-    NO_SPACE_BYTES,
     SAID,
     Gravity,
     Trouble,
@@ -163,6 +162,7 @@ def test_a_copy_and_one_that_goes_on_elsewhere(runtime: Runtime) -> None:
 
 
 def test_space_on_the_disk() -> None:
+    assert space_trouble(None) is None
     assert space_trouble(LITTLE_SPACE_BYTES) is None
     assert space_trouble(LITTLE_SPACE_BYTES - 1) == Trouble("disk_little", "499")
     assert space_trouble(NO_SPACE_BYTES - 1) == Trouble("disk_full", "49")

@@ -149,7 +149,8 @@ class Chain(Shops):
 
     def machine(self, place: int, what: str, jump_ms: int) -> None:
         """The till starts anew, dies in between (what is on the disk is all there is), its clock jumps, its disk is
-        copied, an old copy is put back, a copy runs beside it, or it is given a new key when its own counts no more."""
+        copied, an old copy is put back, the disk is moved to another machine, a copy runs beside it, or it is given a
+        new key when its own counts no more."""
         at = self._at(place)
         till = at.till
         match what:
@@ -165,6 +166,9 @@ class Chain(Shops):
             case "put back" if (copy := at.copy) and copy[0] == till.journal.head().epoch:
                 # A copy from before an epoch has a key that is past: head office wants such a till enrolled anew.
                 till.put_disk_back(copy[1])
+            case "moved":
+                till.move_disk()
+                self.office_moved = True
             case "clone" if self.may_restore and len(self.places) == TILLS:
                 wire = FaultyWire(self.carrier)
                 twin = till.clone(Path(self.folder.name) / "twin", wire)

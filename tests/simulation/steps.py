@@ -51,7 +51,7 @@ STEPS = st.one_of(
     step(
         "machine",
         place=tills,
-        what=st.sampled_from(["restart", "crash", "clock", "copy", "put back", "clone", "enrol"]),
+        what=st.sampled_from(["restart", "crash", "clock", "copy", "put back", "moved", "clone", "enrol"]),
         jump_ms=st.just(0) | st.integers(-LONGEST_JUMP_MS, LONGEST_JUMP_MS),
     ),
     step("decide", place=tills, which=st.integers(0, 20), how=st.integers(0, 3), member=st.sampled_from(MEMBERS)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from sync.errors import ServerFault
@@ -33,12 +35,15 @@ def test_five_thousand_steps_break_no_invariant(head_office: Office, seed: int) 
     for what in (
         "sync",
         "sync that failed",
+        "night",
+        "sale with reward",
         "crash",
         "clock",
         "card linked late",
         "void",
         "return",
         "put back",
+        "moved",
         "clone",
         "adjustment",
         "head office restored",
@@ -54,7 +59,7 @@ def test_five_thousand_steps_break_no_invariant(head_office: Office, seed: int) 
 @pytest.mark.parametrize(
     ("carrier", "said"),
     [
-        (Forgetful, "both booked and parked|is in trouble|the watermark of"),
+        (Forgetful, "both booked and parked|the watermark of"),
         (Hasty, "was told that"),
         (Generous, "held and .* leased"),
     ],
@@ -64,9 +69,11 @@ def test_the_machine_sees_through_a_wrong_head_office(
     head_office: Office, seed: int, carrier: Carrier, said: str
 ) -> None:
     tally = Tally()
-    # An office that took a batch for new may fail on it for ever (500) before its books are seen to be wrong.
-    with pytest.raises((BooksWrong, ServerFault), match=said):
+    with pytest.raises(BooksWrong, match=said):
         for turn in range(CHAINS):
             lease = seed - seed % 3 + 2 + 3 * turn  # of these seeds the policy is `lease`
-            play_once(head_office, lease, tally, carrier, calm=True, shrink=False)
+            # An office that took a batch for new may fail on it for ever (500) before its books are seen to be wrong:
+            # that chain shows nothing, the next may.
+            with contextlib.suppress(ServerFault):
+                play_once(head_office, lease, tally, carrier, calm=True, shrink=False)
     assert tally.steps > 0

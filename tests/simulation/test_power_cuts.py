@@ -27,6 +27,7 @@ from tests.support.disk import (
     logged_disk,
     read_log,
 )
+from tests.support.missing import missing
 from tests.support.power import Left, Remains, remains
 
 COMMITS = 160
@@ -34,16 +35,16 @@ COMMITS = 160
 CUTS = 1500
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def can_mount() -> None:
     try:
         expect_fuse()
-    except NoFuse as missing:
-        pytest.skip(missing.reason)
+    except NoFuse as error:
+        missing(error.reason)
 
 
 @pytest.fixture(scope="module")
-def day(seed: int) -> list[Op]:
+def day(can_mount: None, seed: int) -> list[Op]:
     """All that a till did to its disk on a day."""
     with fast_folder() as folder:
         return log_of_a_day(Path(folder), commits=COMMITS, seed=seed)
@@ -68,6 +69,7 @@ def test_the_day_has_what_a_cut_could_break(day: list[Op]) -> None:
     assert any(isinstance(op, FlushNames) for op in day)
 
 
+@pytest.mark.usefixtures("can_mount")
 def test_a_cut_while_the_file_is_made_leaves_a_till_that_can_be_enrolled_again(fast: Path, seed: int) -> None:
     log = log_of_a_day(fast, commits=1, seed=seed)
     first_promise = next(at for at, op in enumerate(log) if isinstance(op, Mark))
@@ -75,6 +77,7 @@ def test_a_cut_while_the_file_is_made_leaves_a_till_that_can_be_enrolled_again(f
     assert verdict.losses == []
 
 
+@pytest.mark.usefixtures("can_mount")
 @pytest.mark.parametrize(
     "fault", [{"synchronous": "NORMAL"}, {"promise": "before"}], ids=lambda fault: next(iter(fault))
 )
@@ -85,6 +88,7 @@ def test_the_gate_sees_a_till_that_promises_too_early(fast: Path, seed: int, fau
     assert "acknowledged bookings are gone" in verdict.losses[0]
 
 
+@pytest.mark.usefixtures("can_mount")
 def test_the_gate_sees_a_broken_file(fast: Path, seed: int) -> None:
     """A disk that loses what it flushed: the till must not be called sound on it."""
     log = [op for op in log_of_a_day(fast, commits=30, seed=seed) if not isinstance(op, Write) or op.offset != 4096]
@@ -145,6 +149,7 @@ def test_the_same_seed_gives_the_same_cuts() -> None:
     assert any(cut.marks for cut in cuts(7))
 
 
+@pytest.mark.usefixtures("can_mount")
 def test_the_disk_keeps_files_as_a_disk_does(fast: Path) -> None:
     """Plain file calls on the mounted disk, read back by another process through the kernel."""
     with logged_disk(fast) as disk:

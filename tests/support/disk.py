@@ -92,7 +92,10 @@ def expect_fuse() -> None:
         NoFuse: no /dev/fuse, no permission on it, no libfuse, no fusermount3.
     """
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        raise NoFuse("/dev/fuse is missing or not ours: power cuts are not tried here")
+        raise NoFuse(
+            "no /dev/fuse here, or it is not ours: power cuts are not tried; to try them: sudo modprobe fuse, in a "
+            "container --device /dev/fuse --cap-add SYS_ADMIN"
+        )
     if shutil.which("fusermount3") is None:
         raise NoFuse("no fusermount3 here: power cuts are not tried; to try them: sudo apt install fuse3")
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from sync.hq.database import Database
+from sync.hq.database import Connection, Database
 from sync.hq.embedded import EmbeddedPostgres
 
 
@@ -37,3 +37,20 @@ def started() -> Iterator[str]:
     finally:
         server.close()
         shutil.rmtree(folder)
+
+
+class Refusals:
+    """What the server of `started` refused since this was made, by SQLSTATE, read from its log: a session's line is
+    there before the answer is, while `pg_stat_database` counts later."""
+
+    def __init__(self, conn: Connection) -> None:
+        row = conn.execute("SHOW data_directory").fetchone()
+        assert row is not None
+        self._log = Path(row[0]) / "log"
+        self._start = self._log.stat().st_size
+
+    def of(self, state: str) -> int:
+        """How often it refused with `state`, such as `40P01` for whoever gave way in a deadlock."""
+        with self._log.open("rb") as log:
+            log.seek(self._start)
+            return sum(line.startswith(f"{state} ERROR:".encode()) for line in log)

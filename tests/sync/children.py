@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -20,8 +21,20 @@ def command(code: str, *arguments: object) -> list[str]:
 
 def run(code: str, *arguments: object, before: Sequence[str] = ()) -> str:
     """Run `code` to its end and return what it printed; `before` is a command to run it under."""
-    done = subprocess.run(
-        [*before, *command(code, *arguments)],
+    done = _ended([*before, *command(code, *arguments)])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run_until_killed(code: str, *arguments: object) -> None:
+    """Run `code`, which ends itself with kill -9 and in no other way."""
+    done = _ended(command(code, *arguments))
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def _ended(words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -29,5 +42,3 @@ def run(code: str, *arguments: object, before: Sequence[str] = ()) -> str:
         timeout=WAIT_S,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from sync.epochs import Doubt, Epochs
 from sync.errors import StoreDamaged, StoreFull, StoreTaken, StoreUnusable
 from sync.opening import Opened, open_till
 from sync.store import Store
+from tests.support.small_disk import small_disk
 from tests.sync.build import KEY, account, card, draft, enrolled, hear, journal_of
 from tests.sync.children import run
 
@@ -51,22 +50,6 @@ def waiting(opened: Opened) -> dict[int, bytes]:
         found[tail.from_seq] = tail.raws[0]
         journal.acknowledge(tail.epoch, tail.from_seq)
     return found
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of two megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
 
 
 # -- damage -----------------------------------------------------------------------------------------------------------
@@ -294,16 +277,15 @@ def test_what_is_no_backup_is_not_restored(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_a_backup_without_space_leaves_everything_as_it_was(tmp_path: Path, small_disk: Path) -> None:
-    path = small_disk / "till.db"
-    made(path, 3, 0)
-    (small_disk / "filler").write_bytes(
-        bytes(os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize - 65_536)
-    )
-    with pytest.raises(StoreFull, match="no space for a backup"):
-        back_up(path, KEY, NOON)
-    assert backups(path) == ()
-    assert not list(small_disk.rglob("*.part"))
-    store, journal = enrolled(path)
-    assert journal.head().seq == 3
-    store.close()
+def test_a_backup_without_space_leaves_everything_as_it_was() -> None:
+    with small_disk(2) as disk:
+        path = disk / "till.db"
+        made(path, 3, 0)
+        (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - 65_536))
+        with pytest.raises(StoreFull, match="no space for a backup"):
+            back_up(path, KEY, NOON)
+        assert backups(path) == ()
+        assert not list(disk.rglob("*.part"))
+        store, journal = enrolled(path)
+        assert journal.head().seq == 3
+        store.close()

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from pos_client.cli import main
 from pos_client.config import load_config
 from pos_client.install.files import Machine, edited, units, wanted_files
+from tests.support.missing import missing
 
 EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
 MACHINE = Machine(PurePosixPath("/bin/true"), PurePosixPath("/etc/spaarpunt/spaarpunt.toml"))
@@ -23,11 +24,18 @@ def install(root: Path, *more: str, config: Path = EXAMPLE) -> Result:
     return CliRunner().invoke(main, ["--config", str(config), "install", "--root", str(root), *more])
 
 
+def verified(*files: Path) -> subprocess.CompletedProcess[str]:
+    """What systemd itself says of these units."""
+    if shutil.which("systemd-analyze") is None:
+        missing("no systemd-analyze here: apt install systemd")
+    command = ["systemd-analyze", "verify", "--man=no", *map(str, files)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 def states(result: Result) -> dict[str, str]:
     return {Path(file["path"]).name: file["state"] for file in json.loads(result.stdout)["files"]}
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here: apt install systemd")
 @pytest.mark.parametrize("role", ["till", "hq"])
 def test_systemd_itself_finds_nothing_wrong(role: str, tmp_path: Path) -> None:
     places = []
@@ -40,25 +48,16 @@ def test_systemd_itself_finds_nothing_wrong(role: str, tmp_path: Path) -> None:
             )
             places.append(place)
     assert {place.name for place in places} >= set(units(role))  # type: ignore[arg-type]
-    checked = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *map(str, places)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    checked = verified(*places)
     ours = [line for line in checked.stderr.splitlines() if "spaarpunt" in line]
     assert ours == []
     assert checked.returncode == 0, checked.stderr
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here: apt install systemd")
 def test_a_wrong_unit_would_be_found(tmp_path: Path) -> None:
     wrong = tmp_path / "spaarpunt-till.service"
     wrong.write_text("[Service]\nExecStart=relative/path\n")
-    checked = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(wrong)], capture_output=True, text=True, timeout=60, check=False
-    )
+    checked = verified(wrong)
     assert checked.returncode != 0
 
 

@@ -29,6 +29,7 @@ from playwright.sync_api import Browser, Page
 from tests.pos_client.plugin.conftest import TOKEN
 from tests.pos_client.plugin.pages import OPEN_SOCKET, STREAM, pair_and_sell
 from tests.support.browser import chromium
+from tests.support.missing import missing
 from tests.support.till import make_runtime
 
 ROOT = Path(__file__).parents[3]
@@ -66,7 +67,7 @@ class Scene:
     def open(self, browser: Browser) -> tuple[Page, list[str]]:
         """The page, and what the browser says about it. A Chromium that does not ask yet is not for these tests."""
         if int(browser.version.partition(".")[0]) < FIRST:
-            pytest.skip(f"Chromium {browser.version} asks nobody: {FIRST} is the first that does")
+            missing(f"Chromium {browser.version} asks nobody: {FIRST} is the first that does; install a newer one")
         page = browser.new_context(ignore_https_errors=True).new_page()
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
@@ -141,7 +142,7 @@ def test_without_the_permission_it_reaches_nothing_and_with_it_it_sells(scene: S
 def test_with_the_policy_file_nobody_is_asked(scene: Scene, tmp_path: Path) -> None:
     namespace = "mount -t tmpfs none /etc/chromium"
     if subprocess.run(["unshare", "--mount", "sh", "-c", namespace], capture_output=True, check=False).returncode:
-        pytest.skip("a browser with policies of its own needs root, unshare and a Chromium that reads /etc/chromium")
+        missing("a browser with policies of its own needs root, unshare and a Chromium that reads /etc/chromium")
     assert NAME in json.loads(POLICY.read_text(encoding="utf-8"))["LoopbackNetworkAllowedForUrls"][0]
     starter = tmp_path / "chromium"
     starter.write_text(WITH_POLICY.format(policy=POLICY))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from evdev import ecodes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,12 +84,11 @@ def test_a_swipe_that_waits_goes_before_the_scan_after_it() -> None:
 
 
 def test_keys_have_the_codes_that_linux_has() -> None:
-    ecodes = pytest.importorskip("evdev").ecodes.ecodes
     for name, code in CODES.items():
         for start, prefix in (("Key", "KEY_"), ("Digit", "KEY_"), ("Numpad", "KEY_KP")):
             rest = name.removeprefix(start)
             if rest != name and len(rest) == 1:
-                assert ecodes[prefix + rest] == code
+                assert ecodes.ecodes[prefix + rest] == code
     assert len(CODES) == len(NAMES)
 
 

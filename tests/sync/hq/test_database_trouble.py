@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from sync.hq import booking
 from sync.hq.database import Connection, Database
 from sync.hq.ingest import book
 from sync.hq.members import import_members
@@ -24,6 +22,8 @@ from sync.hq.programmes import publish
 from sync.hq.serve import listen, make_server
 from sync.wire import BatchAnswer, Problem
 from tests.support.entries import DAY, TestTill, programme
+from tests.support.postgres import Refusals
+from tests.support.small_disk import small_disk
 from tests.sync.hq.conftest import CARDS, code
 
 Member = Callable[..., tuple[str, str]]
@@ -37,26 +37,13 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def waits_for_a_lock(conn: Connection) -> bool:
+def waiting_for_a_lock(conn: Connection) -> int:
+    """How many sessions do."""
     row = conn.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = 'hq_tests'"
     ).fetchone()
-    return row == (1,)
-
-
-class Refusals:
-    """What the server refused since this was made, by SQLSTATE, read from its log."""
-
-    def __init__(self, conn: Connection) -> None:
-        row = conn.execute("SHOW data_directory").fetchone()
-        assert row is not None
-        self._log = Path(row[0]) / "log"
-        self._start = self._log.stat().st_size
-
-    def of(self, state: str) -> int:
-        with self._log.open("rb") as log:
-            log.seek(self._start)
-            return sum(line.startswith(f"{state} ERROR:".encode()) for line in log)
+    assert row is not None
+    return int(row[0])
 
 
 def test_the_loser_of_a_deadlock_books_after_all(till: TestTill, member: Member, database_url: str) -> None:
@@ -74,7 +61,7 @@ def test_the_loser_of_a_deadlock_books_after_all(till: TestTill, member: Member,
         other.execute("SET deadlock_timeout = '60s'")
         other.execute("UPDATE balance SET points = points + 1000 WHERE account_id = %s", (two,))
         sending = pool.submit(till.send)
-        until(lambda: waits_for_a_lock(watch))
+        until(lambda: waiting_for_a_lock(watch) == 1)
         other.execute("UPDATE balance SET points = points + 1000 WHERE account_id = %s", (one,))
         other.commit()
         response = sending.result(DEADLINE_S)
@@ -83,6 +70,37 @@ def test_the_loser_of_a_deadlock_books_after_all(till: TestTill, member: Member,
         assert balances == {one: 1011, two: 1011}
         assert refusals.of("40P01") == 1
         assert watch.execute("SELECT count(*) FROM ledger WHERE kind = 'sale'").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("order", [sorted, list], ids=["in account order", "as they came"])
+def test_two_tills_that_meet_the_accounts_in_opposite_orders(
+    new_till: Callable[[], TestTill],
+    member: Member,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    order: Callable[[Iterable[str]], list[str]],
+) -> None:
+    """Both come as far as they can before the account in the middle is free. In the order of accounts one then waits
+    for the other; with that order taken away each has what the other wants."""
+    monkeypatch.setattr(booking, "sorted", order, raising=False)
+    cards = sorted((member() for _ in range(3)), key=lambda pair: pair[1])
+    here, there = new_till(), new_till()
+    for till, met in ((here, cards), (there, cards[::-1])):
+        for card, account in met:
+            till.chain.sale(card, account=account)
+    with (
+        psycopg.connect(database_url) as other,
+        psycopg.connect(database_url, autocommit=True) as watch,
+        ThreadPoolExecutor() as pool,
+    ):
+        refusals = Refusals(watch)
+        other.execute("UPDATE balance SET points = points + 0 WHERE account_id = %s", (cards[1][1],))
+        sending = [pool.submit(till.send) for till in (here, there)]
+        until(lambda: waiting_for_a_lock(watch) == 2)
+        other.commit()
+        assert [each.result(DEADLINE_S).status_code for each in sending] == [200, 200]
+        assert refusals.of("40P01") == (0 if order is sorted else 1)
+        assert watch.execute("SELECT array_agg(points) FROM balance").fetchone() == ([20, 20, 20],)
 
 
 def test_what_cannot_be_put_in_order_is_tried_again(till: TestTill, member: Member, database_url: str) -> None:
@@ -104,7 +122,7 @@ def test_what_cannot_be_put_in_order_is_tried_again(till: TestTill, member: Memb
                 return book(conn, database.programmes, till.chain.batch())
 
         sending = pool.submit(send)
-        until(lambda: waits_for_a_lock(watch))
+        until(lambda: waiting_for_a_lock(watch) == 1)
         other.commit()
         assert [balance.points for balance in sending.result(DEADLINE_S).balances] == [1011]
         assert refusals.of("40001") >= 1
@@ -134,28 +152,12 @@ DISK_MB = 220
 """A new cluster of PostgreSQL's, its write-ahead log, and some room."""
 
 
-@pytest.fixture
-def small_disk() -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small disk needs root")
-    folder = Path(tempfile.mkdtemp(prefix="small-"))
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0755", "tmpfs", str(folder)],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode != 0:
-        folder.rmdir()
-        pytest.skip(f"no disk can be mounted here: {mounted.stderr.decode().strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-        folder.rmdir()
-
-
-def test_a_full_disk_books_nothing_by_halves_and_goes_on_when_there_is_space(small_disk: Path) -> None:
-    with Database.open(None, small_disk / "hq") as database, listen("127.0.0.1", 0) as listener:
+def test_a_full_disk_books_nothing_by_halves_and_goes_on_when_there_is_space() -> None:
+    with (
+        small_disk(DISK_MB) as disk,
+        Database.open(None, disk / "hq") as database,
+        listen("127.0.0.1", 0) as listener,
+    ):
         ready = threading.Event()
         server = make_server(database, listener, lambda _: ready.set())
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -163,7 +165,7 @@ def test_a_full_disk_books_nothing_by_halves_and_goes_on_when_there_is_space(sma
         assert ready.wait(DEADLINE_S)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=DEADLINE_S) as client:
-                _fill_up(database, TestTill(client), small_disk)
+                _fill_up(database, TestTill(client), disk)
         finally:
             server.should_exit = True
             thread.join(DEADLINE_S)

@@ -18,6 +18,7 @@ from sync.hq.database import Connection
 from sync.hq.proofs import proof
 from sync.wire import BatchAnswer, Outcome, Problem, Result
 from tests.support.entries import DAY, Chain, TestTill
+from tests.support.postgres import Refusals
 
 Member = Callable[..., tuple[str, str]]
 STRANGER = "f" * 32
@@ -261,9 +262,10 @@ def test_two_tills_on_the_same_accounts_neither_deadlock_nor_lose(
     tills = [new_till() for _ in range(3)]
     for turn, till in enumerate(tills):
         for number in range(120):
-            # Each till meets the accounts in another order.
-            card, account = cards[(number * (turn * 2 + 3)) % 20]
+            # Each till meets the accounts in another order, and each of its batches begins with another.
+            card, account = cards[(number * (1, 3, 19)[turn] + number // 20 + 7 * turn) % 20]
             till.chain.sale(card, (100 * (turn + 1),), account=account)
+    refusals = Refusals(conn)
 
     def send(till: TestTill) -> None:
         for start in range(1, 121, 20):
@@ -271,6 +273,7 @@ def test_two_tills_on_the_same_accounts_neither_deadlock_nor_lose(
 
     with ThreadPoolExecutor() as pool:
         list(pool.map(send, tills))
+    assert refusals.of("40P01") == 0
     assert conn.execute("SELECT sum(points) FROM balance").fetchone() == (120 * (1 + 2 + 3),)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -14,11 +15,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from loyalty.ledger import Entry, expect_head
 from loyalty.resolution import Resolution
 from loyalty.spending import Authority
-from sync import wire, wire_bodies, wire_mirror, wire_spending
+from sync import transport, wire, wire_bodies, wire_mirror, wire_spending
+from sync.hq.answers import COMPRESS_FROM_BYTES
+from sync.hq.enrolment import CODE_LIFETIME
+from sync.hq.holds import CAPTURE_KEEPS
 from sync.hq.received import Code
+from sync.hq.requests import BODY_TIMEOUT_S
+from sync.hq.serve import KEEP_ALIVE_S, MAX_CONNECTIONS
+from sync.hq.streaming import MAX_STREAM_S
+from sync.signing import MAX_SKEW
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+CONVERSATION = ROOT / "tests" / "vectors" / "conversation"
 PARTS = {"Resolution": Resolution, "Authority": Authority}
 """Parts of an entry, and no messages of their own."""
 EXAMPLES = re.findall(r"```json (\w+)\n(.*?)```", TEXT, re.DOTALL)
@@ -106,6 +115,21 @@ def test_the_example_lease_verifies() -> None:
     Ed25519PublicKey.from_public_bytes(key).verify(base64.b64decode(lease["signature"]), terms.encode())
 
 
+@pytest.mark.parametrize(("answer", "request_"), [("StreamAnswer", "EnrolRequest"), ("EpochAnswer", "EpochRequest")])
+def test_the_example_certificates_verify(answer: str, request_: str) -> None:
+    """The bytes are put together by hand, as another client would."""
+    shown = {name: json.loads(body) for name, body in reversed(EXAMPLES)}
+    given, key = shown[answer], base64.b64decode(shown[request_]["public_key"])
+    said = b"spaarpunt terminal key\0" + given["epoch"].to_bytes(4, "big") + key + given["terminal"].encode("ascii")
+    head_office = base64.b64decode(shown["EnrolAnswer"]["hq_public_key"])
+    Ed25519PublicKey.from_public_bytes(head_office).verify(base64.b64decode(given["certificate"]), said)
+
+
+def test_a_request_without_a_body_has_the_written_digest() -> None:
+    digest = base64.b64encode(hashlib.sha256(b"").digest()).decode("ascii")
+    assert f"the digest of nothing, `sha-256=:{digest}:`" in " ".join(TEXT.split())
+
+
 def test_every_code_is_in_a_table_and_every_code_in_a_table_exists() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "sync" / "hq").glob("*.py"))
     refusals = set(re.findall(r'(?:Refused|_problem)\(\s*(?:\d{3}|error\.status_code),\s*"(\w+)"', sources))
@@ -118,16 +142,75 @@ def test_every_code_is_in_a_table_and_every_code_in_a_table_exists() -> None:
     assert refused == refusals
 
 
+NUMBERS = {"five": 5, "seven": 7}
+UNITS = {"KiB": 1024, "MiB": 1024 * 1024, "minutes": 60, "hours": 3600, "days": 86_400}
+
+
 @pytest.mark.parametrize(
     ("limit", "shown"),
     [
         (wire_bodies.MAX_BODY_BYTES, "at most 1 MiB as sent"),
         (wire_bodies.MAX_DECODED_BYTES, "4 MiB unpacked"),
         (wire_bodies.MAX_WINDOW_BYTES, "window of at most 8 MiB"),
+        (BODY_TIMEOUT_S, "arrives within 30 seconds"),
+        (KEEP_ALIVE_S, "closed after 75 seconds"),
+        (COMPRESS_FROM_BYTES, "answers of 512 bytes and more come compressed"),
+        (transport.MAX_ANSWER_BYTES, "beyond 16 MiB"),
+        (wire_mirror.MAX_PART_BYTES, "beyond 16 MiB"),
+        (MAX_SKEW.total_seconds(), "`created` may be five minutes off"),
+        (CODE_LIFETIME.total_seconds(), "valid once, for 24 hours"),
+        (wire.MAX_BATCH_ENTRIES, "to 500 consecutive entries"),
+        (wire.MAX_BATCH_BYTES, "at most 512 KiB of entry bytes"),
+        (wire_mirror.MAX_CHANGES, "at most 500 changes"),
+        (wire_mirror.MAX_PART_ROWS, "at most 1000 leases, accounts or cards"),
+        (MAX_STREAM_S, "cuts a stream after five minutes"),
+        (wire_spending.MAX_HOLD_S, "an interval, 1 to 3600"),
+        (wire_spending.MAX_HOLD_POINTS, "`points` is 1 to 1 000 000 000"),
+        (CAPTURE_KEEPS.total_seconds(), "at most seven days"),
+        (wire_mirror.MAX_CHANGES, "of 1 to 500 leases"),
+        (MAX_CONNECTIONS, "more than 500 connections at once"),
     ],
 )
-def test_limits_are_those_of_the_code(limit: int, shown: str) -> None:
-    found = re.search(r"\d+", shown)
-    assert found is not None
-    assert limit == int(found[0]) * 1024 * 1024
+def test_limits_are_those_of_the_code(limit: float, shown: str) -> None:
+    """The last number in `shown`, with the unit that follows it."""
+    found = re.findall(r"(\d[\d ]*\d|\d|five|seven)(?: (\w+))?", shown)
+    number, unit = found[-1]
+    assert limit == (NUMBERS.get(number) or int(number.replace(" ", ""))) * UNITS.get(unit, 1)
+    assert shown in " ".join(TEXT.split())
+
+
+ENROLMENT = {"code": "XGZPK-TCUVU", "name": "kassa 1", "public_key": "", "software": "mytill/1.0"}
+
+
+@pytest.mark.parametrize(
+    ("field", "least", "most", "shown"),
+    [
+        ("code", 8, 32, "`code` is 8 to 32 characters"),
+        ("name", 1, 60, "`name` 1 to 60"),
+        ("software", 0, 40, "`software` at most 40"),
+    ],
+)
+def test_an_enrolments_texts_are_as_long_as_written(field: str, least: int, most: int, shown: str) -> None:
     assert shown in TEXT
+    for length in (least, most):
+        wire.EnrolRequest.decode(json.dumps(ENROLMENT | {field: "x" * length}).encode())
+    for length in {most + 1, max(0, least - 1)} - {least}:
+        with pytest.raises(wire.WireError, match=field):
+            wire.EnrolRequest.decode(json.dumps(ENROLMENT | {field: "x" * length}).encode())
+
+
+@pytest.mark.parametrize("document", ["protocol.md", "entries.md"])
+def test_every_row_stands_under_a_header(document: str) -> None:
+    """A row after a blank line is text."""
+    for block in (ROOT / "docs" / document).read_text(encoding="utf-8").split("\n\n"):
+        rows = [line for line in block.splitlines() if line.startswith("|")]
+        assert not rows or re.fullmatch(r"\|( --- \|)+", rows[1]), rows[0]
+
+
+def test_the_statuses_of_success_are_those_of_the_conversation() -> None:
+    assert "answered 200; `POST /v1/terminals` and `POST /v1/epochs` are answered 201" in TEXT
+    steps = [json.loads(path.read_text(encoding="utf-8")) for path in CONVERSATION.glob("[0-9]*.json")]
+    statuses = {(step["call"].partition("?")[0], step["status"]) for step in steps if step["status"] < 300}
+    created = {call for call, status in statuses if status != 200}
+    assert created == {"POST /v1/terminals", "POST /v1/epochs"}
+    assert {status for _, status in statuses} == {200, 201}

@@ -203,6 +203,15 @@ def test_a_line_can_be_read_before_the_next_is_made(database: Database, conn: Co
         assert got.count(b"\n") < 20
 
 
+def test_compressed_it_is_one_frame(till: TestTill) -> None:
+    headers = {"Spaarpunt-Protocol": "1", "Accept-Encoding": "zstd"}
+    with till.client.stream("GET", "/v1/snapshot", auth=till.auth, headers=headers) as response:
+        raw = b"".join(response.iter_raw())
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    assert len(frame.decompress(raw).splitlines()) == len(Section)
+    assert (frame.eof, frame.unused_data) == (True, b"")
+
+
 def test_only_a_few_at_once(database: Database, conn: Connection, till: TestTill) -> None:
     import_many(database, conn, 30 * MAX_PART_ROWS)  # more than what sockets hold
     headers = {"Spaarpunt-Protocol": "1", "Accept-Encoding": "identity"}

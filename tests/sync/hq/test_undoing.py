@@ -193,6 +193,20 @@ def test_what_was_handed_over_or_decided_by_head_office_stands(
     assert points(conn, account) == 10
 
 
+def test_what_was_handed_over_and_booked_since_stands(till: TestTill, member: Member, conn: Connection) -> None:
+    """Its card became known while head office had it, and before the manager's undo came."""
+    _, account = member()
+    till.chain.sale(STRANGER)
+    till.chain.sale(STRANGER, (2500,))
+    sent(till)
+    decide(till, 1, Action.REFER)
+    decide(till, 2, Action.LINK, account)
+    assert points(conn, account) == 35
+    stands(undo(till, 1, Action.REFER), "it was booked meanwhile")
+    assert points(conn, account) == 35
+    assert heard(till)[1].state is ParkedState.LINKED
+
+
 @pytest.mark.parametrize("first", [Action.APPROVE, Action.REVERSE, Action.REFER, Action.LINK])
 def test_a_decision_withdrawn_before_it_was_sent_comes_to_nothing(
     till: TestTill, member: Member, conn: Connection, first: Action

@@ -1,0 +1,1 @@
+D7mdd+y0aRCEY1kkSfLLclP7LObpXELEXcQsktcfz1aaKdjqCrRRq4P8DBdiVweA5t8af0MqCDQfGWCnCDUTAQ==

@@ -1,0 +1,1 @@
+xewEYo2jG1y9k1GlB5uYbOcLHNjulggbDiABWTvmye9NS1hfyULMVDlDZUQtNKemW9hPfttn44U5D3eWbKRfBw==
