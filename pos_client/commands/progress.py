@@ -45,12 +45,13 @@ def queue_progress(queued: Callable[[], int | None], *, quiet: bool, look_s: flo
 
         def look() -> None:
             most = 0
-            while not over.is_set():
+            while True:
                 left = queued()
                 if left is not None:
                     most = max(most, left)
                     tell(most - left, most)
-                over.wait(look_s)
+                if over.wait(look_s):
+                    return
 
         looking = threading.Thread(target=look, daemon=True)
         looking.start()

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import io
 import threading
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from pos_client.commands import progress
 from pos_client.commands.progress import queue_progress
+from pos_client.plugin.api import create_api
+from pos_client.plugin.token import read_or_create
+from pos_client.runtime import Runtime
+from tests.pos_client.commands.test_inbox import typed
+from tests.pos_client.office.conftest import runtime, sell
+from tests.pos_client.plugin.conftest import serving
+from tests.support.till import SANNE
+
+__all__ = ["runtime"]
 
 WAIT_S = 20
 
@@ -60,3 +70,17 @@ def test_what_goes_wrong_meanwhile_is_told_as_it_is(monkeypatch: pytest.MonkeyPa
     on(monkeypatch, terminal=True)
     with pytest.raises(ValueError, match="the till"), queue_progress(Queue(3), quiet=False, look_s=0.01):
         raise ValueError("the till said no")
+
+
+def test_sync_now_asks_the_running_till_how_long_its_queue_is(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No head office answers this till: its queue stays, and the command says why."""
+    written = on(monkeypatch, terminal=True)
+    sell(runtime, SANNE.card)
+    token = read_or_create(tmp_path / "till" / "plugin.token")
+    with serving(create_api(runtime, token)) as address:
+        said = typed(tmp_path, int(address.rsplit(":", 1)[1]))("sync", "now", code=1).output
+    assert "sales go on" in said.replace("\n", " ")
+    assert "entries sent" in written.getvalue()
+    assert "0/1" in written.getvalue()
