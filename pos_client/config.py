@@ -106,7 +106,8 @@ class ReceiptsConfig(_Section):
 class SyncConfig(_Section):
     """[sync]: how the agent talks to head office. Seconds."""
 
-    poll_s: Annotated[int, Field(ge=1, le=3600)] = 60
+    poll_s: Annotated[int, Field(ge=1, le=3600)] | None = None
+    """None: as head office wishes."""
     timeout_s: Annotated[int, Field(ge=1, le=120)] = 10
     night_from: time = time(2)
     night_to: time = time(5)

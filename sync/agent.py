@@ -21,6 +21,7 @@ from sync.holds import tell_head_office
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.night import Nights, Window
+from sync.progress import Logged, Progress, silent
 from sync.proofs import DayResult, Proofs
 from sync.prune import prune
 from sync.register import Register
@@ -45,31 +46,7 @@ LONGEST_REST_S = 1.0
 _SNAPSHOT_WANTED = ("feed_epoch", "feed_dropped", "cursor")
 """Refusals that say: this cursor cannot be followed, take a snapshot."""
 
-Progress = Callable[[int, int], None]
-"""Told how much is done, and of how much."""
-
 log = structlog.get_logger("spaarpunt.sync")
-
-
-def _silent(_done: int, _total: int) -> None:
-    """Nobody watches."""
-
-
-PROGRESS_EVERY_S = 10
-"""A queue that takes longer to send says in the log how far it is."""
-
-
-class _Told:
-    """How far a long queue is, for the log of a till that nobody watches."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._last >= PROGRESS_EVERY_S:
-            self._last = now
-            log.info("sending a long queue", sent=done, of=total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +98,7 @@ class Agent:
         terminal: Terminal,
         transport: Calls,
         *,
-        poll_s: int,
+        poll_s: int | None,
         on_state: Callable[[SyncState], None] = lambda _: None,
         on_changes: Callable[[Sequence[Change]], None] = lambda _: None,
         now_ms: Callable[[], int] = wall_ms,
@@ -133,6 +110,7 @@ class Agent:
         """Sync nothing yet.
 
         Args:
+            poll_s: seconds after which changes are asked for when nothing happens; None for as head office wishes.
             on_changes: told of each page of changes, when they are in the mirror.
             now_ms: this till's clock, Unix ms UTC.
             steady_s: seconds that only go forward, from anywhere: what answers are timed by.
@@ -168,7 +146,7 @@ class Agent:
 
     # -- one round ------------------------------------------------------------------------------------------------
 
-    def run_once(self, on_progress: Progress = _silent, on_snapshot: Progress = _silent) -> SyncReport:
+    def run_once(self, on_progress: Progress = silent, on_snapshot: Progress = silent) -> SyncReport:
         """Push the whole queue, then pull all changes; first a snapshot, when the changes do not reach back far enough.
 
         Args:
@@ -183,7 +161,7 @@ class Agent:
             self._turn(online=True, news=bool(report.sent or report.changes))
             return report
 
-    def nightly(self, on_progress: Progress = _silent, on_snapshot: Progress = _silent) -> NightReport:
+    def nightly(self, on_progress: Progress = silent, on_snapshot: Progress = silent) -> NightReport:
         """Push all, pull all, compare with head office every day that is not proven yet, back up, prune, report.
 
         Raises:
@@ -332,7 +310,7 @@ class Agent:
     # -- for ever -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Sync in a thread of its own until `stop`: at once, after every wake-up, and every `poll_s` seconds."""
+        """Sync in a thread of its own until `stop`: at once, after every wake-up, and when it has waited long."""
         if self._nights is not None:
             self._nights.begin(self._now_ms())
         self._thread = threading.Thread(target=self._run, name="sync-agent", daemon=True)
@@ -360,12 +338,12 @@ class Agent:
         while not self._stop.is_set():
             self._wake.clear()
             try:
-                retry(lambda: self.run_once(_Told()))
+                retry(lambda: self.run_once(Logged(self._steady_s)))
                 if self._nights is not None and self._nights.due(self._now_ms()):
                     retry(self.nightly)
             except tenacity.RetryError:
                 return  # stopped while head office was away: the queue is in the journal
-            self._wake.wait(self._poll_s)
+            self._wake.wait(self._poll_s or self._sender.poll_s)
 
     def _turn(self, *, online: bool, error: SyncError | None = None, news: bool = False) -> None:
         """Take the new state over, and tell: when it differs, or when balances here may have moved (`news`)."""

@@ -9,14 +9,29 @@ SyncError
 │   └── NotEnrolled       this till has no place at head office yet: enrol it
 └── TransportError        head office; the text says what and what happens next
     ├── Unreachable       no answer: kept and retried by itself
-    ├── ServerFault       head office failed (5xx): kept and retried by itself
+    ├── ServerFault       head office failed (5xx, 429, nonsense): kept and retried by itself
     ├── Rejected          head office knows us and says no (401, 403, 409): tell the manager; entries are kept
     └── OtherVersion      the other side speaks another protocol: update one of the two; entries are kept
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
+
+
+class Blame(Enum):
+    """How far the request itself may be why it had no answer."""
+
+    NONE = "none"
+    """It never left, or head office is busy and says so."""
+    SIZE = "size"
+    """It was not sent or answered in time: a smaller one may pass a slow line."""
+    SILENCE = "silence"
+    """It went out, and head office said nothing of its own: the line was cut, or a proxy spoke (502, 503, 504). A
+    restart looks like that, and a request that kills who works on it."""
+    SAID = "said"
+    """Head office failed on this very request (500)."""
 
 
 class SyncError(Exception):
@@ -59,20 +74,18 @@ class TransportError(SyncError):
 class Unreachable(TransportError):
     """No connection, or no answer in time. `fact` says it for who cannot sell on: somebody at a command."""
 
-    def __init__(self, fact: str) -> None:
+    def __init__(self, fact: str, blame: Blame = Blame.NONE) -> None:
         self.fact = fact
+        self.blame = blame
         super().__init__(f"{fact}; sales go on and are sent later")
 
 
 class ServerFault(TransportError):
-    """Head office answered 5xx or nonsense; `retry_after_s` when it said so.
+    """Head office answered 5xx, 429 or nonsense; `retry_after_s` when it said so."""
 
-    `broken`: it failed on this very request (500), and is not merely busy, away, or behind a proxy that is.
-    """
-
-    def __init__(self, text: str, retry_after_s: int | None = None, *, broken: bool = False) -> None:
+    def __init__(self, text: str, retry_after_s: int | None = None, blame: Blame = Blame.NONE) -> None:
         self.retry_after_s = retry_after_s
-        self.broken = broken
+        self.blame = blame
         super().__init__(text)
 
 

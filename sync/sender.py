@@ -10,12 +10,12 @@ import structlog
 
 from sync.calls import Calls
 from sync.epochs import Epochs
-from sync.errors import Rejected, ServerFault, Unreachable
+from sync.errors import Blame, Rejected, ServerFault, TransportError, Unreachable
 from sync.journal import Journal
 from sync.mirror import Mirror
 from sync.store import Store
 from sync.terminal import Terminal, boot_id, read_clock
-from sync.wire import MAX_BATCH_ENTRIES, Batch, BatchAnswer, ClockReading, Outcome, fit_batch
+from sync.wire import MAX_BATCH_ENTRIES, MAX_POLL_S, POLL_S, Batch, BatchAnswer, ClockReading, Outcome, fit_batch
 
 FIRST_BATCH = 125
 """Entries in the first batch: some 30 kB compressed, so that a bad line shows itself before a full one is under way."""
@@ -24,9 +24,13 @@ QUICK_S = 0.5
 SLOW_S = 2.0
 """One that takes longer is halved: a till that is stopped waits for the batch under way."""
 TRIES_AS_IS = 3
-"""Times that the same bytes go out on a failing line before they become a smaller batch."""
+"""Times that the same bytes go out without a word of head office's own: then a line gets a smaller batch. When a proxy
+answered instead, head office is asked something else; if that goes well, an entry of the batch is suspected."""
+TRIES_ALONE = 5
+"""The same for one entry, before it is handed over. Head office answers something else after each of the last three:
+one that restarts or is overrun does not come and go in step with our tries."""
 FAULTS_BEFORE_SPLIT = 2
-"""Times head office may fail on the same bytes before one of the entries is suspected."""
+"""Times head office may say that it failed on the same bytes before one of the entries is suspected."""
 PARKED_IN_A_ROW = 3
 """More entries than this that all fail alone are head office's fault, not theirs: then they wait for it to mend."""
 CONFIRMED_AT_ONCE = 64
@@ -68,11 +72,15 @@ class Sender:
         self._epochs = Epochs(store)
         self._now_ms = now_ms
         self._steady_s = steady_s
+        self.poll_s = POLL_S
+        """How long a till with nothing to send waits before it asks for changes, as head office last said."""
         self._most = MAX_BATCH_ENTRIES
         self._size = FIRST_BATCH
         self._under_way: Batch | None = None
         self._faults = 0
-        self._before_split: int | None = None
+        self._unanswered = 0
+        self._suspected_to: tuple[int, int] | None = None
+        self._before_split = FIRST_BATCH
         self._parked_in_a_row = 0
 
     def send_next(self) -> Sent | None:
@@ -87,12 +95,11 @@ class Sender:
         started = self._steady_s()
         try:
             answer = self._transport.send(batch)
-        except ServerFault as error:
-            return self._failed_there(batch, error)
-        except Unreachable:
-            self._faults += 1
-            if self._faults % TRIES_AS_IS == 0:
-                self._smaller(batch)
+        except (ServerFault, Unreachable) as error:
+            if self._is_suspected(batch, error):
+                return self._split(batch) if len(batch.entries) > 1 else self._hand_over(batch, error)
+            if isinstance(error, Unreachable):
+                self._fit_to_failing(batch, error)
             raise
         except Rejected as error:
             self._under_way = None
@@ -107,7 +114,8 @@ class Sender:
     def start_over(self) -> None:
         """The journal's place has changed: the batch under way is no longer the next."""
         self._under_way = None
-        self._faults = 0
+        self._faults = self._unanswered = 0
+        self._clear()
 
     def _make(self) -> Batch | None:
         tail = self._journal.tail(min(self._size, self._most))
@@ -139,8 +147,12 @@ class Sender:
         with self._store.transaction(flushed=False) as connection:  # when it is lost, head office says it again
             self._journal.acknowledge(batch.epoch, durable_to, at_ms=answer.server_time_ms, within=connection)
             self._mirror.heard(now, answer.server_time_ms, within=connection)
-        self._under_way, self._faults = None, 0
+        self._under_way = None
+        self._faults = self._unanswered = 0
+        if self._suspected_to is not None and (batch.epoch, durable_to) >= self._suspected_to:
+            self._clear()
         self._most = max(1, min(answer.max_batch, MAX_BATCH_ENTRIES))
+        self.poll_s = max(1, min(answer.next_poll_s, MAX_POLL_S))
         parked = [result for result in answer.results if result.outcome is Outcome.PARKED]
         if parked:  # one line a batch: a long queue may hold thousands
             first = parked[0]
@@ -163,30 +175,64 @@ class Sender:
         for start in range(0, len(answer.balances), CONFIRMED_AT_ONCE):
             self._mirror.confirm(answer.balances[start : start + CONFIRMED_AT_ONCE], epoch, answer.applied_to)
 
-    def _failed_there(self, batch: Batch, error: ServerFault) -> Sent:
-        """Head office failed on the batch. When it does again, the entry it fails on is found and handed over alone."""
-        self._faults += 1
-        if not error.broken or self._faults < FAULTS_BEFORE_SPLIT:
-            raise error
-        if len(batch.entries) > 1:
-            if self._before_split is None:
-                self._before_split = self._size
-            self._smaller(batch)
-            return Sent()
+    def _is_suspected(self, batch: Batch, error: ServerFault | Unreachable) -> bool:
+        """Whether an entry of the batch is why: head office says so, or is silent on it and answers all else."""
+        alone = len(batch.entries) == 1
+        part = self._suspected_to is not None and not alone  # of a batch that was suspected: one fault is enough
+        said = error.blame is Blame.SAID
+        # Batches that are cut get smaller in any case: the line may be why, until only one entry is left.
+        silent = error.blame is Blame.SILENCE and (alone or isinstance(error, ServerFault))
+        self._faults = self._faults + 1 if said or silent else 0
+        if not silent:
+            return said and self._faults >= (1 if part else FAULTS_BEFORE_SPLIT)
+        if self._faults < (1 if part else TRIES_AS_IS):
+            return False
+        if not self._answers_else():
+            self._faults = 0
+        return self._faults >= (TRIES_ALONE if alone else 1)
+
+    def _answers_else(self) -> bool:
+        """Whether head office answers something small that goes the same way."""
+        try:
+            self._transport.stream()
+        except TransportError:
+            return False
+        return True
+
+    def _split(self, batch: Batch) -> Sent:
+        if self._suspected_to is None:
+            self._before_split = self._size
+        self._suspected_to = (batch.epoch, batch.to_seq)
+        self._faults = 0
+        self._smaller(batch)
+        return Sent()
+
+    def _clear(self) -> None:
+        """Nothing is suspected any more: batches are as large again as before."""
+        if self._suspected_to is not None:
+            self._size, self._suspected_to = self._before_split, None
+
+    def _hand_over(self, batch: Batch, error: ServerFault | Unreachable) -> Sent:
         if self._parked_in_a_row >= PARKED_IN_A_ROW:
             raise error
         answer = self._transport.park(batch)
         log.error("head office cannot book this entry: handed over as it is", epoch=batch.epoch, seq=batch.from_seq)
         self._parked_in_a_row += 1
-        self._size, self._before_split = self._before_split or self._size, None
         return self._take(batch, answer)
 
     def _smaller(self, batch: Batch) -> None:
         self._size = max(1, len(batch.entries) // 2)
         self._under_way = None
 
+    def _fit_to_failing(self, batch: Batch, error: Unreachable) -> None:
+        """Without a connection nothing is learnt of what the line carries."""
+        self._unanswered += error.blame is not Blame.NONE
+        if self._unanswered >= TRIES_AS_IS and len(batch.entries) > 1:
+            self._unanswered = 0
+            self._smaller(batch)
+
     def _fit_to(self, seconds: float) -> None:
         if seconds > SLOW_S:
             self._size = max(1, self._size // 2)
-        elif seconds < QUICK_S and self._before_split is None:
+        elif seconds < QUICK_S and self._suspected_to is None:
             self._size = min(self._most, self._size * 2)

@@ -17,7 +17,7 @@ import httpx
 import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sync.errors import OtherVersion, Rejected, ServerFault, TransportError, Unreachable
+from sync.errors import Blame, OtherVersion, Rejected, ServerFault, TransportError, Unreachable
 from sync.signing import ENROL_KEY_ID, SignedMessage, sign
 from sync.terminal import wall_ms
 from sync.wire import (
@@ -294,7 +294,7 @@ class Transport:
         except httpx.TransportError as error:
             # Also RemoteProtocolError (the connection was cut in the middle), which is no NetworkError in httpx.
             reason = "no answer in time" if isinstance(error, httpx.TimeoutException) else "no connection"
-            raise Unreachable(f"head office at {self._url}: {reason}") from error
+            raise Unreachable(f"head office at {self._url}: {reason}", _blame_of_line(error)) from error
         except httpx.HTTPError as error:
             raise ServerFault(
                 f"head office at {self._url} sent a broken answer ({error}); it is tried again"
@@ -307,7 +307,7 @@ class Transport:
             raise ServerFault(
                 f"head office at {self._url} is in trouble ({answer.status}); it is tried again",
                 _retry_after_s(answer),
-                broken=answer.status == HTTPStatus.INTERNAL_SERVER_ERROR,
+                _blame_of_status(answer),
             )
 
     def _check_protocol(self, headers: httpx.Headers) -> None:
@@ -349,6 +349,8 @@ class _Body(io.RawIOBase):
         return count
 
 
+_PROXIES_SAY = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
+"""Of a head office that gives them no answer. One that is busy says when to come again (`Retry-After`)."""
 _LINES = "application/x-ndjson"
 _UPDATE = "update whichever of the two is older; entries are kept until then"
 
@@ -360,6 +362,23 @@ def _retry_after_s(response: _Answer) -> int | None:
         return None
     # Cut first: int() refuses numbers of thousands of digits.
     return min(int(text[:9]), MAX_RETRY_AFTER_S)
+
+
+def _blame_of_line(error: httpx.TransportError) -> Blame:
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout() | httpx.PoolTimeout() | httpx.ProxyError():
+            return Blame.NONE
+        case httpx.ReadError() | httpx.RemoteProtocolError():
+            return Blame.SILENCE
+        case _:
+            return Blame.SIZE
+
+
+def _blame_of_status(answer: _Answer) -> Blame:
+    if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Blame.SAID
+    silent = answer.status in _PROXIES_SAY and "Retry-After" not in answer.headers
+    return Blame.SILENCE if silent else Blame.NONE
 
 
 def _problem(response: _Answer) -> Problem | None:

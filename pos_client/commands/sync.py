@@ -11,7 +11,7 @@ from rich.table import Table
 from pos_client.app import build_agent, look_store, open_store
 from pos_client.commands.common import EXIT_PROBLEM, console, emit, fail, json_option, pass_config
 from pos_client.commands.lazy import LazyGroup
-from pos_client.commands.progress import exchange_progress
+from pos_client.commands.progress import exchange_progress, queue_progress
 from pos_client.config import Config
 from pos_client.moments import iso
 from pos_client.plugin.client import PluginProblem, TillClient
@@ -138,7 +138,7 @@ def _exchange(config: Config, *, nightly: bool, quiet: bool) -> dict[str, Any]:
     try:
         store = open_store(config)
     except StoreTaken:
-        return _ask_running_till(config, nightly=nightly)
+        return _ask_running_till(config, nightly=nightly, quiet=quiet)
     except SyncError as error:
         fail(str(error))
     try:
@@ -152,11 +152,20 @@ def _exchange(config: Config, *, nightly: bool, quiet: bool) -> dict[str, Any]:
         store.close()
 
 
-def _ask_running_till(config: Config, *, nightly: bool) -> dict[str, Any]:
+def _ask_running_till(config: Config, *, nightly: bool, quiet: bool) -> dict[str, Any]:
     try:
         client = TillClient(
             f"http://127.0.0.1:{config.screen.port}", read_or_create(config.plugin_token_file), patience_s=0
         )
-        return client.sync(nightly=nightly).model_dump(mode="json")
+        with queue_progress(lambda: _queued(client), quiet=quiet):
+            return client.sync(nightly=nightly).model_dump(mode="json")
     except (PluginProblem, TokenError) as error:
         fail(str(error))
+
+
+def _queued(client: TillClient) -> int | None:
+    """Entries that wait at the running till; None when it does not say, which is no reason to stop."""
+    try:
+        return client.status().queue_length
+    except PluginProblem:
+        return None

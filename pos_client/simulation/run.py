@@ -26,7 +26,6 @@ from pos_client.simulation.scenario import (
     MORNING_S,
     NIGHT_S,
     OPEN_S,
-    POLL_S,
     REGIONS,
     WISHES,
     Scenario,
@@ -37,6 +36,7 @@ from pos_client.simulation.tills import Machine, OpenTill, Tills
 from sync.agent import pause_s
 from sync.errors import Rejected, TransportError, Unreachable
 from sync.night import slot
+from sync.wire import POLL_S
 
 SAMPLE_S = 300
 """How often the queues are looked at, for the plot."""

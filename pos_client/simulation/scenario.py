@@ -18,7 +18,6 @@ OPEN_S, CLOSE_S = 9 * HOUR_S, 18 * HOUR_S
 NIGHT_S, MORNING_S = 1 * HOUR_S, 5 * HOUR_S
 """Tills do their night's work between these, the night after the day; each at a moment of its own."""
 
-POLL_S = 60
 TIMEOUT_S = 10
 """As tills are configured unless somebody changes it."""
 

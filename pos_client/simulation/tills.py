@@ -18,7 +18,7 @@ from pos_client.reckoning import TillError
 from pos_client.simulation.line import Line
 from pos_client.simulation.network import Network
 from pos_client.simulation.office import FORMATS, Enrolled, Office
-from pos_client.simulation.scenario import POLL_S, START, TIME_ZONE
+from pos_client.simulation.scenario import START, TIME_ZONE
 from pos_client.till import Till
 from sync.agent import Agent
 from sync.epochs import Doubt, Epochs
@@ -76,7 +76,7 @@ class OpenTill:
             self.store,
             self.terminal,
             self.line,
-            poll_s=POLL_S,
+            poll_s=None,
             now_ms=self.now_ms,
             steady_s=lambda: self.line.at_s,
             resumed=machine.asked,

@@ -28,12 +28,9 @@ from sync.hq.received import Code, Parking, Received, leave_unread, receive
 from sync.hq.states import NAMED_BALANCES
 from sync.hq.verdicts import judge
 from sync.hq.waiting import Word
-from sync.wire import AccountBalance, Batch, BatchAnswer, Outcome, Result
+from sync.wire import POLL_S, AccountBalance, Batch, BatchAnswer, Outcome, Result
 
 log = structlog.get_logger("spaarpunt.hq")
-
-NEXT_POLL_S = 15
-"""How long a till with nothing to send waits before it asks for changes: balances elsewhere are that fresh."""
 
 ATTEMPTS = 6
 """Times a batch is tried when the database asks for it (40001, 40P01, a race for one id); then the till tries again."""
@@ -88,7 +85,7 @@ def book(
                     raise
     except _Conflict as conflict:
         if conflict.late:
-            return late_answer(batch, park_conflict(conn, batch, raws, now), NEXT_POLL_S, now)
+            return late_answer(batch, park_conflict(conn, batch, raws, now), POLL_S, now)
         keep_evidence(conn, batch, str(conflict))
         if conflict.diverges:
             park_conflict(conn, batch, raws, now)
@@ -112,7 +109,7 @@ def _answer(conn: Connection, booked: _Booked, now: datetime) -> BatchAnswer:
         applied_to=booked.durable_to,
         results=tuple(booked.results),
         balances=_balances(conn, booked.accounts),
-        next_poll_s=NEXT_POLL_S,
+        next_poll_s=POLL_S,
         server_time_ms=int(now.timestamp() * 1000),
         feeds={"till": newest_cursor(conn)},
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sync.errors import ServerFault
 from sync.hq.database import Connection
+from sync.sender import FIRST_BATCH
+from tests.sync.build import draft
 from tests.sync.test_agent import Shop, entries_at_hq, hq_points, shop
 
 __all__ = ["shop"]
@@ -55,9 +57,12 @@ def test_one_poisoned_entry_is_found_and_parked_and_the_rest_is_booked(shop: Sho
     assert (day.ours.entries, day.ours.head_digest) == (day.theirs.entries, day.theirs.head_digest)
     assert (day.parked, day.ours.points_earned - day.theirs.points_earned) == (1, 10 + POISONED - 1)
     # What follows goes the usual way, in batches again.
-    shop.sell(1000)
-    report = shop.agent.run_once()
-    assert (report.sent, report.booked, report.parked) == (1, 1, 0)
+    more = [draft(1000, card=shop.card, account=shop.account) for _ in range(2 * FIRST_BATCH)]
+    shop.journal.append_all(more)
+    batches: list[int] = []
+    report = shop.agent.run_once(lambda sent, _: batches.append(sent))
+    assert (report.sent, report.booked, report.parked) == (2 * FIRST_BATCH, 2 * FIRST_BATCH, 0)
+    assert len(batches) <= 2
 
 
 def test_an_entry_that_changed_on_the_tills_disk_is_evidence_and_nothing_of_it_is_lost(

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sync.errors import OtherVersion, Rejected, ServerFault, TransportError, Unreachable
+from sync.errors import Blame, OtherVersion, Rejected, ServerFault, TransportError, Unreachable
 from sync.signing import ENROL_KEY_ID, SignedMessage, verify
 from sync.terminal import wall_ms
 from sync.transport import MAX_ANSWER_BYTES, MAX_RETRY_AFTER_S, Transport
@@ -114,20 +114,25 @@ def test_enrolment_is_signed_with_the_key_it_carries() -> None:
 
 
 def test_nobody_listens() -> None:
-    with pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:\d+: no connection; sales go on and are sent later"):
+    with pytest.raises(
+        Unreachable, match=r"http://127\.0\.0\.1:\d+: no connection; sales go on and are sent later"
+    ) as caught:
         transport(f"http://127.0.0.1:{closed_port()}").hello()
+    assert caught.value.blame is Blame.NONE
 
 
 @pytest.mark.parametrize("answer", [b"", HELLO[:40], HELLO[:-5]], ids=["nothing", "mid header", "mid body"])
 def test_the_connection_is_cut(answer: bytes) -> None:
     """httpx calls this a RemoteProtocolError, which is not one of its NetworkErrors."""
-    with scripted(answer) as office, pytest.raises(Unreachable, match="no connection"):
+    with scripted(answer) as office, pytest.raises(Unreachable, match="no connection") as caught:
         transport(office.url).hello()
+    assert caught.value.blame is Blame.SILENCE
 
 
 def test_no_answer_in_time() -> None:
-    with scripted(None) as office, pytest.raises(Unreachable, match="no answer in time; sales go on"):
+    with scripted(None) as office, pytest.raises(Unreachable, match="no answer in time; sales go on") as caught:
         transport(office.url, timeout_s=1).hello()
+    assert caught.value.blame is Blame.SIZE
 
 
 def test_it_works_again_after_a_failure() -> None:
@@ -161,12 +166,23 @@ def test_unavailable(header: dict[str, str], wait_s: int | None) -> None:
     with scripted(busy) as office, pytest.raises(ServerFault, match=said) as caught:
         transport(office.url).hello()
     assert caught.value.retry_after_s == wait_s
+    assert caught.value.blame is (Blame.NONE if header else Blame.SILENCE)
 
 
-@pytest.mark.parametrize("status", ["500 Internal", "502 Bad Gateway", "504 Gateway Timeout", "429 Too Many"])
-def test_other_trouble_is_tried_again_too(status: str) -> None:
-    with scripted(http(status, b"<html>nginx</html>", "text/html")) as office, pytest.raises(ServerFault):
+@pytest.mark.parametrize(
+    ("status", "blame"),
+    [
+        ("500 Internal", Blame.SAID),
+        ("502 Bad Gateway", Blame.SILENCE),
+        ("504 Gateway Timeout", Blame.SILENCE),
+        ("429 Too Many", Blame.NONE),
+        ("507 Insufficient Storage", Blame.NONE),
+    ],
+)
+def test_other_trouble_is_tried_again_too(status: str, blame: Blame) -> None:
+    with scripted(http(status, b"<html>nginx</html>", "text/html")) as office, pytest.raises(ServerFault) as caught:
         transport(office.url).hello()
+    assert caught.value.blame is blame
 
 
 def test_a_body_that_does_not_unpack() -> None:

@@ -8,7 +8,7 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 WAIT_S = 10
@@ -64,11 +64,12 @@ def read_request(connection: socket.socket) -> Asked | None:
 class Scripted:
     """Answers one request a connection with the next of `answers`; None keeps the caller waiting until the end."""
 
-    def __init__(self, *answers: bytes | None) -> None:
+    def __init__(self, *answers: bytes | None, port: int = 0) -> None:
         self.answers = collections.deque(answers)
         self.asked: list[Asked] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -81,6 +82,9 @@ class Scripted:
         self._listener.close()
         assert not self._thread.is_alive()
 
+    def _answer(self, _: Asked) -> bytes | None:
+        return self.answers.popleft()
+
     def _serve(self) -> None:
         while self.answers:
             try:
@@ -92,7 +96,7 @@ class Scripted:
                 if request is None:
                     continue
                 self.asked.append(request)
-                answer = self.answers.popleft()
+                answer = self._answer(request)
                 if answer is None:
                     self._end.wait(WAIT_S)
                 else:
@@ -100,9 +104,30 @@ class Scripted:
 
 
 @contextlib.contextmanager
-def scripted(*answers: bytes | None) -> Iterator[Scripted]:
+def scripted(*answers: bytes | None, port: int = 0) -> Iterator[Scripted]:
     """A `Scripted` server that is closed at the end."""
-    server = Scripted(*answers)
+    server = Scripted(*answers, port=port)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+class Judging(Scripted):
+    """Answers each request as `judge` says, until it is closed."""
+
+    def __init__(self, judge: Callable[[Asked], bytes]) -> None:
+        self._judge = judge
+        super().__init__(b"")
+
+    def _answer(self, request: Asked) -> bytes:
+        return self._judge(request)
+
+
+@contextlib.contextmanager
+def judging(judge: Callable[[Asked], bytes]) -> Iterator[Judging]:
+    """A `Judging` server that is closed at the end."""
+    server = Judging(judge)
     try:
         yield server
     finally:
