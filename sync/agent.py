@@ -37,9 +37,9 @@ FEED = "till"
 MAX_BACKOFF_S = 300
 """Longest wait between tries: a shop that comes back on the network is in step within five minutes."""
 
-RESTS = 3
-"""While the till sells, the agent rests after a batch, so many times as long as the batch took: most checkouts then
-meet nothing of a long queue on its way, and the queue is there some seconds later."""
+RESTS = 10
+"""While the till sells, the agent rests after a batch, so many times as long as the batch took: nine checkouts in ten
+then meet nothing of a long queue on its way, and the queue is there some seconds later."""
 LONGEST_REST_S = 1.0
 """A batch that took long waited for the line more than it worked."""
 
