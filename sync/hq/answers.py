@@ -28,6 +28,9 @@ MAX_PATH_SHOWN = 80
 RETRY_AFTER_S = 5
 """What a till is told to wait when the database is away: it restarts in seconds."""
 
+LIMIT_EXCEEDED = "54"
+"""Class of what is too much for PostgreSQL, however often it is tried (documentation, Appendix A)."""
+
 
 class Failures:
     """Answers what nobody foresaw with a plain 500 and logs it. Around everything: the framework's own way of doing
@@ -85,6 +88,8 @@ def add_problems(app: FastAPI) -> None:
 
     @app.exception_handler(psycopg.OperationalError)
     async def database_away(_: Request, error: psycopg.OperationalError) -> Response:
+        if (error.sqlstate or "").startswith(LIMIT_EXCEEDED):
+            raise error
         log.error("the database does not answer: %s", error)
         answer = _problem(503, "unavailable", "head office's database does not answer: try again later")
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)

@@ -207,3 +207,20 @@ def test_a_failure_of_ours_is_a_plain_500(till: TestTill, member: Member, conn: 
         conn.execute("ALTER TABLE lost RENAME TO ledger")
     problem(response, 500, "internal")
     assert till.send().json()["results"][0]["outcome"] == "booked"
+
+
+def test_what_is_too_much_for_the_database_is_held_against_the_request(
+    till: TestTill, member: Member, conn: Connection
+) -> None:
+    till.chain.sale(member()[0])
+    conn.execute(
+        "CREATE FUNCTION too_much() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'index row too large' USING ERRCODE = 'program_limit_exceeded'; END $$"
+    )
+    conn.execute("CREATE TRIGGER too_much BEFORE INSERT ON ledger FOR EACH ROW EXECUTE FUNCTION too_much()")
+    try:
+        response = till.send()
+    finally:
+        conn.execute("DROP FUNCTION too_much CASCADE")
+    problem(response, 500, "internal")
+    assert "Retry-After" not in response.headers
