@@ -68,8 +68,9 @@ export function exchange(origin, method, target, headers, body) {
     const request = http.request(new URL(origin), options, (answer) => {
       const parts = [];
       answer.on("data", (part) => parts.push(part)).on("error", reject);
-      const { "content-encoding": encoding, "content-type": type = "" } = answer.headers;
-      answer.on("end", () => resolve({ status: answer.statusCode, encoding, lines: type.includes("ndjson"), body: Buffer.concat(parts) }));
+      const { "content-encoding": encoding, "content-type": type = "", "spaarpunt-protocol": spoken } = answer.headers;
+      const [ours, lines] = [spoken === PROTOCOL, type.includes("ndjson")];
+      answer.on("end", () => resolve({ status: answer.statusCode, encoding, ours, lines, body: Buffer.concat(parts) }));
     });
     request.on("timeout", () => request.destroy(new Error(`no answer within ${PATIENCE_MS} ms`))).on("error", reject).end(body);
   });
@@ -86,6 +87,7 @@ export class Line {
       const created = Math.floor((Date.now() + this.offset) / 1000);
       const headers = { ...signedHeaders(method, target, body, this.key, this.keyid, created), ...packed };
       const answer = await exchange(this.origin, method, target, headers, body);
+      if (!answer.ours) throw new Error(`${answer.status}, and not from head office: kept, and tried again later`); // a proxy, say
       const text = (answer.encoding === "zstd" ? zstdDecompressSync(answer.body) : answer.body).toString();
       if (answer.status < 300) return answer.lines ? text.trim().split("\n").map((part) => JSON.parse(part)) : JSON.parse(text);
       const refusal = new Refused(answer.status, JSON.parse(text));

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +78,27 @@ def test_it_says_when_a_vector_differs(tmp_path: Path) -> None:
     (tmp_path / "card_tokens.txt").write_text(f"{keys['terminal']['seed']} 2910000000017 {'0' * 32}\n")
     with pytest.raises(AssertionError, match="451dff74a070cd3b82a5e040784fd8c4"):
         run("vectors", str(tmp_path))
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """Says what proxies say when nobody is behind them."""
+
+    def do_POST(self) -> None:
+        self.send_response(HTTPStatus.BAD_GATEWAY)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<h1>Bad Gateway</h1>")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on standard error."""
+
+
+def test_it_knows_an_answer_that_is_not_head_offices(tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        with pytest.raises(AssertionError, match="502, and not from head office"):
+            run("day", f"http://127.0.0.1:{proxy.server_port}", "AAAA-AAAA", MEMBER, STRANGER, str(tmp_path))
+        proxy.shutdown()
 
 
 def test_a_day_with_head_office(database: Database, hq: httpx.Client, tmp_path: Path) -> None:
