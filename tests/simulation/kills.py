@@ -23,7 +23,8 @@ START_S = 60
 MOST_BOOKINGS = 6
 """Bookings answered before a kill at the most: few, so that many kills fit; the moment within a booking is random."""
 WITHIN_S = 0.02
-"""A booking takes about this long from request to answer: the kill falls anywhere in it."""
+"""Of a booking that begins; it takes a few milliseconds from request to answer, more on a busy machine: the kill falls
+anywhere in it or soon after."""
 GONE = frozenset({"till_unreachable", "unknown_session"})
 
 
@@ -54,6 +55,8 @@ class Victim:
         """Ids of entries that the till said are booked."""
         self._open_sales: list[str] = []
         """Sessions whose booking was asked for and never answered."""
+        self._asked = threading.Event()
+        """A booking is asked for."""
         self.kills = 0
         self.before_answer = 0
         """Kills that fell before the answer to a booking."""
@@ -71,6 +74,8 @@ class Victim:
             for seller in sellers:
                 seller.start()
             assert enough.wait(START_S), self._till.said()
+            self._asked.clear()
+            assert self._asked.wait(START_S), self._till.said()
             moment = time.monotonic() + self._chance.random() * WITHIN_S
             while time.monotonic() < moment and self._till.alive():
                 time.sleep(0)  # a moment within a booking, not a condition to wait for
@@ -117,6 +122,7 @@ class Victim:
 
     def _book(self, session: str, call: Callable[[str], object]) -> None:
         self._open_sales.append(session)
+        self._asked.set()
         try:
             answer = call(session)
         except PluginProblem:
